@@ -1,0 +1,53 @@
+"""Round-trip samples in, a retransmission time-out out.  Pure arithmetic (RFC 6298, LINK-9)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ALPHA: Final = 1 / 8  # RFC 6298, section 2.3
+BETA: Final = 1 / 4
+FIRST_RTO_S: Final = 0.25  # before a sample; outlasts an 85 ms flash stall and a 16 ms USB timer
+FLOOR_S: Final = 0.05  # LINK-9; below 25 ms spurious retransmission is reported from the field
+CEILING_S: Final = 5.0
+MIN_VARIANCE_TERM_S: Final = 0.01  # RFC 6298's clock granularity G
+
+
+class RttEstimator:
+    """Smoothed round-trip time of one session.
+
+    Attributes:
+        smoothed_s: SRTT in seconds, or None before the first sample.
+    """
+
+    __slots__ = ("_backoff", "_variance_s", "smoothed_s")
+
+    def __init__(self) -> None:
+        self.smoothed_s: float | None = None
+        self._variance_s = 0.0
+        self._backoff = 0
+
+    def sample(self, rtt_s: float) -> None:
+        """Take one measurement, from a frame that was sent only once (Karn's rule)."""
+        if self.smoothed_s is None:
+            self.smoothed_s, self._variance_s = rtt_s, rtt_s / 2
+            return
+        error_s = rtt_s - self.smoothed_s
+        self._variance_s += BETA * (abs(error_s) - self._variance_s)
+        self.smoothed_s += ALPHA * error_s
+
+    def expired(self) -> None:
+        """Double the time-out: it passed without an answer."""
+        self._backoff = min(self._backoff + 1, 8)
+
+    def progressed(self) -> None:
+        """End the doubling: something new was acknowledged."""
+        self._backoff = 0
+
+    def rto_s(self, wire_s: float) -> float:
+        """Return the time-out in seconds, given the wire time of what is under way."""
+        if self.smoothed_s is None:
+            base_s = FIRST_RTO_S
+        else:
+            spread_s = max(MIN_VARIANCE_TERM_S, 4 * self._variance_s)
+            base_s = max(FLOOR_S, self.smoothed_s + spread_s)
+        return min(base_s * (1 << self._backoff), CEILING_S) + wire_s
