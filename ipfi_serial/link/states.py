@@ -29,8 +29,7 @@ class LinkInput(enum.Enum):
     HELLO_ACKED = enum.auto()  # a HELLO_ACK that answers our attempt (HS-4)
     CONFIRMED = enum.auto()  # the echo of our READY (HS-6)
     PEER_READY = enum.auto()  # READY for the pending session (HS-5)
-    READY_SPENT = enum.auto()  # READY went unanswered too often (HS-6)
-    LOST_ACTIVE = enum.auto()  # the session ended without us; this end opens actively (LINK-19)
+    LOST_ACTIVE = enum.auto()  # no session (any more), HS-6 or LINK-19; this end opens actively
     LOST_PASSIVE = enum.auto()  # the same; this end waits
     CLOSE = enum.auto()  # our program closes, or the other end refused us
 
@@ -50,7 +49,8 @@ TRANSITIONS: Final[Mapping[tuple[LinkState, LinkInput], LinkState]] = {
     (_S.UNCONFIRMED, _I.HELLO_ACKED): _S.UNCONFIRMED,  # a later answer to the same attempt
     (_S.UNCONFIRMED, _I.CONFIRMED): _S.ESTABLISHED,
     (_S.UNCONFIRMED, _I.PEER_READY): _S.ESTABLISHED,
-    (_S.UNCONFIRMED, _I.READY_SPENT): _S.CONNECTING,
+    (_S.UNCONFIRMED, _I.LOST_ACTIVE): _S.CONNECTING,
+    (_S.UNCONFIRMED, _I.LOST_PASSIVE): _S.LISTENING,
     (_S.UNCONFIRMED, _I.CLOSE): _S.CLOSED,
     (_S.ESTABLISHED, _I.PEER_READY): _S.ESTABLISHED,  # a new session replaces this one
     (_S.ESTABLISHED, _I.LOST_ACTIVE): _S.CONNECTING,

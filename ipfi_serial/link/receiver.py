@@ -1,0 +1,109 @@
+"""DATA frames in any order in, stream bytes in order out, and what to acknowledge.
+
+Keeps frames that arrive ahead (LINK-3), grants credit (LINK-7), decides when an ACK is due (LINK-8).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from ipfi_serial.events import LinkEvent
+
+ACK_DELAY_S: Final = 0.02  # LINK-8
+ACK_EVERY_FRAMES: Final = 2
+
+
+class Receiver:
+    """The receiving half of one session.
+
+    Attributes:
+        expected: the sequence number it waits for; goes out as ``ack``.
+        offset: stream bytes delivered so far.
+        granted: credit as it was last sent.
+        ack_now: an ACK must go out at once.
+        ack_due_s: when a delayed ACK is due, or None.
+        duplicates: frames that were dropped as doubled or stale.
+    """
+
+    __slots__ = (
+        "_ack_delay_s",
+        "_ahead",
+        "_credit_bytes",
+        "_unacknowledged",
+        "_window",
+        "ack_due_s",
+        "ack_now",
+        "duplicates",
+        "expected",
+        "granted",
+        "offset",
+    )
+
+    def __init__(self, window: int, credit_bytes: int, frame_time_s: float) -> None:
+        self._window = window
+        self._credit_bytes = credit_bytes
+        self._ack_delay_s = max(ACK_DELAY_S, 2 * frame_time_s)
+        self._ahead: dict[int, bytes] = {}
+        self._unacknowledged = 0
+        self.expected = 0
+        self.offset = 0
+        self.granted = credit_bytes
+        self.ack_now = False
+        self.ack_due_s: float | None = None
+        self.duplicates = 0
+
+    def on_data(self, sequence: int, payload: bytes, now_s: float, out: deque[LinkEvent]) -> None:
+        """Take one DATA frame; append the stream bytes that are now in order to ``out``."""
+        ahead_by = (sequence - self.expected) & 0xFF
+        if ahead_by:
+            self._keep(sequence, payload, ahead_by)
+            return
+        out.append(payload)
+        self.offset += len(payload)
+        self.expected = (sequence + 1) & 0xFF
+        self._unacknowledged += 1
+        while self._ahead and (kept := self._ahead.pop(self.expected, None)) is not None:
+            out.append(kept)
+            self.offset += len(kept)
+            self.expected = (self.expected + 1) & 0xFF
+            self._unacknowledged += 1
+        if self._unacknowledged >= ACK_EVERY_FRAMES or self.credit_moved:
+            self.ack_now = True
+        elif self.ack_due_s is None:
+            self.ack_due_s = now_s + self._ack_delay_s
+
+    @property
+    def credit_moved(self) -> bool:
+        """Whether half the credit was used since it was last sent."""
+        return self.granted - self.offset < self._credit_bytes // 2
+
+    @property
+    def sack(self) -> int:
+        """Bitmap of frames kept ahead: bit i stands for ``expected + 1 + i`` (LINK-3)."""
+        bits = 0
+        for sequence in self._ahead:
+            bits |= 1 << ((sequence - self.expected - 1) & 0xFF)
+        return bits
+
+    def acknowledged(self) -> None:
+        """Note that ``expected`` went out in a DATA frame; credit did not."""
+        self._unacknowledged = 0
+        if not (self._ahead or self.credit_moved):
+            self.ack_now = False
+            self.ack_due_s = None
+
+    def take_credit(self) -> int:
+        """Note that a full ACK goes out and return the credit for it, modulo 2^32."""
+        self._unacknowledged = 0
+        self.ack_now = False
+        self.ack_due_s = None
+        self.granted = self.offset + self._credit_bytes
+        return self.granted & 0xFFFFFFFF
+
+    def _keep(self, sequence: int, payload: bytes, ahead_by: int) -> None:
+        self.ack_now = True
+        if ahead_by < self._window and sequence not in self._ahead:
+            self._ahead[sequence] = payload
+        else:
+            self.duplicates += 1
