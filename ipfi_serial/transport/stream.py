@@ -1,0 +1,144 @@
+"""Opens what carries a plain stream: TCP, unix sockets, and this program's standard streams."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import Final
+
+from ipfi_serial.errors import ConnectTimeoutError, PortNotFoundError, TransportError
+from ipfi_serial.transport.endpoint import Endpoint
+
+_REFUSED: Final = "nobody listens there: start the other program first, and check host and port"
+
+
+def connect_tcp(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
+    """Connect to ``tcp:HOST:PORT``; every small write leaves at once (TCP_NODELAY).
+
+    Raises:
+        ConnectTimeoutError: no answer within ``timeout_s``.
+        TransportError: refused, unreachable, or no such host.
+    """
+    try:
+        line = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
+    except OSError as error:
+        raise explain_connect(endpoint, error, timeout_s) from error
+    prepare_tcp(line)
+    return line
+
+
+def prepare_tcp(line: socket.socket) -> None:
+    """Set what every TCP line of ours has."""
+    line.setblocking(False)
+    with contextlib.suppress(OSError):  # already reset by the other end: the first read says so
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def connect_unix(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
+    """Connect to ``unix:PATH``.
+
+    Raises:
+        PortNotFoundError: there is no such path.
+        TransportError: nobody listens there.
+    """
+    line = make_unix_socket(endpoint)
+    try:
+        line.settimeout(timeout_s)
+        line.connect(endpoint.path)
+    except OSError as error:
+        line.close()
+        raise explain_connect(endpoint, error, timeout_s) from error
+    line.setblocking(False)
+    return line
+
+
+def make_unix_socket(endpoint: Endpoint) -> socket.socket:
+    """Return a new unix stream socket.
+
+    Raises:
+        TransportError: this system has none.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise TransportError(f"{endpoint}: this system has no unix sockets; use tcp:")
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def explain_connect(
+    endpoint: Endpoint, error: OSError, timeout_s: float | None
+) -> TransportError | ConnectTimeoutError:
+    """Turn a failed connect into one of our errors, with advice."""
+    if isinstance(error, TimeoutError) or error.errno in (errno.ETIMEDOUT, errno.EAGAIN):
+        return ConnectTimeoutError(
+            f"{endpoint}: no answer within {timeout_s} s; check address and firewall",
+            timeout_s or 0.0,
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return TransportError(f"{endpoint}: connection refused: {_REFUSED}")
+    if isinstance(error, FileNotFoundError):
+        return PortNotFoundError(endpoint.path)
+    if isinstance(error, socket.gaierror):
+        return TransportError(f"{endpoint}: no address for host {endpoint.host!r}: {error}")
+    return TransportError(f"{endpoint}: cannot connect: {error}")
+
+
+class StandardStreams:
+    """This program's standard input and output, taken over as a line.
+
+    While it is open, descriptor 1 leads to standard error and descriptor 0 to nothing, so that a
+    ``print`` in a handler cannot damage the stream, and an ``input()`` cannot eat from it.
+    :meth:`close` puts all back, the blocking mode included, which other processes may share.
+
+    Attributes:
+        read_fd: the real standard input.
+        write_fd: the real standard output.
+    """
+
+    def __init__(self) -> None:
+        """Take the streams over.
+
+        Raises:
+            TransportError: this program has no standard streams, or not on POSIX.
+        """
+        if os.name != "posix":
+            raise TransportError("stdio: needs a POSIX system; use tcp:")
+        with contextlib.ExitStack() as undo:
+            try:
+                self.read_fd = _duplicate(0, undo)
+                self.write_fd = _duplicate(1, undo)
+                _redirect(undo, target=0, source=os.open(os.devnull, os.O_RDONLY))
+                _redirect(undo, target=1, source=os.dup(2))
+            except OSError as error:
+                raise TransportError(f"stdio: no standard streams to use: {error}") from error
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Give the streams back.  Idempotent."""
+        self._undo.close()
+
+
+def _duplicate(fd: int, undo: contextlib.ExitStack) -> int:
+    """Return a private non-blocking descriptor of a standard stream."""
+    # A terminal is opened anew: its blocking mode is then ours alone.
+    own = os.open(os.ttyname(fd), os.O_RDWR | os.O_NOCTTY) if os.isatty(fd) else os.dup(fd)
+    undo.callback(os.close, own)
+    if not stat.S_ISREG(os.fstat(own).st_mode):
+        undo.callback(os.set_blocking, own, os.get_blocking(own))
+        os.set_blocking(own, False)
+    return own
+
+
+def _redirect(undo: contextlib.ExitStack, *, target: int, source: int) -> None:
+    """Let ``target`` lead to where ``source`` does, until undone; closes ``source``."""
+    saved = os.dup(target)
+    undo.callback(_put_back, saved, target)
+    os.dup2(source, target)
+    os.close(source)
+
+
+def _put_back(saved: int, target: int) -> None:
+    os.dup2(saved, target)
+    os.close(saved)
