@@ -1,0 +1,1 @@
+"""Messages (ipfiBuF) and values (MessagePack).  docs/protocol.md, section 1."""

@@ -1,0 +1,1 @@
+"""Frames: COBS with a CRC between zero bytes.  docs/protocol.md, section 2."""
