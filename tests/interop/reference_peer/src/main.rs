@@ -11,8 +11,9 @@ mod scripts;
 mod single_threaded;
 mod values;
 
-use ipfi::blocking::{Interface, Wire};
+use ipfi::blocking::{Interface, ProcedureIndex, Wire};
 use link::{link, Failure, Link, Pumps, LINK};
+use procedures::NOTE;
 use scripts::{SCRIPTS, STAGE};
 use serde_json::{json, Value};
 use std::io::Write;
@@ -29,7 +30,7 @@ options: --deadline-s N       exit with 3 after so many seconds (60)
          --module             a wire that can be called but not call
          --autonomous         serve with the crate's own spinning threads
          --single-threaded    serve, or drive the script \"batches\", without threads, between EndOfInput messages
-         --linger             after the script, serve until the other side goes away";
+         --linger             after the script, call note(\"the script is done\") and serve until the other side goes away";
 
 const FAILED: i32 = 1;
 const MISUSED: i32 = 2;
@@ -152,6 +153,8 @@ fn drive(options: &Options, pumps: Pumps) -> Result<Value, Failure> {
     let facts = script()?;
     let seconds = started.elapsed().as_secs_f64();
     if options.linger {
+        let told = link().start(|wire| wire.call(ProcedureIndex::new(NOTE), ("the script is done",)))?;
+        told.wait::<()>()?;
         report(options, Ok(json!({ "script": wanted, "seconds": seconds, "facts": facts })));
         set_stage("serving after the script");
         pumps.wait();

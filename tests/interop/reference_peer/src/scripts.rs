@@ -268,7 +268,11 @@ fn end_of_input() -> Result<Value, Failure> {
     for _ in 0..3 {
         link().start(|wire| wire.signal_end_of_input())?;
     }
-    let after: u32 = call!(ENDS_OF_INPUT, ())?;
+    // The other side may count on another thread than the one that answers.
+    let mut after = before;
+    while after - before < 3 {
+        after = call!(ENDS_OF_INPUT, ())?;
+    }
     check("ends of input that the other side has seen", &(after - before), &3)?;
     check("a signal", &call!(SEND_END_OF_INPUT, ())?, &())?;
     check("the wire is still usable", &call!(MAGIC, ())?, &42_u32)?;
