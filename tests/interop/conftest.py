@@ -30,7 +30,9 @@ def _cargo() -> str:
     cargo = shutil.which("cargo") or shutil.which("cargo", path=Path.home() / ".cargo" / "bin")
     if cargo is None:
         _unavailable("there is no cargo; install a Rust toolchain")
-    answer = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False)
+    answer = subprocess.run(  # noqa: S603 - found by name on the PATH
+        [cargo, "--version"], capture_output=True, text=True, check=False
+    )
     version = re.match(r"cargo (\d+)\.(\d+)", answer.stdout)
     if version is None:
         _unavailable(f"cargo --version said {answer.stdout or answer.stderr!r}")
@@ -41,7 +43,7 @@ def _cargo() -> str:
 
 
 def _run(cargo: str, *arguments: str, timeout_s: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - as above
         [cargo, *arguments, "--locked", "--manifest-path", str(PACKAGE / "Cargo.toml")],
         capture_output=True,
         text=True,

@@ -32,9 +32,10 @@ class Peer:
         *arguments: str,
         stdin: int | None = subprocess.DEVNULL,
         stdout: int | None = subprocess.PIPE,
+        deadline_s: int = PEER_DEADLINE_S,
     ) -> None:
-        command = [str(program), *arguments, "--deadline-s", str(PEER_DEADLINE_S)]
-        self._process = subprocess.Popen(
+        command = [str(program), *arguments, "--deadline-s", str(deadline_s)]
+        self._process = subprocess.Popen(  # noqa: S603 - the program that we built
             command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, bufsize=0
         )
         self._reports: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -82,6 +83,8 @@ class Peer:
         """End it now, whatever it does; harmless afterwards."""
         self._process.kill()
         self._process.wait(PATIENCE_S)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         for reader in self._readers:
             reader.join(PATIENCE_S)
 

@@ -348,11 +348,15 @@ def leave_when_asked(side: Side) -> None:
     assert side.state.asked_to_leave.wait(PATIENCE_S), "nobody asked"
 
 
-
-
 def both_at_once(side: Side) -> None:
     """Call while the peer's script calls, and stay until that is done."""
     mixed(side)
+    assert side.state.script_done.wait(PATIENCE_S), "the peer's script did not end"
+
+
+def thousand_both_ways(side: Side) -> None:
+    """1,000 calls in flight each way."""
+    thousand(side)
     assert side.state.script_done.wait(PATIENCE_S), "the peer's script did not end"
 
 
@@ -363,6 +367,6 @@ SCENARIOS: Final[dict[str, Callable[[Side], None]]] = {
         interleaved_partials, thousand, thousand_deferred, out_of_order, callbacks, end_of_input,
         batches, answer_batches, termination_by_the_peer, termination_by_us, unknown_procedure,
         unknown_procedure_closes, eleven_calls, note_as_a_call, by_name, mixed, serve,
-        leave_when_asked, both_at_once,
+        leave_when_asked, both_at_once, thousand_both_ways,
     )
 }  # fmt: skip

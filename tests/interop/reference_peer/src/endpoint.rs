@@ -1,4 +1,4 @@
-//! Turns an endpoint string into a reader and a writer. Never retries, never interprets a byte.
+//! Turns an endpoint string into a reader and a writer. Never interprets a byte.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -7,9 +7,13 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::Duration;
 
 pub type Reader = Box<dyn Read + Send + Sync>;
 pub type Writer = Box<dyn Write + Send + Sync>;
+
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 pub const USAGE: &str = "endpoints: stdio, tcp:HOST:PORT, tcp-listen:HOST:PORT, unix:PATH, \
                          unix-listen:PATH, serial:PATH";
@@ -21,13 +25,13 @@ pub fn open(endpoint: &str) -> Result<(Reader, Writer), Box<dyn Error + Send + S
     }
     let (kind, place) = endpoint.split_once(':').ok_or(USAGE)?;
     match kind {
-        "tcp" => tcp(TcpStream::connect(place)?),
+        "tcp" => tcp(patiently(|| TcpStream::connect(place))?),
         "tcp-listen" => {
             let listener = TcpListener::bind(place)?;
             announce(&format!("tcp:{}", listener.local_addr()?))?;
             tcp(listener.accept()?.0)
         }
-        "unix" => unix(UnixStream::connect(place)?),
+        "unix" => unix(patiently(|| UnixStream::connect(place))?),
         "unix-listen" => {
             let listener = UnixListener::bind(place)?;
             announce(&format!("unix:{place}"))?;
@@ -35,6 +39,18 @@ pub fn open(endpoint: &str) -> Result<(Reader, Writer), Box<dyn Error + Send + S
         }
         "serial" => serial(place),
         _ => Err(USAGE.into()),
+    }
+}
+
+/// Connects as soon as somebody listens; the process's own deadline bounds it.
+fn patiently<T>(connect: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match connect() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                thread::sleep(CONNECT_AGAIN_AFTER);
+            }
+            result => return result,
+        }
     }
 }
 
