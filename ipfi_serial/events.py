@@ -52,3 +52,36 @@ class TextReceived:
 
 
 LinkEvent = bytes | SessionOpened | SessionLost | LossyReceived | TextReceived
+
+# --- the wire ---
+# What a wire reports beyond sessions and text is defined where its subjects live, in engine/calls.py:
+# CallEnded, ItemReceived, CallReceived, CallCancelled, CreditAvailable, EventReceived.
+
+
+@dataclass(frozen=True, slots=True)
+class EventReceived:
+    """The other end emitted an event.
+
+    Attributes:
+        index: which one.
+        payload: its arguments, as received.
+    """
+
+    index: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfInputReceived:
+    """The other end has nothing more to say for now; the wire stays usable."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultNoted:
+    """Something that nobody waits for went wrong; it was counted, and belongs in a log.
+
+    Attributes:
+        text: what happened, and what to check.
+    """
+
+    text: str

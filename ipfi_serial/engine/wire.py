@@ -1,0 +1,378 @@
+"""The wire: one end of an IPFI connection behind the five verbs.
+
+Turns bytes into calls, values and events and back, over a link or a plain stream.  Never blocks,
+never looks at a clock, never runs a handler: it reports CallReceived, a shell runs the handler and
+comes back with :meth:`Callee.answer <ipfi_serial.engine.callee.Callee.answer>`.
+docs/protocol.md sections 1.2 to 1.5.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from ipfi_serial.codec.message import (
+    Message,
+    MessageDecoder,
+    MessageKind,
+    Oversized,
+    Terminator,
+    encode_parts,
+)
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.callee import Callee
+from ipfi_serial.engine.caller import Caller
+from ipfi_serial.engine.calls import (
+    CallCancelled,
+    CallEnded,
+    CallReceived,
+    ItemReceived,
+    OutgoingCall,
+    RoomAvailable,
+)
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.outbox import Outbox
+from ipfi_serial.engine.plain import PlainLink
+from ipfi_serial.errors import CallRefusedError, IpfiError, LocalProtocolError, WireClosedError
+from ipfi_serial.events import (
+    EndOfInputReceived,
+    EventReceived,
+    FaultNoted,
+    LinkEvent,
+    LossyReceived,
+    SessionLost,
+    SessionOpened,
+    TextReceived,
+)
+from ipfi_serial.link.parameters import Extension
+from ipfi_serial.link.session import Link
+
+SMALLEST_PART_BYTES: Final = 128  # CALL-5
+EVENT_LANE: Final = "events"  # EVENT-2: the parts of two Events never mix
+
+WireEvent = (
+    SessionOpened
+    | SessionLost
+    | TextReceived
+    | EndOfInputReceived
+    | EventReceived
+    | FaultNoted
+    | CallEnded
+    | ItemReceived
+    | CallReceived
+    | CallCancelled
+    | RoomAvailable
+)
+
+
+class Wire:
+    """One end of a connection, without I/O.
+
+    Every method that takes ``now_s`` wants a monotonic clock in seconds, the same one each time.
+
+    Args:
+        link: a :class:`Link` (framed) or a :class:`PlainLink`.
+        interface: what this end serves.
+        config: its limits.
+
+    Attributes:
+        caller: the calls that we make.
+        callee: the calls that we serve.
+        framed: whether there is a link.
+    """
+
+    def __init__(self, link: Link | PlainLink, interface: Interface, config: WireConfig) -> None:
+        self.framed = isinstance(link, Link)
+        self._link = link
+        self._config = config
+        self._events: deque[WireEvent] = deque()
+        self._outbox = Outbox(SMALLEST_PART_BYTES if self.framed else None)
+        self.caller = Caller(config, self._outbox, self._events)
+        self.callee = Callee(
+            config, interface, self._outbox, self._events, framed=self.framed
+        )
+        self._decoder = self._new_decoder()
+        self._busy = False
+        self._event_parts = bytearray()
+        self._event_too_large = False
+        self._peer_extensions = 0
+
+    # --- commands ---
+
+    def open(self, now_s: float) -> None:
+        """Begin the handshake; SessionOpened reports its success."""
+        self._link.open(now_s)
+        self._take_link_events(now_s)
+
+    def start_call(
+        self, call: OutgoingCall, arguments: bytes, now_s: float, *, more: bool = False
+    ) -> None:
+        """Begin a call; see :meth:`Caller.start` for the arguments and errors."""
+        self.caller.start(call, arguments, more=more)
+        self._note_busy(now_s)
+
+    def emit(self, index: int, payload: bytes, now_s: float, *, lossy: bool = False) -> None:
+        """Emit an event.
+
+        Args:
+            index: which one.
+            payload: its encoded arguments.
+            now_s: the clock.
+            lossy: send it once, in a frame of its own (EVENT-3).
+
+        Raises:
+            IpfiError: why there is no session.
+            LocalProtocolError: lossy on a plain wire or with an end that cannot take it.
+            CallRefusedError: a lossy event does not fit one frame.
+        """
+        if self.caller.down is not None:
+            raise self.caller.down.for_call(may_have_executed=False)
+        if not self.framed:
+            self._emit_plain(index, payload, now_s, lossy=lossy)
+        elif lossy:
+            self._emit_lossy(index, payload)
+        elif not self._peer_extensions & Extension.EVENT:
+            raise LocalProtocolError("the other end does not take events")
+        else:
+            self._outbox.put(
+                EVENT_LANE, MessageKind.EVENT, index, 0, Terminator.COMPLETE, payload
+            )
+
+    def end_of_input(self, now_s: float) -> None:
+        """Tell the other end that nothing more will come for now."""
+        self._drain_outbox(now_s)
+        self._link.push(encode_parts(MessageKind.END_OF_INPUT, 0, 0, Terminator.COMPLETE, b""), now_s)
+
+    def close(self, now_s: float) -> None:
+        """Say goodbye; what was queued before should have been flushed (:attr:`flushed`)."""
+        if not self.framed and self._link.established:
+            self._link.push(
+                encode_parts(MessageKind.TERMINATION, 0, 0, Terminator.COMPLETE, b""), now_s
+            )
+        self._link.close()
+        self._take_link_events(now_s)
+
+    def transport_lost(self, error: IpfiError, now_s: float) -> None:
+        """Note that the line is gone for good."""
+        self._link.abort(error, now_s)
+        self._link.close()
+        self._take_link_events(now_s)
+        if self.caller.down is None or not isinstance(self.caller.down, type(error)):
+            self._session_lost(SessionLost(error, final=True))
+
+    # --- the five verbs ---
+
+    def receive_bytes(self, data: bytes, now_s: float) -> None:
+        """Take what the line brought; never raises on it."""
+        self._link.receive_bytes(data, now_s)
+        self._take_link_events(now_s)
+
+    def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:
+        """Hand over what may go on the line now, about ``max_bytes`` at most."""
+        if self._outbox:
+            self._drain_outbox(now_s)
+        data = self._link.bytes_to_send(now_s, max_bytes)
+        if data and self._outbox:
+            self._drain_outbox(now_s)
+        return data
+
+    def next_event(self) -> WireEvent | None:
+        """Hand over the oldest event, or None."""
+        return self._events.popleft() if self._events else None
+
+    def next_deadline_s(self) -> float | None:
+        """Return when :meth:`on_deadline` is due; asking changes nothing."""
+        link_s, calls_s = self._link.next_deadline_s(), self.caller.next_deadline_s()
+        if link_s is None or calls_s is None:
+            return calls_s if link_s is None else link_s
+        return min(link_s, calls_s)
+
+    def on_deadline(self, now_s: float) -> None:
+        """Act on what is due; early or stale calls are harmless."""
+        self.caller.on_deadline(now_s)
+        self._link.on_deadline(now_s)
+        self._take_link_events(now_s)
+
+    # --- queries ---
+
+    @property
+    def link(self) -> Link | PlainLink:
+        """What carries the stream: its state, counters and round-trip time."""
+        return self._link
+
+    @property
+    def established(self) -> bool:
+        """Whether a session stands."""
+        return self._link.established
+
+    @property
+    def flushed(self) -> bool:
+        """Whether everything queued has left and, on a framed wire, was acknowledged."""
+        return not self._outbox and self._link.flushed
+
+    @property
+    def peer_schema(self) -> int:
+        """Hash of the other end's description, 0 if it has none (DESC-3)."""
+        agreement = self._link.agreement
+        return agreement.theirs.schema if agreement is not None else 0
+
+    @property
+    def skipped_messages(self) -> int:
+        """Messages and stray bytes of this session's stream that were skipped."""
+        decoder = self._decoder
+        return decoder.skipped_messages + decoder.skipped_bytes + decoder.oversized_messages
+
+    # --- events of the link ---
+
+    def _take_link_events(self, now_s: float) -> None:
+        while (event := self._link.next_event()) is not None:
+            if type(event) is bytes:
+                self._take_stream(event, now_s)
+            else:
+                self._take_other(event)
+        self._note_busy(now_s)
+
+    def _take_other(self, event: LinkEvent) -> None:
+        match event:
+            case SessionOpened():
+                self._session_opened(event)
+            case SessionLost():
+                self._session_lost(event)
+            case LossyReceived(message):
+                self._take_lossy(message)
+            case TextReceived():
+                self._events.append(event)
+
+    def _session_opened(self, event: SessionOpened) -> None:
+        agreement = self._link.agreement
+        if agreement is not None:
+            frame = min(agreement.ours.frame_payload, agreement.theirs.frame_payload)
+            self._outbox.part_bytes = max(SMALLEST_PART_BYTES, frame)
+            self._peer_extensions = agreement.theirs.extensions
+        self.caller.session_opened(agreement)
+        self.callee.session_opened(agreement)
+        self._events.append(event)
+
+    def _session_lost(self, event: SessionLost) -> None:
+        self._outbox.clear()
+        self._decoder = self._new_decoder()
+        self._event_parts.clear()
+        self.caller.session_lost(event.reason)
+        self.callee.session_lost()
+        self._busy = False
+        self._events.append(event)
+
+    def _new_decoder(self) -> MessageDecoder:
+        return MessageDecoder(
+            max_payload_bytes=self._config.max_message_bytes,
+            skip_limit_bytes=self._config.skip_limit_bytes,
+            unknown="skip_message" if self.framed else "skip_byte",
+            extensions=self.framed,
+        )
+
+    # --- messages ---
+
+    def _take_stream(self, data: bytes, now_s: float) -> None:
+        decoder = self._decoder
+        for message in decoder.feed(data):
+            self._take_message(message, now_s)
+            if decoder is not self._decoder:
+                return  # the session ended on that message
+        if decoder.oversized_messages:
+            for oversized in decoder.take_oversized():
+                self._take_oversized(oversized)
+        if decoder.error is not None:
+            self._link.abort(decoder.error, now_s)
+
+    def _take_message(self, message: Message, now_s: float) -> None:
+        kind = message.kind
+        if kind is MessageKind.RESPONSE:
+            self.caller.on_response(message)
+        elif kind is MessageKind.CALL:
+            self.callee.on_call(message)
+        elif kind is MessageKind.EVENT:
+            self._take_event(message)
+        elif kind is MessageKind.GRANT:
+            self.callee.on_grant(message)
+        elif kind is MessageKind.CANCEL:
+            self.callee.on_cancel(message)
+        elif kind is MessageKind.ERROR:
+            self.caller.on_error(message)
+        elif kind is MessageKind.END_OF_INPUT:
+            self._events.append(EndOfInputReceived())
+        else:
+            self._link.abort(WireClosedError("the other end closed the wire"), now_s)
+
+    def _take_event(self, message: Message) -> None:
+        if len(self._event_parts) + len(message.payload) > self._config.max_message_bytes:
+            self._event_too_large = True
+            self._event_parts.clear()
+        if not self._event_too_large and (self._event_parts or not message.terminator):
+            self._event_parts += message.payload
+        if message.terminator is Terminator.NONE:
+            return
+        if self._event_too_large:
+            self._note_large_event(message.procedure)
+        else:
+            payload = bytes(self._event_parts) if self._event_parts else message.payload
+            self._events.append(EventReceived(message.procedure, payload))
+        self._event_parts.clear()
+        self._event_too_large = False
+
+    def _take_lossy(self, content: bytes) -> None:
+        decoder = self._new_decoder()
+        for message in decoder.feed(content):
+            if message.kind is MessageKind.EVENT and message.terminator:
+                self._events.append(EventReceived(message.procedure, message.payload))
+
+    def _take_oversized(self, message: Oversized) -> None:
+        if message.kind is MessageKind.CALL:
+            self.callee.on_oversized(message)
+        elif message.kind is MessageKind.RESPONSE:
+            self.caller.on_oversized(message)
+        else:
+            self._note_large_event(message.procedure)
+
+    def _note_large_event(self, index: int) -> None:
+        self._events.append(
+            FaultNoted(
+                f"event {index} was dropped: it is larger than max_message_bytes="
+                f"{self._config.max_message_bytes}"
+            )
+        )
+
+    # --- sending ---
+
+    def _drain_outbox(self, now_s: float) -> None:
+        """Move messages into the stream while the link has room for them."""
+        link, outbox = self._link, self._outbox
+        while outbox and link.room_bytes > 0:
+            link.push(outbox.pull(), now_s)
+        self.callee.offer_room()
+
+    def _emit_lossy(self, index: int, payload: bytes) -> None:
+        if not self._peer_extensions & Extension.LOSSY:
+            raise LocalProtocolError("the other end does not take lossy events")
+        message = encode_parts(MessageKind.EVENT, index, 0, Terminator.COMPLETE, payload)
+        if len(message) > self._link.lossy_limit_bytes:
+            raise CallRefusedError(
+                f"a lossy event travels in one frame: {len(message)} bytes, but only "
+                f"{self._link.lossy_limit_bytes} fit; emit it without lossy=True",
+                reason="limit",
+            )
+        self._link.push_lossy(message)
+
+    def _emit_plain(self, index: int, payload: bytes, now_s: float, *, lossy: bool) -> None:
+        """Emit an event as a call whose answer nobody waits for (EVENT-4)."""
+        if lossy:
+            raise LocalProtocolError("a plain wire loses nothing: emit without lossy=True")
+        call = OutgoingCall(index, float("inf"), streaming=False, nested=False, owner=None)
+        self.caller.start(call, payload, more=False)
+        self.caller.disown(call)
+        self._note_busy(now_s)
+
+    def _note_busy(self, now_s: float) -> None:
+        busy = self.caller.busy
+        if busy is not self._busy:
+            self._busy = busy
+            self._link.set_busy(busy, now_s)
