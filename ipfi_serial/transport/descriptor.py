@@ -13,13 +13,15 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, Self
 
 from ipfi_serial.errors import TransportError
 
-READ_SIZE_BYTES: Final = 65536  # the contract's most; a tty gives at most 4095 at a time
+READ_SIZE_BYTES: Final = 65536  # the contract's most
+TTY_READ_SIZE_BYTES: Final = 4096  # a tty never has more (Linux: N_TTY_BUF_SIZE)
 _LONGEST_POLL_MS: Final = 2**30  # 12 days; poll takes 31 bits
-_CLOSE_PATIENCE_S: Final = 2.0  # a reader leaves its poll at once; only a signal handler waits
+_CLOSE_PATIENCE_S: Final = 0.5  # a reader leaves at once, unless this is its signal handler
 
 GONE: Final = "the port was unplugged, or the other end closed; check the cable and the other end"
 
@@ -39,6 +41,7 @@ class DescriptorTransport:
         bytes_per_s: speed of the line, or None.
         write_fd: where writes go if that is another descriptor.
         release: closes the descriptors; by default ``os.close`` of each.
+        read_size_bytes: most bytes of one read, 1 to 65536.
     """
 
     def __init__(
@@ -49,19 +52,23 @@ class DescriptorTransport:
         *,
         write_fd: int | None = None,
         release: Callable[[], None] | None = None,
+        read_size_bytes: int = READ_SIZE_BYTES,
     ) -> None:
         self.endpoint = endpoint
         self.bytes_per_s = bytes_per_s
         self._fd = fd
         self._write_fd = fd if write_fd is None else write_fd
-        self._release = release if release is not None else self._close_descriptors
+        self._release = release or partial(_close_all, {self._fd, self._write_fd})
+        self._read_size_bytes = read_size_bytes
         self._why_lost: str | None = None
         self._closed = False
         self._attention = False  # something besides data may have ended the poll
         self._woken = False
         self._wants_room = False
-        self._reading = threading.RLock()  # re-entrant: a signal handler may close
-        self._writing = threading.RLock()
+        self._is_reading = False  # these two keep close() from closing under a system call;
+        self._is_writing = False  # a lock would cost more than the rest of read()
+        self._left = threading.Event()
+        self._flags = threading.RLock()  # re-entrant: a signal handler may wake or close
         self._wake_fd, self._waker_fd = os.pipe()
         for each in {self._fd, self._write_fd, self._wake_fd, self._waker_fd}:
             with contextlib.suppress(OSError):
@@ -72,65 +79,80 @@ class DescriptorTransport:
 
     def read(self, timeout_s: float | None) -> bytes:
         """See :meth:`ipfi_serial.transport.base.Transport.read`."""
-        with self._reading:
+        self._is_reading = True
+        try:
             if self._why_lost is not None:
                 raise TransportError(self._why_lost)
+            timeout_ms = None
             if timeout_s is not None:
-                timeout_s = min(max(timeout_s * 1000.0, 0.0), _LONGEST_POLL_MS)
-            ready = self._poll(timeout_s)
+                timeout_ms = timeout_s * 1000.0
+                if not 0.0 <= timeout_ms <= _LONGEST_POLL_MS:
+                    timeout_ms = 0.0 if timeout_ms < 0.0 else _LONGEST_POLL_MS
+            ready = self._poll(timeout_ms)
             if not ready:
                 return b""
             if self._attention:
-                return self._read_with_attention(ready, timeout_s)
+                return self._read_with_attention(ready, timeout_ms)
             try:
-                data = os.read(self._fd, READ_SIZE_BYTES)
+                data = os.read(self._fd, self._read_size_bytes)
             except BlockingIOError:
-                return self._read_with_attention(ready, timeout_s)
+                return self._read_with_attention(ready, timeout_ms)
             except OSError as error:
                 raise self._lose(error) from error
             if not data:
                 raise self._lose(None)
             return data
+        finally:
+            self._is_reading = False
+            if self._closed:
+                self._left.set()
 
     def write(self, data: bytes) -> int:
         """See :meth:`ipfi_serial.transport.base.Transport.write`."""
-        with self._writing:
-            try:
-                taken = os.write(self._write_fd, data)
-            except BlockingIOError:
-                taken = 0
-            except OSError as error:
-                raise self._lose(error) from error
-            if taken < len(data):
+        self._is_writing = True
+        try:
+            taken = os.write(self._write_fd, data)
+        except BlockingIOError:
+            taken = 0
+        except OSError as error:
+            raise self._lose(error) from error
+        finally:
+            self._is_writing = False
+            if self._closed:
+                self._left.set()
+        if taken < len(data):
+            with self._flags:
                 self._wants_room = True
                 self._signal()
-            return taken
+        return taken
 
     def wake(self) -> None:
         """See :meth:`ipfi_serial.transport.base.Transport.wake`."""
-        with self._writing:
-            if not self._woken and not self._closed:
+        with self._flags:
+            if not self._woken:
                 self._woken = True
                 self._signal()
 
     def close(self) -> None:
         """See :meth:`ipfi_serial.transport.base.Transport.close`."""
-        with self._writing:
+        with self._flags:
             if self._closed:
                 return
-            self._closed = True
             self._why_lost = f"{self.endpoint}: closed by this program"
             self._signal()
-        is_mine = self._reading.acquire(timeout=_CLOSE_PATIENCE_S)
-        with self._writing:
-            self._release()
+            self._closed = True
+        deadline_s = time.monotonic() + _CLOSE_PATIENCE_S
+        while (self._is_reading or self._is_writing) and time.monotonic() < deadline_s:
+            self._left.clear()
+            if self._is_reading or self._is_writing:
+                self._left.wait(_CLOSE_PATIENCE_S)
+        with self._flags:
             self._fd = self._write_fd = -1
             os.close(self._wake_fd)
             os.close(self._waker_fd)
-        if is_mine:
-            self._reading.release()
+        self._release()
 
-    def __enter__(self) -> DescriptorTransport:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -157,6 +179,8 @@ class DescriptorTransport:
     def _signal(self) -> None:
         """Make a poll in the reading thread end, and the read look at the flags."""
         self._attention = True
+        if self._closed:
+            return
         with contextlib.suppress(BlockingIOError):  # full: it is awake enough
             os.write(self._waker_fd, b"!")
 
@@ -181,7 +205,7 @@ class DescriptorTransport:
         if not events.get(self._fd, 0) & ~select.POLLOUT:
             return b""
         try:
-            data = os.read(self._fd, READ_SIZE_BYTES)
+            data = os.read(self._fd, self._read_size_bytes)
         except BlockingIOError:
             return b""
         except OSError as error:
@@ -192,7 +216,7 @@ class DescriptorTransport:
 
     def _consume_flags(self, events: dict[int, int]) -> bool:
         """Take what the wake pipe and the poll say; True if the read has to return."""
-        with self._writing:
+        with self._flags:
             if self._wake_fd in events:
                 os.read(self._wake_fd, 512)
             has_room = self._wants_room and bool(events.get(self._write_fd, 0) & ~select.POLLIN)
@@ -205,12 +229,13 @@ class DescriptorTransport:
 
     def _lose(self, cause: OSError | None) -> TransportError:
         """Remember that the line is gone; both directions end."""
-        with self._writing:
+        with self._flags:
             if self._why_lost is None:
                 self._why_lost = str(lost(self.endpoint, cause))
                 self._signal()
             return TransportError(self._why_lost)
 
-    def _close_descriptors(self) -> None:
-        for each in {self._fd, self._write_fd}:
-            os.close(each)
+
+def _close_all(descriptors: set[int]) -> None:
+    for each in descriptors:
+        os.close(each)

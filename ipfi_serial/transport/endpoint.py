@@ -55,7 +55,7 @@ class Endpoint:
         link: "framed" or "plain", from the kind or from ``?link=``.
         path: of device, unix, unix-listen and url (the whole URL); the symlink of pty, or "".
         host: of tcp and tcp-listen; an IPv6 address has no brackets here.
-        port: of tcp (1 to 65535) and tcp-listen (0: the system chooses).
+        port: of tcp and tcp-listen, 0 to 65535; 0 is for listening: the system chooses.
         name: of loopback; "", "c" or "python" of sim.
         vid: USB vendor id.
         pid: USB product id.

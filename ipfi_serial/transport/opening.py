@@ -9,7 +9,7 @@ from typing import Final, Unpack
 
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.transport.base import AsyncTransport, Transport
-from ipfi_serial.transport.descriptor import DescriptorTransport
+from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.ports import find_usb_port
 from ipfi_serial.transport.stream import StandardStreams, connect_tcp, connect_unix
@@ -75,7 +75,11 @@ def _open_device(request: Request) -> Transport:
     path = device_path(request.endpoint)
     port = open_port(path, request.serial)
     return DescriptorTransport(
-        port.fileno(), str(request.endpoint), line_speed(request, path), release=port.close
+        port.fileno(),
+        str(request.endpoint),
+        line_speed(request, path),
+        release=port.close,
+        read_size_bytes=TTY_READ_SIZE_BYTES,
     )
 
 

@@ -6,10 +6,9 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 from typing import Final
 
-from ipfi_serial.errors import ConnectTimeoutError, PortNotFoundError, TransportError
+from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import Endpoint
 
 _REFUSED: Final = "nobody listens there: start the other program first, and check host and port"
@@ -19,15 +18,27 @@ def connect_tcp(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
     """Connect to ``tcp:HOST:PORT``; every small write leaves at once (TCP_NODELAY).
 
     Raises:
+        ConfigError: the port is 0.
         ConnectTimeoutError: no answer within ``timeout_s``.
         TransportError: refused, unreachable, or no such host.
     """
+    check_port(endpoint)
     try:
         line = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
     except OSError as error:
         raise explain_connect(endpoint, error, timeout_s) from error
     prepare_tcp(line)
     return line
+
+
+def check_port(endpoint: Endpoint) -> None:
+    """Refuse port 0.
+
+    Raises:
+        ConfigError: the port is 0, which only a listener can use.
+    """
+    if endpoint.port == 0:
+        raise ConfigError(f"{endpoint}: port 0 is for listening; name the port to connect to")
 
 
 def prepare_tcp(line: socket.socket) -> None:
@@ -107,6 +118,8 @@ class StandardStreams:
             raise TransportError("stdio: needs a POSIX system; use tcp:")
         with contextlib.ExitStack() as undo:
             try:
+                os.fstat(0)
+                os.fstat(1)  # if one is missing, dup() would take its place
                 self.read_fd = _duplicate(0, undo)
                 self.write_fd = _duplicate(1, undo)
                 _redirect(undo, target=0, source=os.open(os.devnull, os.O_RDONLY))
@@ -125,9 +138,8 @@ def _duplicate(fd: int, undo: contextlib.ExitStack) -> int:
     # A terminal is opened anew: its blocking mode is then ours alone.
     own = os.open(os.ttyname(fd), os.O_RDWR | os.O_NOCTTY) if os.isatty(fd) else os.dup(fd)
     undo.callback(os.close, own)
-    if not stat.S_ISREG(os.fstat(own).st_mode):
-        undo.callback(os.set_blocking, own, os.get_blocking(own))
-        os.set_blocking(own, False)
+    undo.callback(os.set_blocking, own, os.get_blocking(own))
+    os.set_blocking(own, False)
     return own
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ipfi_serial.errors import PortBusyError, TransportError
-from ipfi_serial.transport.descriptor import DescriptorTransport
+from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
 
 
 class VirtualPort:
@@ -82,7 +82,9 @@ class PtyTransport(DescriptorTransport):
     def __init__(self, endpoint: str, link: str = "", bytes_per_s: float | None = None) -> None:
         port = VirtualPort(link)
         self.path = port.path
-        super().__init__(port.fd, endpoint, bytes_per_s, release=port.close)
+        super().__init__(
+            port.fd, endpoint, bytes_per_s, release=port.close, read_size_bytes=TTY_READ_SIZE_BYTES
+        )
 
 
 class _Pair:

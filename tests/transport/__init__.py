@@ -1,0 +1,1 @@
+"""Transports against real ptys, sockets and pipes."""
