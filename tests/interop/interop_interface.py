@@ -104,6 +104,10 @@ class State:
     asked_to_leave: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
 
+    def count_end_of_input(self) -> None:
+        """Take note of one EndOfInput of the other side."""
+        self.ends_of_input += 1
+
 
 def pattern(size: int) -> bytes:
     """Byte i is i modulo 251: a prime, so that no power of two hides a shifted block."""
@@ -117,6 +121,7 @@ def make_interface(state: State) -> Interface:
     _add_values(interface)
     _add_streams(interface)
     _add_nested(interface)
+    _add_deferred(interface, state)
     _add_signals(interface, state)
     return interface
 
@@ -237,6 +242,13 @@ def _add_nested(interface: Interface) -> None:
             return 0
         below: int = context.wire.call(Index.NEST, depth - 1)
         return below + 1
+
+
+def _add_deferred(interface: Interface, state: State) -> None:
+    @interface.procedure(Index.SLEEP)
+    def sleep(ms: int) -> int:
+        state.closed.wait(ms / 1000)
+        return ms
 
 
 def _add_signals(interface: Interface, state: State) -> None:

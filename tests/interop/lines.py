@@ -98,4 +98,5 @@ def run_scenario(endpoint: str, scenario: str) -> None:
         endpoint, make_interface(state), link="plain", connect_timeout_s=PATIENCE_S
     ) as wire:
         wire.on_close(lambda *_: state.closed.set())
+        wire.on_end_of_input(state.count_end_of_input)
         SCENARIOS[scenario](Side(wire, state))

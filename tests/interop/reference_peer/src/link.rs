@@ -11,7 +11,7 @@ use ipfi::blocking::{CallHandle, Wire};
 use std::error::Error;
 use std::io::{self, BufReader, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// The queue of the crate wakes nobody; this is how often the writer looks.
 const WRITER_LOOKS_EVERY: Duration = Duration::from_micros(200);
+
+const STOPPED_IS_LOOKED_AT_EVERY: Duration = Duration::from_millis(2);
 
 pub static LINK: OnceLock<Link> = OnceLock::new();
 
@@ -80,8 +82,8 @@ impl Link {
 
     /// Ends every call in flight with an error. The crate offers this only as the side effect of dropping a clone.
     pub fn terminate_locally(&self) {
-        self.stopped.store(true, Ordering::Release);
         drop(self.wire.clone());
+        self.stopped.store(true, Ordering::Release);
     }
 
     pub fn note(&self, what: String) {
@@ -113,8 +115,32 @@ impl Link {
         self.terminate_locally();
     }
 
+    /// Starts the thread that reads and the thread that writes.
+    pub fn start_pumps(&'static self, reader: Reader, tolerant: bool) {
+        thread::spawn(|| self.write_until_the_end());
+        thread::spawn(move || self.read_until_the_end(reader, tolerant));
+    }
+
+    /// Says goodbye and stops; the other side may never say anything again.
+    pub fn leave(&self) -> Result<(), Failure> {
+        self.wire.signal_termination();
+        self.flush()?;
+        self.terminate_locally();
+        Ok(())
+    }
+
+    pub fn wait_until_stopped(&self) {
+        while !self.has_stopped() {
+            thread::sleep(STOPPED_IS_LOOKED_AT_EVERY);
+        }
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     fn write_until_the_end(&self) {
-        while !self.stopped.load(Ordering::Acquire) && !self.wire.is_terminated() {
+        while !self.has_stopped() && !self.wire.is_terminated() {
             match self.flush() {
                 Ok(true) => {}
                 Ok(false) => thread::sleep(WRITER_LOOKS_EVERY),
@@ -143,33 +169,6 @@ impl Read for Watched {
             Err(error) => error.kind() != io::ErrorKind::Interrupted,
         };
         result
-    }
-}
-
-/// The two threads of a link.
-pub struct Pumps {
-    reader: thread::JoinHandle<()>,
-    finished: Arc<AtomicBool>,
-}
-
-impl Pumps {
-    pub fn start(link: &'static Link, reader: Reader, tolerant: bool) -> Self {
-        let finished = Arc::new(AtomicBool::new(false));
-        let reading = finished.clone();
-        thread::spawn(|| link.write_until_the_end());
-        let reader = thread::spawn(move || {
-            link.read_until_the_end(reader, tolerant);
-            reading.store(true, Ordering::Release);
-        });
-        Self { reader, finished }
-    }
-
-    pub fn wait(self) {
-        let _ = self.reader.join();
-    }
-
-    pub fn have_ended(&self) -> bool {
-        self.finished.load(Ordering::Acquire)
     }
 }
 

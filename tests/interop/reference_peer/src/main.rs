@@ -12,7 +12,7 @@ mod single_threaded;
 mod values;
 
 use ipfi::blocking::{Interface, ProcedureIndex, Wire};
-use link::{link, Failure, Link, Pumps, LINK};
+use link::{link, Failure, Link, LINK};
 use procedures::NOTE;
 use scripts::{SCRIPTS, STAGE};
 use serde_json::{json, Value};
@@ -138,29 +138,32 @@ fn run(options: &Options) -> Result<Value, Failure> {
         return Ok(json!({ "served": true }));
     }
     let _ = LINK.set(Link::new(wire, writer));
-    let pumps = Pumps::start(link(), reader, options.tolerant);
+    link().start_pumps(reader, options.tolerant);
     if options.mode == "serve" {
-        pumps.wait();
+        link().wait_until_stopped();
         return Ok(json!({ "served": true }));
     }
-    drive(options, pumps)
+    drive(options)
 }
 
-fn drive(options: &Options, pumps: Pumps) -> Result<Value, Failure> {
+fn drive(options: &Options) -> Result<Value, Failure> {
     let wanted = options.script.as_deref().ok_or("drive wants --script NAME")?;
     let (_, script) = SCRIPTS.iter().find(|(name, _)| *name == wanted).ok_or_else(|| format!("no script {wanted}"))?;
     let started = Instant::now();
     let facts = script()?;
+    if link().wire.is_terminated() {
+        // Let the reader say what it saw.
+        link().wait_until_stopped();
+    }
     let seconds = started.elapsed().as_secs_f64();
     if options.linger {
         let told = link().start(|wire| wire.call(ProcedureIndex::new(NOTE), ("the script is done",)))?;
         told.wait::<()>()?;
         report(options, Ok(json!({ "script": wanted, "seconds": seconds, "facts": facts })));
         set_stage("serving after the script");
-        pumps.wait();
-    } else if !pumps.have_ended() && wanted != "termination" {
-        link().wire.signal_termination();
-        let _ = link().flush();
+        link().wait_until_stopped();
+    } else if !link().has_stopped() {
+        let _ = link().leave();
     }
     Ok(json!({ "script": wanted, "seconds": seconds, "facts": facts, "finished": true }))
 }

@@ -168,10 +168,8 @@ fn add_signals(interface: &Interface) {
     });
     interface.add_sequence_procedure(SEND_TERMINATION, |yielder, (): ()| {
         in_background("send_termination", move || {
-            let _held = link().hold();
             yielder((), true)?;
-            link().wire.signal_termination();
-            Ok(())
+            link().leave()
         });
     });
 }

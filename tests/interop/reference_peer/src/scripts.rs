@@ -284,8 +284,7 @@ fn end_of_input() -> Result<Value, Failure> {
 /// Says goodbye after the last answer: the other side sees a Termination, then the end of the stream.
 fn termination() -> Result<Value, Failure> {
     check("magic", &call!(MAGIC, ())?, &42_u32)?;
-    link().wire.signal_termination();
-    link().flush()?;
+    link().leave()?;
     Ok(json!({}))
 }
 
