@@ -8,7 +8,10 @@ ALPHA: Final = 1 / 8  # RFC 6298, section 2.3
 BETA: Final = 1 / 4
 FIRST_RTO_S: Final = 0.25  # before a sample; outlasts an 85 ms flash stall and a 16 ms USB timer
 FLOOR_S: Final = 0.05  # LINK-9; below 25 ms spurious retransmission is reported from the field
-CEILING_S: Final = 5.0
+# A serial line has no queue of strangers to relieve: doubling only guards against a time-out that
+# is too short, and a noisy line must be tried often within the patience time (LINK-13).
+MOST_DOUBLINGS: Final = 3
+BACKED_OFF_S: Final = 0.5
 MIN_VARIANCE_TERM_S: Final = 0.01  # RFC 6298's clock granularity G
 
 
@@ -37,7 +40,7 @@ class RttEstimator:
 
     def expired(self) -> None:
         """Double the time-out: it passed without an answer."""
-        self._backoff = min(self._backoff + 1, 8)
+        self._backoff = min(self._backoff + 1, MOST_DOUBLINGS)
 
     def progressed(self) -> None:
         """End the doubling: something new was acknowledged."""
@@ -50,4 +53,4 @@ class RttEstimator:
         else:
             spread_s = max(MIN_VARIANCE_TERM_S, 4 * self._variance_s)
             base_s = max(FLOOR_S, self.smoothed_s + spread_s)
-        return min(base_s * (1 << self._backoff), CEILING_S) + wire_s
+        return min(base_s * (1 << self._backoff), max(base_s, BACKED_OFF_S)) + wire_s

@@ -177,13 +177,16 @@ class Sender:
         count = (ack - flights[0].sequence) & 0xFF
         if not 0 < count <= len(flights):
             return False  # nothing new, or displaced by the transport
+        clean = True
         for _ in range(count):
             newest = flights.popleft()
             if newest.again:
                 self._repeats -= 1
-            if newest.times == 1:
+            if newest.times == 1 and not newest.sacked:
                 self._note_clean()
-        if newest.times == 1 and not newest.sacked:
+            else:
+                clean = False  # the frames behind it waited for it: no round trip to learn from
+        if clean:
             self.rtt.sample(max(0.0, now_s - newest.departure_s))
         self.rtt.progressed()
         self._go_back_after_s = 0.0
@@ -197,7 +200,9 @@ class Sender:
         for flight in self.flights:
             position = (flight.sequence - ack - 1) & 0xFF
             if position < 16 and bits >> position & 1:
-                flight.sacked = True
+                if not flight.sacked:
+                    flight.sacked = True
+                    self.rtt.progressed()
                 if flight.again:
                     flight.again = False
                     self._repeats -= 1

@@ -26,7 +26,8 @@ from ipfi_serial.events import (
     TextReceived,
 )
 from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
-from ipfi_serial.framing.frame import FrameDecoder, Rejected, Text, encode_frame
+from ipfi_serial.framing.frame import FrameDecoder, encode_frame
+from ipfi_serial.framing.verdict import Text
 from ipfi_serial.link.handshake import ECHOES_TO_GIVE_UP, Agreement, Handshake, is_hello
 from ipfi_serial.link.parameters import (
     BOOT_CAUSES,
@@ -104,7 +105,7 @@ class Link:
         if custom_profile is not None:
             self._profiles[custom_profile.bit] = custom_profile
         self._decoder = FrameDecoder(
-            own.frame_payload + EXTRA_CONTENT_BYTES, text_limit_bytes=text_line_bytes
+            own.frame_payload + EXTRA_CONTENT_BYTES, text_line_bytes=text_line_bytes
         )
         self._live: Transfer | None = None
         self._candidate: Agreement | None = None
@@ -265,6 +266,12 @@ class Link:
     def decoder(self) -> FrameDecoder:
         """The frame decoder, for its counters."""
         return self._decoder
+
+    def session_counts(self) -> tuple[int, int]:
+        """Return retransmissions and duplicates of the live session."""
+        if self._live is None:
+            return 0, 0
+        return self._live.sender.retransmissions, self._live.receiver.duplicates
 
     def smoothed_rtt_s(self) -> float | None:
         """Return the smoothed round-trip time, or None before the first sample."""

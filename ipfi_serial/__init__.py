@@ -1,0 +1,68 @@
+"""IPFI over serial lines: procedures, callbacks and events, exactly once, over any wire."""
+
+from ipfi_serial.codec.manifest import Entry, EntryKind
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.context import CallContext, DeferredReply
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.stats import WireStats
+from ipfi_serial.errors import (
+    CallCancelledError,
+    CallError,
+    CallRefusedError,
+    CallTimeoutError,
+    ConfigError,
+    ConnectTimeoutError,
+    DeviceResetError,
+    EchoingLineError,
+    HandshakeRefusedError,
+    IpfiError,
+    LinkLostError,
+    LinkMismatchError,
+    LocalProtocolError,
+    PortBusyError,
+    PortNotFoundError,
+    RemoteCallError,
+    RemoteProtocolError,
+    TransportError,
+    WireClosedError,
+)
+from ipfi_serial.sync import CallHandle, Connection, PartialCall, Server, Stream, connect, listen
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CallCancelledError",
+    "CallContext",
+    "CallError",
+    "CallHandle",
+    "CallRefusedError",
+    "CallTimeoutError",
+    "ConfigError",
+    "ConnectTimeoutError",
+    "Connection",
+    "DeferredReply",
+    "DeviceResetError",
+    "EchoingLineError",
+    "Entry",
+    "EntryKind",
+    "HandshakeRefusedError",
+    "Interface",
+    "IpfiError",
+    "LinkLostError",
+    "LinkMismatchError",
+    "LocalProtocolError",
+    "PartialCall",
+    "PortBusyError",
+    "PortNotFoundError",
+    "RemoteCallError",
+    "RemoteProtocolError",
+    "Server",
+    "Stream",
+    "TransportError",
+    "WireClosedError",
+    "WireConfig",
+    "WireStats",
+    "__version__",
+    "connect",
+    "listen",
+]

@@ -1,0 +1,123 @@
+"""Names of the other end's procedures and events to indices; docs/protocol.md 1.5.
+
+Framed wires describe themselves, plain ones are described by declarations.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Final
+
+from ipfi_serial.codec.manifest import EntryKind, Manifest, decode_entry
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.errors import CallRefusedError, LocalProtocolError
+
+# Descriptions by schema hash (DESC-3): a board that is opened again is not asked again.
+_KNOWN: Final[dict[int, Manifest]] = {}
+_KNOWN_LIMIT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a name or an index stands for.
+
+    Attributes:
+        index: on the wire.
+        raw: whether bytes go in and out.
+    """
+
+    index: int
+    raw: bool = False
+
+
+class Directory:
+    """What one wire knows of the other end's names.
+
+    Args:
+        interface: our own declarations.
+        framed: whether the other end can be asked.
+    """
+
+    def __init__(self, interface: Interface, *, framed: bool) -> None:
+        self._interface = interface
+        self._framed = framed
+        self.manifest: Manifest | None = None
+
+    def session_opened(self, schema: int) -> None:
+        """Take the other end's hash: a known description is used, an outdated one forgotten."""
+        self.manifest = _KNOWN.get(schema) if schema else Manifest([])
+
+    def learn(self, values: list[bytes], schema: int) -> Manifest:
+        """Take the values that procedure 0xFFFF streamed."""
+        manifest = Manifest([decode_entry(value) for value in values])
+        if schema:
+            while len(_KNOWN) >= _KNOWN_LIMIT:
+                del _KNOWN[next(iter(_KNOWN))]
+            _KNOWN[schema] = manifest
+        self.manifest = manifest
+        return manifest
+
+    def procedure(self, name: str | int) -> Target | None:
+        """Resolve a procedure; None if the other end must be asked for its description first.
+
+        Raises:
+            CallRefusedError: it has no such procedure.
+            LocalProtocolError: on a plain wire, the name was not declared.
+        """
+        if isinstance(name, int):
+            return Target(name, self._is_raw(name))
+        declared = self._interface.declared(name, event=False)
+        if declared is not None:
+            return Target(declared[0], declared[1] is EntryKind.RAW)
+        self._check_plain(name, "procedure")
+        if self.manifest is None:
+            return None
+        entry = self.manifest.procedure(name)
+        if entry is None:
+            raise CallRefusedError(self._unknown(name, "procedure"), reason="unknown procedure")
+        return Target(entry.index, entry.kind is EntryKind.RAW)
+
+    def event(self, name: str | int) -> Target | None:
+        """Resolve an event; as :meth:`procedure`."""
+        if isinstance(name, int):
+            return Target(name)
+        declared = self._interface.declared(name, event=True)
+        if declared is not None:
+            return Target(declared[0])
+        self._check_plain(name, "event")
+        if self.manifest is None:
+            return None
+        entry = self.manifest.event(name)
+        if entry is None:
+            raise CallRefusedError(self._unknown(name, "event"), reason="unknown procedure")
+        return Target(entry.index)
+
+    def event_name(self, index: int) -> str | None:
+        """Return an event's name, if it is known."""
+        own = self._interface.events.get(index)
+        if own is not None:
+            return own.name
+        entry = self.manifest.by_index(index) if self.manifest is not None else None
+        return entry.name if entry is not None else None
+
+    def _is_raw(self, index: int) -> bool:
+        if self._interface.declared_raw(index):
+            return True
+        entry = self.manifest.by_index(index) if self.manifest is not None else None
+        return entry is not None and entry.kind is EntryKind.RAW
+
+    def _check_plain(self, name: str, what: str) -> None:
+        if not self._framed:
+            raise LocalProtocolError(
+                f"{what} {name!r} is not declared, and a plain wire cannot be asked: use its index "
+                f"or interface.declare(index, {name!r})"
+            )
+
+    def _unknown(self, name: str, what: str) -> str:
+        entries = self.manifest.entries if self.manifest is not None else []
+        is_event = what == "event"
+        names = [e.name for e in entries if (e.kind >= EntryKind.EVENT_HANDLED) is is_event]
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+        return f"the other end has no {what} {name!r}; {hint}"

@@ -1,0 +1,44 @@
+"""What both shells do around a handler: arguments in, its result or failure out.  Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipfi_serial.codec.values import ValueEncodeError, encode_value
+from ipfi_serial.engine.context import CallContext
+from ipfi_serial.engine.interface import Procedure
+
+
+def decode_arguments(
+    procedure: Procedure, payload: bytes, context: CallContext | None, max_depth: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the positional and keyword arguments for a handler.
+
+    Raises:
+        ValueCodecError: the payload does not fit the handler's signature; says how.
+    """
+    if procedure.decoder is None:
+        return (payload,), {}
+    return procedure.decoder.decode(payload, context, max_depth=max_depth)
+
+
+def encode_result(procedure: Procedure, value: Any) -> bytes:
+    """Return what a handler returned or yielded as bytes for the wire.
+
+    Raises:
+        ValueEncodeError: the value cannot travel; says why.
+    """
+    if not procedure.raw:
+        return encode_value(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise ValueEncodeError(
+        f"raw procedure {procedure.name} must give bytes, not {type(value).__name__}"
+    )
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return one line about a handler's exception for the caller: never a traceback."""
+    text = str(error).strip().partition("\n")[0][:200]
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,104 @@
+"""Settings in, a wire out: what both shells do before the first byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.plain import PlainLink
+from ipfi_serial.engine.wire import Wire
+from ipfi_serial.link.parameters import (
+    ALL_EXTENSIONS,
+    HANDSHAKE_WIRE_BYTES,
+    PROGRAM_START,
+    Flag,
+    Parameters,
+)
+from ipfi_serial.link.session import Link
+
+Role = Literal["host", "device"]
+
+CREDIT_BYTES: Final = 1 << 20  # the link is always drained, so this only has to exceed a window
+CONNECT_S: Final = 5.0
+CONNECT_HANDSHAKES: Final = 6
+SMALL_FRAME_BYTES: Final = 77
+CALL_FRAMES: Final = 100
+
+
+def build_wire(
+    interface: Interface,
+    config: WireConfig,
+    *,
+    framed: bool,
+    role: Role,
+    bytes_per_s: float | None,
+    random_u32: Callable[[], int],
+) -> Wire:
+    """Make one end of a wire.
+
+    Args:
+        interface: what it serves.
+        config: its limits.
+        framed: whether frames and link are needed.
+        role: a host opens actively; a device waits and says so when it starts (HS-11).
+        bytes_per_s: speed of the line, or None.
+        random_u32: source of nonces and of the first session id.
+    """
+    if not framed:
+        return Wire(PlainLink(), interface, config)
+    link = Link(
+        _parameters(interface, config, role),
+        active=role == "host",
+        floor=random_u32() & 0xFFFF,
+        new_nonce=random_u32,
+        bytes_per_s=bytes_per_s,
+        lossy_queue_size=config.lossy_queue_size,
+        text_line_bytes=config.text_line_bytes,
+    )
+    return Wire(link, interface, config)
+
+
+def default_connect_timeout_s(bytes_per_s: float | None) -> float:
+    """Return how long a handshake may take: a constant and a multiple of its wire time."""
+    wire_s = HANDSHAKE_WIRE_BYTES / bytes_per_s if bytes_per_s else 0.0
+    return CONNECT_S + CONNECT_HANDSHAKES * wire_s
+
+
+def default_call_timeout_s(config: WireConfig, bytes_per_s: float | None) -> float:
+    """Return a call's deadline where the program gave none."""
+    wire_s = SMALL_FRAME_BYTES / bytes_per_s if bytes_per_s else 0.0
+    return config.call_timeout_s + CALL_FRAMES * wire_s
+
+
+def _parameters(interface: Interface, config: WireConfig, role: Role) -> Parameters:
+    flags = Flag(0)
+    if role == "host":
+        flags |= Flag.HOST
+    if not config.takes_calls:
+        flags |= Flag.TAKES_NO_CALLS
+    if not config.can_call:
+        flags |= Flag.MAKES_NO_CALLS
+    return Parameters(
+        flags=int(flags),
+        boot_cause=PROGRAM_START,
+        nonce=0,
+        frame_payload=config.frame_payload_bytes,
+        ring=config.ring_bytes,
+        window=config.window_frames,
+        crc_profiles=config.crc_profiles,
+        extensions=ALL_EXTENSIONS,
+        credit=CREDIT_BYTES,
+        stream_credit=config.stream_buffer_bytes // 16,
+        max_calls=config.max_calls if config.takes_calls else 0,
+        max_partial=min(config.max_partial_calls, 255),
+        max_message=_announced(config.max_message_bytes),
+        schema=interface.schema,
+    )
+
+
+def _announced(max_message_bytes: int) -> int:
+    """Return the limit in 256-byte units; what does not fit the field is not announced."""
+    units = max_message_bytes // 256
+    return units if units < NO_LIMIT_ANNOUNCED else NO_LIMIT_ANNOUNCED

@@ -1,0 +1,95 @@
+"""What a wire has counted, as one value for people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipfi_serial.engine.wire import Wire
+from ipfi_serial.framing.cobs import ACCELERATED
+from ipfi_serial.link.session import Link
+
+
+@dataclass(frozen=True, slots=True)
+class WireStats:
+    """A snapshot of a wire's counters since it was opened.
+
+    Attributes:
+        state: the link's state: "ESTABLISHED", "CONNECTING" ...
+        sessions: sessions that stood.
+        resets: sessions that ended because the other end restarted.
+        frames_sent: frames handed to the transport, repetitions included; 0 on a plain wire.
+        frames_received: good frames.
+        bytes_sent: wire bytes handed to the transport.
+        bytes_received: wire bytes that came in.
+        retransmissions: DATA frames sent again.
+        duplicates: DATA frames received again.
+        crc_errors: frames whose CRC did not hold.
+        rejected: what else was no frame: cut off, too long, noise.
+        noise_bytes: wire bytes of all that was rejected.
+        stale_frames: good frames of no live session.
+        text_lines: lines of text between frames.
+        lossy_dropped: lossy events and log lines that were never sent.
+        events_dropped: events dropped because their queue was full.
+        strays: answers to unknown calls.
+        refused: calls of the other end that were refused or failed.
+        skipped: messages that were skipped as unknown or too large.
+        open_calls: calls waiting for their answer now.
+        rtt_s: smoothed round-trip time in seconds, or None.
+        cobs_accelerated: False if the cobs package has no C extension here, which costs speed.
+    """
+
+    state: str
+    sessions: int
+    resets: int
+    frames_sent: int
+    frames_received: int
+    bytes_sent: int
+    bytes_received: int
+    retransmissions: int
+    duplicates: int
+    crc_errors: int
+    rejected: int
+    noise_bytes: int
+    stale_frames: int
+    text_lines: int
+    lossy_dropped: int
+    events_dropped: int
+    strays: int
+    refused: int
+    skipped: int
+    open_calls: int
+    rtt_s: float | None
+    cobs_accelerated: bool
+
+
+def take_stats(wire: Wire, events_dropped: int) -> WireStats:
+    """Return the counters of a wire as they stand."""
+    link = wire.link
+    counters = link.counters
+    framed = isinstance(link, Link)
+    frames = link.decoder.counters if framed else None
+    repeated, doubled = link.session_counts() if framed else (0, 0)
+    return WireStats(
+        state=link.state.name,
+        sessions=counters.sessions,
+        resets=counters.resets,
+        frames_sent=counters.frames_sent,
+        frames_received=counters.frames_received,
+        bytes_sent=counters.bytes_sent,
+        bytes_received=counters.bytes_received,
+        retransmissions=counters.retransmissions + repeated,
+        duplicates=counters.duplicates + doubled,
+        crc_errors=frames.crc_errors if frames else 0,
+        rejected=frames.cobs_errors + frames.oversized + frames.noise if frames else 0,
+        noise_bytes=frames.noise_bytes if frames else 0,
+        stale_frames=counters.stale_frames,
+        text_lines=frames.text_lines if frames else 0,
+        lossy_dropped=counters.lossy_dropped,
+        events_dropped=events_dropped,
+        strays=wire.caller.strays,
+        refused=wire.callee.refused,
+        skipped=wire.skipped_messages,
+        open_calls=wire.caller.open_calls,
+        rtt_s=link.smoothed_rtt_s(),
+        cobs_accelerated=ACCELERATED,
+    )

@@ -1,0 +1,115 @@
+"""Who wants which event, and what waits to be read; both shells use it.  Pure."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+_POSITIONAL: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+
+
+class EventArguments(tuple[Any, ...]):
+    """The arguments of one received event: a tuple that knows which event it was.
+
+    Attributes:
+        index: the event's index.
+        name: its name, or None if this wire does not know it.
+    """
+
+    index: int
+    name: str | None
+
+    @classmethod
+    def of(cls, index: int, name: str | None, arguments: tuple[Any, ...]) -> EventArguments:
+        """Make one."""
+        event = cls(arguments)
+        event.index = index
+        event.name = name
+        return event
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments as a plain tuple."""
+        return tuple(self)
+
+
+class EventQueue:
+    """Received events that wait for their reader: bounded, oldest dropped, counted.
+
+    Attributes:
+        index: which event; None takes every one.
+        dropped: how many were lost because the reader was slow.
+    """
+
+    def __init__(self, index: int | None, limit: int) -> None:
+        self.index = index
+        self.dropped = 0
+        self._items: deque[EventArguments] = deque(maxlen=limit)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, event: EventArguments) -> bool:
+        """Queue one event; return False if the oldest had to go."""
+        full = len(self._items) == self._items.maxlen
+        self.dropped += full
+        self._items.append(event)
+        return not full
+
+    def take(self) -> EventArguments:
+        """Hand over the oldest."""
+        return self._items.popleft()
+
+
+class Subscriptions:
+    """The event handlers and queues of one wire."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[int, list[Callable[..., Any]]] = {}
+        self._queues: list[Any] = []
+
+    def add_handler(self, index: int, handler: Callable[..., Any]) -> None:
+        """Call ``handler`` for this event too."""
+        self._handlers.setdefault(index, []).append(handler)
+
+    def remove_handler(self, index: int, handler: Callable[..., Any]) -> None:
+        """Call it no longer; harmless if it was not there."""
+        if handler in self._handlers.get(index, ()):
+            self._handlers[index].remove(handler)
+
+    def handlers(self, index: int) -> tuple[Callable[..., Any], ...]:
+        """Return the handlers of an event, in the order in which they were added."""
+        return tuple(self._handlers.get(index, ()))
+
+    def add_queue(self, queue: Any) -> None:
+        """Feed ``queue`` too."""
+        self._queues.append(queue)
+
+    def remove_queue(self, queue: Any) -> None:
+        """Feed it no longer; harmless if it was not there."""
+        if queue in self._queues:
+            self._queues.remove(queue)
+
+    def queues(self, index: int) -> list[Any]:
+        """Return the queues that take an event."""
+        return [q for q in self._queues if q.index is None or q.index == index]
+
+    @property
+    def all_queues(self) -> list[Any]:
+        """Every queue."""
+        return list(self._queues)
+
+
+def takes_argument(function: Callable[..., Any]) -> bool:
+    """Tell whether a callback wants the one argument that it is offered."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.kind in _POSITIONAL for p in parameters)

@@ -1,0 +1,430 @@
+"""One connection, for ordinary blocking code; safe from any number of threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.values import encode_arguments
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.calls import (
+    CallCancelled,
+    CallEnded,
+    CallReceived,
+    ItemReceived,
+    OutgoingCall,
+    RoomAvailable,
+)
+from ipfi_serial.engine.directory import Directory, Target
+from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.engine.setup import default_call_timeout_s
+from ipfi_serial.engine.stats import WireStats, take_stats
+from ipfi_serial.engine.subscriptions import EventArguments
+from ipfi_serial.engine.wire import Wire, WireEvent
+from ipfi_serial.errors import (
+    CallTimeoutError,
+    DeviceResetError,
+    IpfiError,
+    LocalProtocolError,
+    WireClosedError,
+)
+from ipfi_serial.events import EventReceived, SessionLost, SessionOpened
+from ipfi_serial.pump import Pump
+from ipfi_serial.sync.handles import CallHandle, EventStream, PartialCall, Stream
+from ipfi_serial.sync.notifications import Notifications
+from ipfi_serial.sync.serving import SERVED_FOR, Serving
+from ipfi_serial.transport.base import Transport
+from ipfi_serial.workers import Workers
+
+log = logging.getLogger("ipfi_serial")
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+class Connection:
+    """One end of a wire.
+
+    Made by :func:`ipfi_serial.connect` or a :class:`Server`; close it, or use it in a with block.
+
+    Attributes:
+        endpoint: what was opened; for a virtual port, what the other end can open.
+        interface: what this end serves.
+    """
+
+    def __init__(
+        self, transport: Transport, wire: Wire, interface: Interface, config: WireConfig
+    ) -> None:
+        self.endpoint: str = getattr(transport, "path", None) or transport.endpoint
+        self.interface = interface
+        self._config = config
+        self._wire = wire
+        self._directory = Directory(interface, framed=wire.framed)
+        self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
+        self._workers = Workers(f"ipfi worker {self.endpoint}")
+        self._pump = Pump(wire, transport, self._deliver)
+        self._notifications = Notifications(self, self._workers, config.event_queue_size)
+        self._serving = Serving(
+            self._pump, interface, self, config.max_depth, self._notifications.error
+        )
+        self._opened = _Opened()
+        self._reset: DeviceResetError | None = None
+        self._describing = threading.Lock()
+        self._closed: IpfiError | None = None
+        self._pump.start()
+
+    # --- calls ---
+
+    def call(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> Any:
+        """Call a procedure of the other end and return its answer.
+
+        Args:
+            procedure: its name or its index.
+            *arguments: what it takes; one bytes object for a raw procedure.
+            timeout_s: deadline in seconds; the configured default plus wire time if None.  When it
+                passes, the other end is asked to stop.
+            result_type: annotation that the answer is checked against and converted to.
+            raw: whether bytes go in and out; None looks it up.
+
+        Raises:
+            CallTimeoutError: the deadline passed.
+            CallRefusedError: unknown procedure, wrong arguments, or a limit.
+            RemoteCallError: the handler raised.
+            CallCancelledError: the other end cancelled it.
+            ValueCodecError: an argument cannot travel, or the answer is not a ``result_type``.
+            IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
+        """
+        return self.start(
+            procedure, *arguments, timeout_s=timeout_s, result_type=result_type, raw=raw
+        ).result()
+
+    def start(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> CallHandle:
+        """Begin a call and return a handle; as :meth:`call`, without waiting."""
+        target = self._target(procedure, raw)
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
+        payload = _raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        return handle
+
+    def start_partial(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> PartialCall:
+        """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
+        target = self._target(procedure, raw)
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        payload = encode_arguments(arguments)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s, more=True))
+        return PartialCall(self._pump, handle, call)
+
+    def stream(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> Stream:
+        """Call a streaming procedure; iterate over what this returns.
+
+        Args are those of :meth:`call`; ``timeout_s`` is for the whole stream and None means that
+        it may last for ever as long as the line lives.
+        """
+        target = self._target(procedure, raw)
+        stream = Stream(
+            self._pump,
+            raw=target.raw,
+            result_type=result_type,
+            report_bytes=self._config.stream_buffer_bytes // 4,
+        )
+        payload = _raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        timeout_s = float("inf") if timeout_s is None else timeout_s
+        call = self._new_call(target, timeout_s, stream, streaming=True)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        return stream
+
+    # --- events ---
+
+    def emit(self, event: str | int, *arguments: Any, lossy: bool = False) -> None:
+        """Emit an event to the other end.
+
+        Args:
+            event: its name or its index.
+            *arguments: any data.
+            lossy: send it once and never again: for values that the next one replaces.
+
+        Raises:
+            CallRefusedError: the other end has no event of this name, or it is too large.
+            LocalProtocolError: lossy on a plain wire.
+            IpfiError: there is no session.
+        """
+        index = self._event_index(event)
+        payload = encode_arguments(arguments)
+        self._pump.command(lambda wire, now_s: wire.emit(index, payload, now_s, lossy=lossy))
+
+    def on(self, event: str | int, handler: Callback) -> Callback:
+        """Call ``handler`` with the arguments whenever the other end emits the event.
+
+        Handlers of one wire run in order, one at a time, on a thread of their own; they may call.
+        """
+        self._notifications.subscriptions.add_handler(self._event_index(event), handler)
+        return handler
+
+    def off(self, event: str | int, handler: Callable[..., Any]) -> None:
+        """Undo :meth:`on`."""
+        self._notifications.subscriptions.remove_handler(self._event_index(event), handler)
+
+    def events(self, event: str | int | None = None) -> EventStream:
+        """Iterate over the events of one kind, or over all, until the wire closes."""
+        index = None if event is None else self._event_index(event)
+        subscriptions = self._notifications.subscriptions
+        stream = EventStream(
+            self._pump, index, self._config.event_queue_size, subscriptions.remove_queue
+        )
+        subscriptions.add_queue(stream)
+        if self._closed is not None:
+            stream.finish(self._closed)
+        return stream
+
+    def wait_event(self, event: str | int, timeout_s: float | None = None) -> EventArguments:
+        """Wait for the next event of a kind and return its arguments.
+
+        Args:
+            event: its name or its index.
+            timeout_s: in seconds; the default deadline of calls if None.
+
+        Raises:
+            CallTimeoutError: it did not come.
+            IpfiError: why the wire has closed.
+        """
+        wait_s = self._default_timeout_s if timeout_s is None else timeout_s
+        until_s = time.monotonic() + wait_s
+        with self.events(event) as stream:
+            while (left_s := until_s - time.monotonic()) > 0:
+                if (received := stream.get(left_s)) is not None:
+                    return received
+                if stream.ended is not None:
+                    raise stream.ended
+        raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
+
+    # --- callbacks ---
+
+    def on_reset(self, function: Callback) -> Callback:
+        """Call ``function`` (with the DeviceResetError, if it takes one) after the other end restarted.
+
+        The new session stands then: the place to repeat what was armed on the device.
+        """
+        return self._notifications.on("reset", function)
+
+    def on_text(self, function: Callback) -> Callback:
+        """Call ``function`` with each line of text that the other end prints or logs."""
+        return self._notifications.on("text", function)
+
+    def on_error(self, function: Callback) -> Callback:
+        """Call ``function`` with each exception of a handler."""
+        return self._notifications.on("error", function)
+
+    def on_close(self, function: Callback) -> Callback:
+        """Call ``function`` (with the reason, if it takes one) once the wire has closed."""
+        return self._notifications.on("close", function)
+
+    def on_end_of_input(self, function: Callback) -> Callback:
+        """Call ``function`` when the other end says that nothing more comes for now."""
+        return self._notifications.on("end_of_input", function)
+
+    # --- the wire ---
+
+    def describe(self) -> list[Entry]:
+        """Return what the other end serves, asking it once.
+
+        Raises:
+            LocalProtocolError: a plain wire cannot be asked.
+            IpfiError: what :meth:`call` raises.
+        """
+        if not self._wire.framed:
+            raise LocalProtocolError("a plain wire does not describe itself: nothing is asked there")
+        with self._describing:
+            manifest = self._directory.manifest
+            if manifest is None:
+                timeout_s = self._default_timeout_s
+                values = list(self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True))
+                manifest = self._directory.learn(values, self._wire.peer_schema)
+        return list(manifest.entries)
+
+    def end_of_input(self) -> None:
+        """Tell the other end that nothing more comes for now; the wire stays usable."""
+        self._pump.command(lambda wire, now_s: wire.end_of_input(now_s))
+
+    def stats(self) -> WireStats:
+        """Return what this wire has counted."""
+        dropped = self._notifications.events_dropped
+        return self._pump.command(lambda wire, _: take_stats(wire, dropped))
+
+    @property
+    def established(self) -> bool:
+        """Whether calls can be made now."""
+        return self._wire.established
+
+    @property
+    def closed(self) -> bool:
+        """Whether the wire has closed for good."""
+        return self._closed is not None
+
+    def wait_opened(self, timeout_s: float | None) -> bool:
+        """Wait until a session stands, or the wire has closed; return whether one does."""
+        self._pump.wait(self._opened, timeout_s)
+        if self._opened.failure is not None:
+            raise self._opened.failure
+        return self._opened.ready
+
+    def close(self) -> None:
+        """Send what is queued, say goodbye and release the port.  Idempotent."""
+        if self._closed is None and not self._pump.is_own_thread:
+            self._pump.flush(self._config.close_timeout_s)
+        self._pump.close()
+        self._workers.close()
+
+    def abandon(self) -> None:
+        """Release the port at once, without waiting for what is queued."""
+        self._pump.close()
+        self._workers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- inside ---
+
+    def _target(self, procedure: str | int, raw: bool | None) -> Target:
+        target = self._directory.procedure(procedure)
+        if target is None:
+            self.describe()
+            target = self._directory.procedure(procedure)
+        if target is None:
+            raise WireClosedError("the other end restarted while it described itself")
+        return target if raw is None else Target(target.index, raw)
+
+    def _event_index(self, event: str | int) -> int:
+        target = self._directory.event(event)
+        if target is None:
+            self.describe()
+            target = self._directory.event(event)
+        if target is None:
+            raise WireClosedError("the other end restarted while it described itself")
+        return target.index
+
+    def _new_call(
+        self, target: Target, timeout_s: float | None, owner: CallHandle | Stream, *, streaming: bool
+    ) -> OutgoingCall:
+        if timeout_s is None:
+            timeout_s = self._default_timeout_s
+        nested = SERVED_FOR.get() is self
+        call = OutgoingCall(
+            target.index,
+            time.monotonic() + timeout_s,
+            streaming=streaming,
+            nested=nested,
+            owner=owner,
+        )
+        owner.attach(call)
+        return call
+
+    def _deliver(self, events: list[WireEvent]) -> None:
+        """Pass on what the wire reported; on the leader's thread, so nothing here may wait."""
+        for event in events:
+            kind = type(event)
+            if kind is CallEnded:
+                event.call.owner.finish(event.value, event.error)
+            elif kind is ItemReceived:
+                event.call.owner.put(event.value)
+            elif kind is CallReceived:
+                self._workers.run(lambda call=event.call: self._serving.run(call))
+            elif kind is CallCancelled or kind is RoomAvailable:
+                if event.call.owner is not None:
+                    event.call.owner.room.set()
+            elif kind is EventReceived:
+                self._notifications.event(event, self._directory.event_name(event.index))
+            elif kind is SessionOpened:
+                self._session_opened()
+            elif kind is SessionLost:
+                self._session_lost(event)
+            else:
+                self._notifications.other(event)
+
+    def _session_opened(self) -> None:
+        self._directory.session_opened(self._wire.peer_schema)
+        self._opened.open()
+        if self._reset is not None:
+            self._notifications.notify("reset", self._reset)
+            self._reset = None
+
+    def _session_lost(self, event: SessionLost) -> None:
+        if isinstance(event.reason, DeviceResetError):
+            self._reset = event.reason
+        if event.final and self._closed is None:
+            self._closed = event.reason
+            self._opened.fail(event.reason)
+            self._notifications.closed(event.reason)
+
+
+class _Opened:
+    """Waits for the first session."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.event: threading.Event | None = None
+        self.failure: IpfiError | None = None
+
+    def open(self) -> None:
+        self.ready = True
+        self._wake()
+
+    def fail(self, reason: IpfiError) -> None:
+        if not self.ready:
+            self.failure = reason
+            self.ready = True
+            self._wake()
+
+    def _wake(self) -> None:
+        event = self.event
+        if event is not None:
+            event.set()
+
+
+def _raw_payload(arguments: tuple[Any, ...]) -> bytes:
+    if not arguments:
+        return b""
+    if len(arguments) == 1 and isinstance(arguments[0], bytes | bytearray | memoryview):
+        return bytes(arguments[0])
+    raise LocalProtocolError("a raw procedure takes one bytes object")

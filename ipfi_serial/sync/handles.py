@@ -1,0 +1,282 @@
+"""What a program holds of a call, a stream or an event queue while it waits."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from ipfi_serial.codec.values import decode_value, encode_arguments
+from ipfi_serial.engine.calls import OutgoingCall
+from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
+from ipfi_serial.errors import CallTimeoutError, IpfiError
+from ipfi_serial.pump import Pump
+
+
+class CallHandle:
+    """A call under way.
+
+    Attributes:
+        ready: whether it has ended.
+    """
+
+    __slots__ = ("_call", "_error", "_pump", "_raw", "_result_type", "_value", "event", "ready")
+
+    def __init__(self, pump: Pump, *, raw: bool, result_type: Any) -> None:
+        self._pump = pump
+        self._raw = raw
+        self._result_type = result_type
+        self._value = b""
+        self._error: IpfiError | None = None
+        self._call: OutgoingCall
+        self.ready = False
+        self.event: threading.Event | None = None
+
+    def result(self, timeout_s: float | None = None) -> Any:
+        """Wait for the answer and return it.
+
+        Args:
+            timeout_s: how long to wait here, in seconds; the call itself goes on until its own
+                deadline.  None waits for that.
+
+        Raises:
+            CallTimeoutError: no answer yet (the call goes on), or its deadline has passed.
+            CallRefusedError: the other end did not start it.
+            RemoteCallError: its handler raised.
+            CallCancelledError: it was cancelled.
+            IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
+        """
+        if not self.ready and not self._pump.wait(self, timeout_s):
+            raise CallTimeoutError(
+                f"no answer within {timeout_s} s of waiting; the call goes on until its deadline",
+                may_have_executed=self._call.handed_over,
+            )
+        if self._error is not None:
+            raise self._error
+        if self._raw:
+            return self._value
+        return decode_value(self._value, self._result_type)
+
+    def cancel(self) -> None:
+        """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
+        self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.ready
+
+    def attach(self, call: OutgoingCall) -> None:
+        """Tie the handle to its call, before that is started."""
+        self._call = call
+
+    def finish(self, value: bytes | None, error: IpfiError | None) -> None:
+        """Take the end of the call; on the leader's thread."""
+        self._value = value or b""
+        self._error = error
+        self.ready = True
+        event = self.event
+        if event is not None:
+            event.set()
+
+
+class PartialCall:
+    """A call whose arguments are sent in pieces."""
+
+    __slots__ = ("_call", "_handle", "_pump")
+
+    def __init__(self, pump: Pump, handle: CallHandle, call: OutgoingCall) -> None:
+        self._pump = pump
+        self._handle = handle
+        self._call = call
+
+    def send(self, *values: Any) -> None:
+        """Send whole argument values.
+
+        Raises:
+            ValueCodecError: a value cannot travel.
+            LocalProtocolError: the arguments were finished.
+        """
+        self.send_bytes(encode_arguments(values))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send the next bytes of the encoded arguments, cut anywhere.
+
+        Raises:
+            LocalProtocolError: the arguments were finished.
+        """
+        self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=True))
+
+    def finish(self, *values: Any) -> CallHandle:
+        """Send the last values, if any, and return the handle to wait on.
+
+        Raises:
+            ValueCodecError: a value cannot travel.
+            LocalProtocolError: the arguments were finished before.
+        """
+        data = encode_arguments(values)
+        self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=False))
+        return self._handle
+
+    def cancel(self) -> None:
+        """Give the call up."""
+        self._handle.cancel()
+
+
+class Stream:
+    """The values of a streaming call, as they come; leaving early cancels it.
+
+    Attributes:
+        ready: whether a value waits or the stream has ended.
+    """
+
+    def __init__(self, pump: Pump, *, raw: bool, result_type: Any, report_bytes: int) -> None:
+        self._pump = pump
+        self._raw = raw
+        self._result_type = result_type
+        self._report_bytes = report_bytes
+        self._unreported_bytes = 0
+        self._items: deque[bytes] = deque()
+        self._ended = False
+        self._error: IpfiError | None = None
+        self._call: OutgoingCall
+        self.ready = False
+        self.event: threading.Event | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        """Return the next value; waits for it.
+
+        Raises:
+            StopIteration: the stream has ended.
+            IpfiError: it failed; what :meth:`CallHandle.result` raises.
+        """
+        while not self._items:
+            self.ready = False  # before the look below: what comes after it sets it again
+            if self._ended and not self._items:
+                if self._error is not None:
+                    raise self._error
+                raise StopIteration
+            if not self._items:
+                self._pump.wait(self, None)
+        value = self._items.popleft()
+        self._report(len(value))
+        return value if self._raw else decode_value(value, self._result_type)
+
+    def close(self) -> None:
+        """Cancel the stream if it has not ended."""
+        if not self._ended:
+            self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def attach(self, call: OutgoingCall) -> None:
+        """Tie the stream to its call, before that is started."""
+        self._call = call
+
+    def put(self, value: bytes) -> None:
+        """Take a value; on the leader's thread."""
+        self._items.append(value)
+        self._wake()
+
+    def finish(self, value: bytes | None, error: IpfiError | None) -> None:  # noqa: ARG002 - as a handle
+        """Take the end of the stream; on the leader's thread."""
+        self._error = error
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self.ready = True
+        event = self.event
+        if event is not None:
+            event.set()
+
+    def _report(self, size_bytes: int) -> None:
+        """Tell the core in batches what was taken, so that it grants more (STREAM-3)."""
+        self._unreported_bytes += size_bytes
+        if self._unreported_bytes >= self._report_bytes and not self._ended:
+            size, self._unreported_bytes = self._unreported_bytes, 0
+            self._pump.command(lambda wire, _: wire.caller.consumed(self._call, size))
+
+
+class EventStream(EventQueue):
+    """Events as they come; ends when the wire closes.
+
+    Attributes:
+        ready: whether one waits or the wire has closed.
+    """
+
+    def __init__(self, pump: Pump, index: int | None, limit: int, detach: Any) -> None:
+        super().__init__(index, limit)
+        self._pump = pump
+        self._detach = detach
+        self._ended: IpfiError | None = None
+        self.ready = False
+        self.event: threading.Event | None = None
+
+    def __iter__(self) -> Iterator[EventArguments]:
+        return self
+
+    def __next__(self) -> EventArguments:
+        """Return the next event; waits for it, and ends when the wire has closed."""
+        event = self.get(None)
+        if event is None:
+            raise StopIteration
+        return event
+
+    def get(self, timeout_s: float | None) -> EventArguments | None:
+        """Return the next event, or None if the time ran out or the wire has closed."""
+        self.ready = False  # before the look below: what comes after it sets it again
+        if not len(self) and self._ended is None:
+            self._pump.wait(self, timeout_s)
+        return self.take() if len(self) else None
+
+    @property
+    def ended(self) -> IpfiError | None:
+        """Why no more will come, or None."""
+        return self._ended
+
+    def put(self, event: EventArguments) -> bool:
+        """Queue one event; on the leader's thread."""
+        kept = super().put(event)
+        self._wake()
+        return kept
+
+    def finish(self, reason: IpfiError) -> None:
+        """Note that the wire has closed; on the leader's thread."""
+        self._ended = reason
+        self._wake()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._detach(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _wake(self) -> None:
+        self.ready = True
+        wake = self.event
+        if wake is not None:
+            wake.set()

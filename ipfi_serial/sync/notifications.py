@@ -1,0 +1,142 @@
+"""What happens unasked: events, text, errors, resets; each callback in order, on a worker."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ipfi_serial.codec.signature import ArgumentsDecoder
+from ipfi_serial.codec.values import ValueCodecError
+from ipfi_serial.engine.subscriptions import EventArguments, Subscriptions, takes_argument
+from ipfi_serial.engine.wire import WireEvent
+from ipfi_serial.errors import IpfiError
+from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, TextReceived
+from ipfi_serial.sync.serving import SERVED_FOR
+from ipfi_serial.workers import Sequence, Workers
+
+log = logging.getLogger("ipfi_serial")
+device_log = logging.getLogger("ipfi_serial.device")
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+class Notifications:
+    """The callbacks of one connection.
+
+    Attributes:
+        subscriptions: handlers and queues of events.
+        events_dropped: events lost because handlers or readers were slow.
+    """
+
+    def __init__(self, connection: Any, workers: Workers, limit: int) -> None:
+        self._connection = connection
+        self._limit = limit
+        self._sequence = Sequence(workers)
+        self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
+        self._decoders: dict[Callable[..., Any], ArgumentsDecoder] = {}
+        self.subscriptions = Subscriptions()
+        self.events_dropped = 0
+
+    def on(self, what: str, function: Callback) -> Callback:
+        """Register a callback."""
+        self._callbacks[what].append(function)
+        return function
+
+    # --- on the leader's thread ---
+
+    def event(self, event: EventReceived, name: str | None) -> None:
+        """Queue an event for its handlers and readers."""
+        index, payload = event.index, event.payload
+        for queue in self.subscriptions.queues(index):
+            self._feed(queue, index, name, payload)
+        own = self._connection.interface.events.get(index)
+        handlers = self.subscriptions.handlers(index)
+        if own is None and not handlers:
+            return
+        if len(self._sequence) >= self._limit:
+            self._sequence.drop_oldest()
+            self._count_drop(index)
+        self._sequence.run(lambda: self._run_event(index, payload))
+
+    def other(self, event: WireEvent) -> None:
+        """Queue what else the wire reported."""
+        match event:
+            case TextReceived(text, level):
+                device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
+                self.notify("text", text)
+            case FaultNoted(text):
+                log.warning("%s: %s", self._connection.endpoint, text)
+            case EndOfInputReceived():
+                self.notify("end_of_input", None)
+
+    def error(self, error: Exception) -> None:
+        """Pass an exception of a handler on; it was logged."""
+        self.notify("error", error)
+
+    def closed(self, reason: IpfiError) -> None:
+        """End every reader and tell on_close."""
+        for queue in self.subscriptions.all_queues:
+            queue.finish(reason)
+        self.notify("close", reason)
+
+    def notify(self, what: str, argument: Any) -> None:
+        """Queue the callbacks of one sort."""
+        for function in self._callbacks[what]:
+            self._sequence.run(lambda f=function: self._run_callback(f, argument))
+
+    # --- on a worker ---
+
+    def _run_event(self, index: int, payload: bytes) -> None:
+        own = self._connection.interface.events.get(index)
+        functions = [own.function] if own is not None else []
+        for function in [*functions, *self.subscriptions.handlers(index)]:
+            self._guard(lambda f=function: self._call_handler(f, payload))
+
+    def _call_handler(self, function: Callable[..., Any], payload: bytes) -> None:
+        decoder = self._decoders.get(function)
+        if decoder is None:
+            decoder = self._decoders[function] = ArgumentsDecoder(function)
+        arguments, keywords = decoder.decode(payload, None)
+        function(*arguments, **keywords)
+
+    def _run_callback(self, function: Callable[..., Any], argument: Any) -> None:
+        if takes_argument(function):
+            self._guard(lambda: function(argument))
+        else:
+            self._guard(function)
+
+    def _guard(self, job: Callable[[], Any]) -> None:
+        """Run user code: what it raises is logged and reaches on_error."""
+        SERVED_FOR.set(self._connection)
+        try:
+            job()
+        except Exception as error:  # user code may raise anything
+            log.warning("a callback failed: %s", error, exc_info=error)
+            if self._callbacks["error"]:
+                self.notify("error", error)
+        finally:
+            SERVED_FOR.set(None)
+
+    # --- inside ---
+
+    def _feed(self, queue: Any, index: int, name: str | None, payload: bytes) -> None:
+        try:
+            arguments = ArgumentsDecoder.decode_all(payload)
+        except ValueCodecError as error:
+            log.warning("event %d cannot be read: %s", index, error)
+            return
+        if not queue.put(EventArguments.of(index, name, arguments)):
+            self._count_drop(index)
+
+    def _count_drop(self, index: int) -> None:
+        self.events_dropped += 1
+        if self.events_dropped in (1, 10, 100) or self.events_dropped % 1000 == 0:
+            log.warning(
+                "%s: %d events dropped so far, the last one %d: a handler or reader is too slow",
+                self._connection.endpoint,
+                self.events_dropped,
+                index,
+            )

@@ -1,0 +1,95 @@
+"""connect(): an endpoint string in, a connection out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.setup import Role, build_wire, default_connect_timeout_s
+from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.sync.connection import Connection
+from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
+from ipfi_serial.transport.endpoint import Link as LinkKind
+
+
+def connect(
+    endpoint: str | Transport,
+    interface: Interface | None = None,
+    *,
+    baud: int = 115200,
+    connect_timeout_s: float | None = None,
+    link: LinkKind | None = None,
+    role: Role = "host",
+    can_call: bool = True,
+    config: WireConfig | None = None,
+    **serial: Any,
+) -> Connection:
+    """Open a line, make the handshake, and return the connection.
+
+    Args:
+        endpoint: "/dev/ttyACM0", "COM3", "usb:2341:0043", "tcp:host:port", "sim:" ...
+            (docs/guide/endpoints.md has them all), or a transport of your own.
+        interface: what this end serves; nothing if None.
+        baud: speed of a serial port.
+        connect_timeout_s: limit for opening and for the handshake, in seconds; if None 5 s and
+            6 wire times of a handshake for a host, and no waiting for a device.
+        link: "framed" or "plain", against the endpoint's default.
+        role: "host" opens actively; "device" waits for a host, and connect() returns before one came.
+        can_call: False for a module-style wire that is called but never calls.
+        config: limits and times.
+        **serial: settings of a serial port: exclusive, low_latency, dtr, rts, rtscts, xonxoff,
+            rs485, bytesize, parity, stopbits.
+
+    Raises:
+        ConfigError: the endpoint or a setting is wrong.
+        PortNotFoundError: no such port; names those that exist.
+        PortBusyError: somebody else has it; names them if that can be found out.
+        ConnectTimeoutError: nobody answered; says what was heard, and what to check.
+        HandshakeRefusedError: the other end does not want this session.
+        EchoingLineError: the line sends back what we send.
+        LinkMismatchError: the other end is plain and this one framed, or the other way round.
+    """
+    interface = interface if interface is not None else Interface()
+    config = adjusted(config, can_call=can_call)
+    transport, kind = _open(endpoint, connect_timeout_s, baud, serial)
+    wire = build_wire(
+        interface,
+        config,
+        framed=(link or kind) == "framed",
+        role=role,
+        bytes_per_s=transport.bytes_per_s,
+        random_u32=lambda: secrets.randbits(32),
+    )
+    connection = Connection(transport, wire, interface, config)
+    if role == "device" and connect_timeout_s is None:
+        return connection
+    if connect_timeout_s is None:
+        connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
+    try:
+        if not connection.wait_opened(connect_timeout_s):
+            raise connect_error(connection.stats(), connection.endpoint, connect_timeout_s)
+    except BaseException:
+        connection.abandon()
+        raise
+    return connection
+
+
+def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:
+    """Return the configuration with what connect()'s own arguments say."""
+    config = config if config is not None else WireConfig()
+    return config if can_call else config.replaced(can_call=False)
+
+
+def _open(
+    endpoint: str | Endpoint | Transport,
+    connect_timeout_s: float | None,
+    baud: int,
+    serial: dict[str, Any],
+) -> tuple[Transport, LinkKind]:
+    if not isinstance(endpoint, str | Endpoint):
+        return endpoint, "framed"
+    parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+    limit = {} if connect_timeout_s is None else {"connect_timeout_s": connect_timeout_s}
+    return open_transport(parsed, baud=baud, **limit, **serial), parsed.link

@@ -1,0 +1,178 @@
+"""Runs the handlers of one connection, each call on a worker of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+
+from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError
+from ipfi_serial.engine.calls import ErrorCode, IncomingCall
+from ipfi_serial.engine.context import CallContext
+from ipfi_serial.engine.interface import Interface, Procedure
+from ipfi_serial.engine.serving import decode_arguments, describe_failure, encode_result
+from ipfi_serial.pump import Pump
+
+log = logging.getLogger("ipfi_serial")
+
+# the connection whose call the current thread serves: calls made there are nested
+SERVED_FOR: Final[ContextVar[object | None]] = ContextVar("ipfi_served_for", default=None)
+ROOM_LOOK_S: Final = 1.0
+
+
+class Deferred:
+    """The answer to a call, to be given later."""
+
+    def __init__(self, serving: Serving, procedure: Procedure, call: IncomingCall) -> None:
+        self._serving = serving
+        self._procedure = procedure
+        self._call = call
+
+    def reply(self, value: Any = None) -> None:
+        """Answer with a value; ignored if the call has ended."""
+        self._serving.answer(self._procedure, self._call, value)
+
+    def fail(self, message: str) -> None:
+        """Answer with an error, which reaches the caller as RemoteCallError."""
+        self._serving.fail(self._call, ErrorCode.HANDLER_FAILED, message, executed=True)
+
+
+class ServedCall:
+    """What the shell keeps of a call that a handler has."""
+
+    __slots__ = ("deferred", "room")
+
+    def __init__(self) -> None:
+        self.deferred = False
+        self.room = threading.Event()
+
+
+class Serving:
+    """Serves the calls of one connection."""
+
+    def __init__(
+        self,
+        pump: Pump,
+        interface: Interface,
+        connection: object,
+        max_depth: int,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._pump = pump
+        self._interface = interface
+        self._connection = connection
+        self._max_depth = max_depth
+        self._on_error = on_error
+
+    def run(self, call: IncomingCall) -> None:
+        """Run a call's handler and answer; never raises."""
+        SERVED_FOR.set(self._connection)
+        try:
+            self._run(call)
+        except Exception as error:  # the wire may have closed meanwhile: nobody is left to tell
+            log.exception("serving procedure %d failed", call.procedure)
+            self._on_error(error)
+        finally:
+            SERVED_FOR.set(None)
+            self._pump.command(lambda wire, _: wire.callee.worker_done(call))
+
+    def answer(self, procedure: Procedure, call: IncomingCall, value: Any) -> None:
+        """Send a result, or the error that it cannot travel."""
+        try:
+            data = encode_result(procedure, value)
+        except ValueEncodeError as error:
+            self._report(procedure, call, error)
+            return
+        self._pump.command(lambda wire, _: wire.callee.answer(call, data))
+
+    def fail(self, call: IncomingCall, code: ErrorCode, text: str, *, executed: bool) -> None:
+        """Send an error."""
+        self._pump.command(
+            lambda wire, _: wire.callee.fail(call, code, text, may_have_executed=executed)
+        )
+
+    def _run(self, call: IncomingCall) -> None:
+        procedure = self._interface.procedures[call.procedure]
+        served = call.owner = ServedCall()
+        context = CallContext(
+            self._connection, call, lambda: self._defer(procedure, call, served)
+        )
+        try:
+            arguments, keywords = decode_arguments(
+                procedure, bytes(call.arguments), context, self._max_depth
+            )
+        except ValueCodecError as error:
+            self.fail(call, ErrorCode.BAD_ARGUMENTS, str(error), executed=False)
+            return
+        try:
+            result = procedure.function(*arguments, **keywords)
+            if procedure.streams:
+                self._stream(procedure, call, served, result)
+                return
+            if procedure.is_async:
+                result = asyncio.run(_awaited(result))
+        except Exception as error:  # a handler may raise anything
+            self._report(procedure, call, error)
+            return
+        if not served.deferred:
+            self.answer(procedure, call, result)
+
+    def _defer(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> Deferred:
+        served.deferred = True
+        self._pump.command(lambda wire, _: wire.callee.defer(call))
+        return Deferred(self, procedure, call)
+
+    def _stream(
+        self, procedure: Procedure, call: IncomingCall, served: ServedCall, values: Any
+    ) -> None:
+        """Send a generator's values as there is room for them."""
+        if procedure.is_async:
+            values = _iterate(values)
+        with contextlib.closing(values):
+            for value in values:
+                if call.cancelled:
+                    return
+                data = encode_result(procedure, value)
+                if not self._pump.command(lambda wire, _, d=data: _send_item(wire, call, d)):
+                    self._wait_for_room(call, served)
+        self._pump.command(lambda wire, _: wire.callee.end_stream(call))
+
+    def _wait_for_room(self, call: IncomingCall, served: ServedCall) -> None:
+        while not call.cancelled and not call.answered:
+            if served.room.wait(ROOM_LOOK_S):
+                served.room.clear()
+                return
+
+    def _report(self, procedure: Procedure, call: IncomingCall, error: Exception) -> None:
+        """Tell the caller, the log and on_error that a handler failed."""
+        log.warning("handler %s failed: %s", procedure.name, error, exc_info=error)
+        self.fail(call, ErrorCode.HANDLER_FAILED, describe_failure(error), executed=True)
+        self._on_error(error)
+
+
+def _send_item(wire: Any, call: IncomingCall, data: bytes) -> bool:
+    """Send one value of a stream; return whether the next may follow at once."""
+    wire.callee.send_item(call, data)
+    room: bool = wire.callee.has_room(call)
+    return room
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def _iterate(values: AsyncGenerator[Any, None]) -> Iterator[Any]:
+    """Run an async generator from blocking code."""
+    with asyncio.Runner() as runner:
+        try:
+            while True:
+                try:
+                    yield runner.run(_awaited(anext(values)))
+                except StopAsyncIteration:
+                    return
+        finally:
+            runner.run(_awaited(values.aclose()))
