@@ -1,0 +1,191 @@
+/* main.c - the simulated board as a process behind a pseudo-terminal.
+ *
+ *     ipfi-board [--link PATH] [--seed N] [--nonce N] [--small]
+ *
+ * Prints `ready /dev/pts/N` and serves until its standard input ends or SIGTERM comes. */
+#define _GNU_SOURCE
+#include "board.h"
+#include "pty.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+enum { BATCH = 65536 };
+
+typedef struct {
+    const char *link;
+    uint32_t nonce;
+    bool is_small;
+    bool has_nonce;
+} options_t;
+
+static volatile sig_atomic_t asked_to_stop;
+
+static void stop(int number)
+{
+    (void)number;
+    asked_to_stop = 1;
+}
+
+static uint32_t clock_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u);
+}
+
+/* ---- options ---- */
+
+static int usage(void)
+{
+    (void)fputs("usage: ipfi-board [--link PATH] [--seed N] [--nonce N] [--small]\n", stderr);
+    return 2;
+}
+
+static uint32_t mix(uint32_t seed)
+{
+    seed = (seed ^ seed >> 16) * 0x45D9F3Bu;
+    seed = (seed ^ seed >> 16) * 0x45D9F3Bu;
+    return seed ^ seed >> 16;
+}
+
+static bool read_number(const char *text, uint32_t *number)
+{
+    char *end;
+    errno = 0;
+    const unsigned long value = strtoul(text, &end, 0);
+    *number = (uint32_t)value;
+    return errno == 0 && *text != '\0' && *end == '\0' && value <= UINT32_MAX;
+}
+
+static bool read_options(int count, char **words, options_t *options)
+{
+    for (int i = 1; i < count; i++) {
+        uint32_t number;
+        const char *const value = i + 1 < count ? words[i + 1] : NULL;
+        if (strcmp(words[i], "--small") == 0) {
+            options->is_small = true;
+            continue;
+        }
+        if (value == NULL) { return false; }
+        if (strcmp(words[i], "--link") == 0) {
+            options->link = value;
+        } else if (strcmp(words[i], "--seed") == 0 && read_number(value, &number)) {
+            if (!options->has_nonce) { options->nonce = mix(number + 1); }
+        } else if (strcmp(words[i], "--nonce") == 0 && read_number(value, &number)) {
+            options->nonce = number;
+            options->has_nonce = true;
+        } else {
+            return false;
+        }
+        i++;
+    }
+    return true;
+}
+
+/* ---- serving ---- */
+
+/* Sends until the pty is full; true if something still waits. */
+static bool send_all(board_t *board, int master)
+{
+    static uint8_t batch[BATCH]; /* many frames in one write */
+    static size_t start, end;
+    for (;;) {
+        if (start == end) {
+            start = 0;
+            end = ipfi_take_tx(&board->wire, batch, 4096, clock_ms());
+            if (end == 0) { return false; }
+        }
+        const ssize_t written = write(master, batch + start, end - start);
+        if (written <= 0) { return true; }
+        start += (size_t)written;
+    }
+}
+
+static void receive_all(board_t *board, int master)
+{
+    static uint8_t batch[BATCH];
+    const ssize_t size = read(master, batch, sizeof batch);
+    if (size > 0) { board_receive(board, batch, (size_t)size, clock_ms()); }
+}
+
+static int wait_ms(const board_t *board)
+{
+    uint32_t deadline_ms;
+    if (!board_next_deadline_ms(board, &deadline_ms)) { return -1; }
+    const int32_t left_ms = (int32_t)(deadline_ms - clock_ms());
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* Standard input carries nothing; its end is the end of whoever started us. */
+static bool input_ended(short happened)
+{
+    char nothing[64];
+    if ((happened & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) == 0) { return false; }
+    return read(STDIN_FILENO, nothing, sizeof nothing) <= 0;
+}
+
+static void serve(board_t *board, const pty_t *pty)
+{
+    while (!asked_to_stop) {
+        ipfi_event_t event;
+        board_on_deadline(board, clock_ms());
+        const bool waits = send_all(board, pty->master);
+        while (ipfi_next_event(&board->wire, &event)) { /* the demonstration has no use for them */ }
+        struct pollfd watched[2] = {
+            { .fd = pty->master, .events = (short)(POLLIN | (waits ? POLLOUT : 0)) },
+            { .fd = STDIN_FILENO, .events = POLLIN },
+        };
+        if (poll(watched, 2, wait_ms(board)) < 0 && errno != EINTR) { return; }
+        if (input_ended(watched[1].revents)) { return; }
+        if ((watched[0].revents & POLLIN) != 0) { receive_all(board, pty->master); }
+    }
+}
+
+static void watch_for_the_end(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = stop; /* no SA_RESTART: poll returns */
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+#ifdef __linux__
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+}
+
+int main(int count, char **words)
+{
+    static board_t board;
+    pty_t pty;
+    options_t options = { .nonce = mix((uint32_t)getpid() ^ clock_ms() << 12) };
+    if (!read_options(count, words, &options)) { return usage(); }
+    watch_for_the_end();
+    if (!pty_open(&pty)) {
+        perror("ipfi-board: no pseudo-terminal");
+        return 1;
+    }
+    if (options.link != NULL) {
+        (void)unlink(options.link);
+        if (symlink(pty.path, options.link) != 0) {
+            perror("ipfi-board: --link");
+            return 1;
+        }
+    }
+    board_init(&board, options.is_small, options.nonce, IPFI_BOOT_PROGRAM, clock_ms());
+    (void)printf("ready %s\n", pty.path);
+    (void)fflush(stdout);
+    serve(&board, &pty);
+    if (options.link != NULL) { (void)unlink(options.link); }
+    pty_close(&pty);
+    return 0;
+}

@@ -1,0 +1,406 @@
+/* calls.c - calls that we serve: arguments in, a handler, an answer out in parts (protocol.md 1.2, 1.3). */
+#include "link.h"
+#include "memory.h"
+#include "stream.h"
+#include "wire.h"
+
+enum { FREE = 0, COLLECTING, WORKING, SENDING, DRAINING };
+
+/* ---- slots ---- */
+
+static ipfi_call_t *event_slot(ipfi_wire_t *wire)
+{
+    return &wire->config->calls[wire->config->calls_length - 1];
+}
+
+static uint8_t slots(const ipfi_wire_t *wire)
+{
+    return (uint8_t)(wire->config->calls_length - 1);
+}
+
+static ipfi_procedure_t procedure_of(const ipfi_call_t *call)
+{
+    ipfi_procedure_t procedure;
+    ipfi_table_load(call->wire, call->entry, &procedure);
+    return procedure;
+}
+
+static ipfi_call_t *find(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
+{
+    for (uint8_t i = 0; i < slots(wire); i++) {
+        ipfi_call_t *const call = &wire->config->calls[i];
+        if (call->stage != FREE && call->index == index && procedure_of(call).index == procedure) { return call; }
+    }
+    return NULL;
+}
+
+static uint16_t args_limit(const ipfi_wire_t *wire)
+{
+    return (uint16_t)(wire->config->value_size - IPFI_ANSWER_ROOM);
+}
+
+static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t index)
+{
+    uint8_t *const memory = call->memory;
+    const uint8_t life = call->life;
+    memset(call, 0, sizeof *call);
+    call->wire = wire;
+    call->memory = memory;
+    call->life = (uint8_t)(life + 1);
+    call->entry = entry;
+    call->index = index;
+    call->stage = COLLECTING;
+    call->type = IPFI_TYPE_RESPONSE;
+    call->granted = (uint32_t)wire->link.peer.stream_credit * 16;
+}
+
+static ipfi_call_t *claim_free(ipfi_wire_t *wire, uint8_t entry, uint32_t index)
+{
+    for (uint8_t i = 0; i < slots(wire); i++) {
+        ipfi_call_t *const call = &wire->config->calls[i];
+        if (call->stage == FREE) {
+            claim(wire, call, entry, index);
+            return call;
+        }
+    }
+    return NULL;
+}
+
+/* ---- running handlers ---- */
+
+static void send_out(ipfi_call_t *call, const uint8_t *bytes, size_t size, uint8_t ends)
+{
+    call->stage = SENDING;
+    call->out = bytes;
+    call->out_left = (uint16_t)size;
+    call->ends = ends;
+    call->owed = size != 0 || ends == IPFI_COMPLETE;
+}
+
+ipfi_verdict_t ipfi_fail(ipfi_call_t *call, ipfi_error_t code, const char *text, size_t size)
+{
+    enum { HEAD_MAX = 5 };
+    const size_t most = (size_t)call->wire->config->value_size - HEAD_MAX;
+    if (size > most) { size = most; }
+    const size_t head = size <= 31 ? 3 : size <= 255 ? 4 : HEAD_MAX;
+    if (size != 0) { memmove(call->memory + head, text, size); } /* the text may lie in the arguments */
+    ipfi_writer_t writer = ipfi_writer(call->memory, head);
+    ipfi_write_u32(&writer, (uint32_t)code);
+    ipfi_write_bool(&writer, code == IPFI_ERROR_RAISED || (code == IPFI_ERROR_CANCELLED && call->stage != COLLECTING));
+    ipfi_write_str_header(&writer, (uint32_t)size);
+    call->type = IPFI_TYPE_ERROR;
+    call->asked = false;
+    send_out(call, call->memory, head + size, IPFI_COMPLETE);
+    return IPFI_FAILED;
+}
+
+ipfi_verdict_t ipfi_answer_from(ipfi_call_t *call, const uint8_t *bytes, size_t size)
+{
+    call->out = bytes;
+    call->out_left = (uint16_t)size;
+    return IPFI_DONE;
+}
+
+uint8_t *ipfi_raw_args(ipfi_call_t *call, size_t *size)
+{
+    *size = call->collected;
+    return call->memory;
+}
+
+static void settle(ipfi_call_t *call, ipfi_verdict_t verdict, uint8_t kind)
+{
+    const uint8_t *out = call->out;
+    size_t size = call->out_left;
+    call->asked = verdict == IPFI_YIELD || verdict == IPFI_PART;
+    if (verdict == IPFI_FAILED || verdict == IPFI_LATER) { return; }
+    if (verdict == IPFI_BAD_ARGUMENTS) {
+        (void)ipfi_fail(call, IPFI_ERROR_ARGUMENTS, NULL, 0);
+        return;
+    }
+    if (call->answer.full) {
+        (void)ipfi_fail(call, IPFI_ERROR_LIMIT, NULL, 0);
+        return;
+    }
+    if (out == NULL) {
+        if (verdict == IPFI_DONE && kind == IPFI_UNARY && call->sent == 0 && ipfi_written(&call->answer) == 0) {
+            ipfi_write_nil(&call->answer); /* VAL-2 */
+        }
+        out = call->answer.start;
+        size = ipfi_written(&call->answer);
+    }
+    send_out(call, out, size, verdict == IPFI_DONE ? IPFI_COMPLETE : verdict == IPFI_YIELD ? IPFI_CHUNK : IPFI_NONE);
+}
+
+static void run(ipfi_call_t *call, ipfi_phase_t phase)
+{
+    const ipfi_procedure_t procedure = procedure_of(call);
+    call->phase = (uint8_t)phase;
+    call->stage = WORKING;
+    call->out = NULL;
+    call->out_left = 0;
+    call->answer = ipfi_writer(call->memory + call->collected,
+                               (size_t)(call->wire->config->value_size - call->collected));
+    const ipfi_verdict_t verdict = procedure.run(call);
+    if (phase != IPFI_END) { settle(call, verdict, procedure.kind); }
+}
+
+/* The call ends from outside: a handler that waits to be run again is told so. */
+static void cut_short(ipfi_call_t *call)
+{
+    const bool waits = call->stage == WORKING || (call->stage == SENDING && call->asked);
+    if (waits) { run(call, IPFI_END); }
+}
+
+ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
+{
+    const ptrdiff_t place = call - call->wire->config->calls;
+    return (ipfi_ticket_t)((ipfi_ticket_t)place << 8 | call->life);
+}
+
+ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
+{
+    if (ticket >> 8 >= slots(wire)) { return NULL; }
+    ipfi_call_t *const call = &wire->config->calls[ticket >> 8];
+    return call->stage == WORKING && call->life == (ticket & 0xFF) ? call : NULL;
+}
+
+void ipfi_resume(ipfi_call_t *call)
+{
+    if (call->stage == WORKING) { run(call, IPFI_RESUME); }
+}
+
+/* ---- arguments ---- */
+
+/* Gives a call up before its arguments are complete (CALL-7). */
+static void refuse_early(ipfi_wire_t *wire, ipfi_call_t *call, ipfi_error_t code)
+{
+    const uint32_t procedure = wire->parser.procedure;
+    call->stage = FREE;
+    wire->target = NULL;
+    ipfi_refuse(wire, procedure, call->index, code, ipfi_parser_terminator(&wire->parser) != IPFI_COMPLETE);
+}
+
+static bool is_too_large(const ipfi_wire_t *wire, const ipfi_call_t *call)
+{
+    return procedure_of(call).take == NULL && wire->parser.left > (uint32_t)(args_limit(wire) - call->collected);
+}
+
+static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
+{
+    const uint8_t entry = ipfi_table_find(wire, parser->procedure, false);
+    ipfi_error_t code = IPFI_ERROR_LIMIT;
+    ipfi_call_t *call = NULL;
+    if ((wire->config->flags & IPFI_TAKES_NO_CALLS) != 0) {
+        code = IPFI_ERROR_NOT_ALLOWED;
+    } else if (entry == IPFI_ENTRY_NONE) {
+        code = IPFI_ERROR_UNKNOWN;
+    } else if (ipfi_parser_terminator(parser) == IPFI_INVALID) { /* MSG-6 */
+        code = IPFI_ERROR_ARGUMENTS;
+    } else {
+        call = claim_free(wire, entry, parser->call);
+    }
+    if (call == NULL) {
+        ipfi_refuse(wire, parser->procedure, parser->call, code, (parser->flag & 0x80) == 0);
+    }
+    return call;
+}
+
+void ipfi_calls_begin(ipfi_wire_t *wire)
+{
+    const ipfi_parser_t *const parser = &wire->parser;
+    const uint8_t terminator = ipfi_parser_terminator(parser);
+    if (ipfi_refusal_drains(wire, parser->procedure, parser->call, terminator == IPFI_COMPLETE)) { return; }
+    ipfi_call_t *call = find(wire, parser->procedure, parser->call);
+    if (call != NULL && call->stage != COLLECTING) { /* CALL-2: the pair is in use */
+        wire->stats.bad_messages++;
+        return;
+    }
+    if (call == NULL) { call = begin_new(wire, parser); }
+    if (call == NULL) { return; }
+    wire->target = call;
+    if (terminator == IPFI_INVALID) {
+        wire->stats.bad_messages++;
+        refuse_early(wire, call, IPFI_ERROR_ARGUMENTS);
+    } else if (is_too_large(wire, call)) {
+        wire->stats.bad_messages++;
+        refuse_early(wire, call, IPFI_ERROR_LIMIT);
+    }
+}
+
+/* EVENT-2: parts of one Event are not mixed with another's, so one place is enough. */
+void ipfi_calls_event(ipfi_wire_t *wire)
+{
+    ipfi_call_t *const call = event_slot(wire);
+    if (call->stage == FREE) {
+        const uint8_t entry = ipfi_table_find(wire, wire->parser.procedure, true);
+        claim(wire, call, entry, 0);
+        if (entry == IPFI_ENTRY_NONE) { call->stage = DRAINING; }
+    }
+    if (call->stage == COLLECTING && wire->parser.left > (uint32_t)(args_limit(wire) - call->collected)) {
+        call->stage = DRAINING;
+    }
+    wire->target = call;
+}
+
+void ipfi_calls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    ipfi_call_t *const call = wire->target;
+    if (call->stage != COLLECTING) { return; }
+    const ipfi_procedure_t procedure = procedure_of(call);
+    if (procedure.take != NULL) {
+        if (!procedure.take(call, bytes, size)) { refuse_early(wire, call, IPFI_ERROR_LIMIT); }
+        return;
+    }
+    if (size > (size_t)(args_limit(wire) - call->collected)) { return; } /* was checked at the head */
+    memcpy(call->memory + call->collected, bytes, size);
+    call->collected = (uint16_t)(call->collected + size);
+}
+
+static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
+{
+    if (call->stage == COLLECTING) {
+        wire->stats.events_handled++;
+        run(call, IPFI_BEGIN);
+    } else {
+        wire->stats.events_dropped++;
+    }
+    call->stage = FREE;
+}
+
+void ipfi_calls_end(ipfi_wire_t *wire)
+{
+    ipfi_call_t *const call = wire->target;
+    wire->target = NULL;
+    if (ipfi_parser_terminator(&wire->parser) != IPFI_COMPLETE) { return; } /* CALL-4 */
+    call->args = ipfi_reader(call->memory, call->collected);
+    if (call == event_slot(wire)) {
+        end_event(wire, call);
+    } else {
+        wire->stats.calls_served++;
+        run(call, IPFI_BEGIN);
+    }
+}
+
+/* EVENT-3: the whole event is in one frame; the event slot may be busy with a reliable one. */
+void ipfi_calls_lossy_event(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
+{
+    const uint8_t entry = ipfi_table_find(wire, event, true);
+    uint8_t nowhere[1];
+    if (entry == IPFI_ENTRY_NONE) {
+        wire->stats.events_dropped++;
+        return;
+    }
+    ipfi_call_t call;
+    memset(&call, 0, sizeof call);
+    call.wire = wire;
+    call.entry = entry;
+    call.memory = nowhere;
+    call.args = ipfi_reader(args, size);
+    call.answer = ipfi_writer(nowhere, 0);
+    wire->stats.events_handled++;
+    (void)procedure_of(&call).run(&call);
+}
+
+/* ---- Cancel, Grant, the end of the session ---- */
+
+void ipfi_calls_cancel(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
+{
+    ipfi_call_t *const call = find(wire, procedure, index);
+    if (call == NULL) {
+        (void)ipfi_refusal_drains(wire, procedure, index, true);
+    } else if (call->stage != SENDING || call->asked) { /* CALL-8; else the answer is on its way */
+        cut_short(call);
+        (void)ipfi_fail(call, IPFI_ERROR_CANCELLED, NULL, 0);
+    }
+}
+
+void ipfi_calls_grant(ipfi_wire_t *wire, uint32_t procedure, uint32_t index, uint32_t granted)
+{
+    ipfi_call_t *const call = find(wire, procedure, index);
+    if (call != NULL) { call->granted = ipfi_later_of(granted, call->granted); } /* STREAM-2 */
+}
+
+void ipfi_calls_reset(ipfi_wire_t *wire)
+{
+    for (uint8_t i = 0; i < wire->config->calls_length; i++) {
+        ipfi_call_t *const call = &wire->config->calls[i];
+        cut_short(call);
+        call->stage = FREE;
+    }
+    wire->target = NULL;
+    wire->turn = 0;
+}
+
+/* ---- answers ---- */
+
+bool ipfi_calls_answering(const ipfi_wire_t *wire)
+{
+    for (uint8_t i = 0; i < slots(wire); i++) {
+        if (wire->config->calls[i].stage == SENDING) { return true; }
+    }
+    return false;
+}
+
+uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left)
+{
+    uint32_t most = wire->config->frame_payload;
+    if (most > wire->link.peer.frame_payload) { most = wire->link.peer.frame_payload; }
+    if (most < 128) { most = 128; } /* CALL-5 */
+    return (uint16_t)(left < most ? left : most);
+}
+
+/* How much of the answer may leave now: limits of a part, of the stream's credit, of the room. */
+static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool credited)
+{
+    uint16_t size = ipfi_part_size(wire, call->out_left);
+    const size_t room = ipfi_stream_room(wire);
+    if (credited) {
+        const int32_t credit = (int32_t)(call->granted - call->sent);
+        if (credit < (int32_t)size) { size = credit > 0 ? (uint16_t)credit : 0; }
+    }
+    if (room >= (size_t)size + IPFI_MESSAGE_HEAD_MAX) { return size; }
+    if (room < wire->config->tx_stream_size / 2u) { return 0; } /* more will be free soon: no crumbs */
+    return (uint16_t)(room - IPFI_MESSAGE_HEAD_MAX);
+}
+
+static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call, const ipfi_procedure_t *procedure)
+{
+    const bool credited = procedure->kind == IPFI_STREAM && call->type == IPFI_TYPE_RESPONSE;
+    const uint16_t size = part_now(wire, call, credited);
+    if (size == 0 && call->out_left != 0) { return false; }
+    const uint8_t ends = size == call->out_left ? call->ends : (uint8_t)IPFI_NONE;
+    const ipfi_message_t message = { call->type, ends, procedure->index, call->index, call->out, size };
+    if (!ipfi_message_send(wire, &message)) { return false; }
+    call->out += size;
+    call->out_left = (uint16_t)(call->out_left - size);
+    call->sent += size;
+    if (call->out_left != 0) { return true; }
+    call->owed = false;
+    if (call->ends == IPFI_COMPLETE) { call->stage = FREE; }
+    return true;
+}
+
+/* One step of one call; false if it cannot go on now. */
+static bool advance(ipfi_wire_t *wire, ipfi_call_t *call)
+{
+    if (call->stage != SENDING) { return false; }
+    const ipfi_procedure_t procedure = procedure_of(call);
+    if (!call->owed) { /* the handler is asked only when its value could leave */
+        if (ipfi_stream_room(wire) < wire->config->tx_stream_size / 4u + IPFI_MESSAGE_HEAD_MAX) { return false; }
+        if (procedure.kind == IPFI_STREAM && (int32_t)(call->granted - call->sent) <= 0) { return false; }
+        run(call, IPFI_RESUME);
+        if (call->stage != SENDING || !call->owed) { return false; }
+    }
+    return send_part(wire, call, &procedure);
+}
+
+void ipfi_calls_fill(ipfi_wire_t *wire)
+{
+    const uint8_t count = slots(wire);
+    uint8_t idle = 0; /* calls in a row that could not go on */
+    while (idle < count && wire->link.state == IPFI_ESTABLISHED) {
+        if (wire->turn >= count) { wire->turn = 0; }
+        idle = advance(wire, &wire->config->calls[wire->turn]) ? 0 : (uint8_t)(idle + 1);
+        wire->turn++;
+    }
+}

@@ -1,0 +1,37 @@
+/* frame.h - frames: COBS between delimiters, a type byte of 0x80 or above, a CRC (protocol.md 2).
+ *
+ * In:  one received byte, at most one verdict.  Out: one frame into one buffer. */
+#ifndef IPFI_FRAME_H
+#define IPFI_FRAME_H
+
+#include "ipfi/ipfi.h"
+
+typedef enum {
+    IPFI_RX_PENDING = 0, /* nothing yet, idle delimiters and text included                 */
+    IPFI_RX_FRAME,       /* content[0 .. length) is a frame; ask ipfi_frame_holds          */
+    IPFI_RX_NOISE,       /* a delimiter ended bytes that are no frame                      */
+    IPFI_RX_OVERSIZED    /* the frame was longer than the buffer and was dropped whole     */
+} ipfi_rx_verdict_t;
+
+/* The session's checksum: the bit number in FRAME-6. */
+enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1 };
+
+void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size);
+ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
+/* After IPFI_RX_FRAME: does the checksum hold?  `length` then tells what is left without it. */
+bool ipfi_frame_holds(const ipfi_decoder_t *decoder, uint8_t profile, uint16_t *length);
+
+void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size);
+void ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type);
+void ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte);
+void ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number);
+void ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number);
+void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size);
+void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile);
+void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size);
+
+/* Little-endian numbers inside a frame or message. */
+uint16_t ipfi_u16_at(const uint8_t *bytes);
+uint32_t ipfi_u32_at(const uint8_t *bytes);
+
+#endif

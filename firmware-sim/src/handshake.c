@@ -1,0 +1,382 @@
+/* handshake.c - how a session begins (protocol.md 3.3). */
+#include "crc.h"
+#include "frame.h"
+#include "link.h"
+#include "memory.h"
+
+enum { VERSION = 1, PARAMETERS = 29, HELLO_SIZE = 32, HELLO_ACK_SIZE = 41, REFUSE_SIZE = 7, HANDSHAKE_WIRE = 82 };
+enum { REFUSED_VERSION = 1, REFUSED_PARAMETERS = 2 };
+enum { READIES = 4, ECHOES = 3, INTERVAL_MS = 250, INTERVAL_MAX_MS = 1000 };
+
+/* ---- session ids on a circle (HS-2) ---- */
+
+static uint16_t after(uint16_t session)
+{
+    return session == 0xFFFF ? 1 : (uint16_t)(session + 1);
+}
+
+static uint16_t serially_later(uint16_t a, uint16_t b)
+{
+    const uint16_t ahead = (uint16_t)(a - b);
+    if (ahead == 0x8000) { return a > b ? a : b; }
+    return ahead < 0x8000 ? a : b;
+}
+
+static bool is_before(uint16_t a, uint16_t b)
+{
+    return (uint16_t)(b - a) != 0 && (uint16_t)(b - a) < 0x8000;
+}
+
+/* ---- intervals (HS-1) ---- */
+
+static uint32_t interval_ms(const ipfi_wire_t *wire, uint32_t least_ms, uint32_t times)
+{
+    const uint32_t wire_ms = ipfi_wire_time_ms(wire, HANDSHAKE_WIRE) * times;
+    return wire_ms > least_ms ? wire_ms : least_ms;
+}
+
+static void next_nonce(ipfi_wire_t *wire)
+{
+    wire->link.nonce = wire->link.nonce * 1664525u + 1013904223u; /* differs from attempt to attempt */
+    wire->link.hello_sent = false;
+}
+
+void ipfi_handshake_start(ipfi_wire_t *wire)
+{
+    wire->link.interval_ms = interval_ms(wire, INTERVAL_MS, 2);
+    wire->link.readies = 0;
+    wire->link.want |= IPFI_WANT_HELLO; /* HS-1; a passive end once (HS-11) */
+}
+
+/* A session or an attempt ended: a new nonce; an active end says HELLO again. */
+void ipfi_handshake_retry(ipfi_wire_t *wire)
+{
+    wire->link.timer_on = false;
+    wire->link.readies = 0;
+    next_nonce(wire);
+    if (wire->link.state == IPFI_CONNECTING) { ipfi_handshake_start(wire); }
+}
+
+/* ---- parameters (protocol.md 3.2) ---- */
+
+static uint16_t announced_message(const ipfi_config_t *config)
+{
+    if (config->max_message != 0) { return config->max_message; }
+    return (uint16_t)((config->value_size - IPFI_ANSWER_ROOM + 255u) / 256u);
+}
+
+static uint8_t served_at_once(const ipfi_config_t *config)
+{
+    return (uint8_t)(config->calls_length - 1);
+}
+
+static void put_parameters(ipfi_wire_t *wire)
+{
+    ipfi_encoder_t *const to = &wire->encoder;
+    const ipfi_config_t *const config = wire->config;
+    const uint8_t calls = served_at_once(config);
+    ipfi_encode_u8(to, VERSION);
+    ipfi_encode_u8(to, config->flags | IPFI_FLAG_IN_ORDER);
+    ipfi_encode_u8(to, wire->link.boot_cause);
+    ipfi_encode_u32(to, wire->link.nonce);
+    ipfi_encode_u16(to, config->frame_payload);
+    ipfi_encode_u16(to, config->ring);
+    ipfi_encode_u8(to, config->window);
+    ipfi_encode_u8(to, config->crc_profiles | IPFI_CRC_16);
+    ipfi_encode_u16(to, IPFI_EXT_ALL);
+    ipfi_encode_u32(to, IPFI_CREDIT_AHEAD);
+    ipfi_encode_u16(to, config->stream_credit);
+    ipfi_encode_u8(to, calls);
+    ipfi_encode_u8(to, calls < IPFI_REFUSALS ? calls : IPFI_REFUSALS);
+    ipfi_encode_u16(to, announced_message(config));
+    ipfi_encode_u32(to, wire->schema);
+}
+
+/* HS-10: false if something is outside its range. */
+static bool read_parameters(const uint8_t *body, ipfi_peer_t *peer)
+{
+    peer->flags = body[1];
+    peer->boot_cause = body[2];
+    peer->nonce = ipfi_u32_at(body + 3);
+    peer->frame_payload = ipfi_u16_at(body + 7);
+    peer->ring = ipfi_u16_at(body + 9);
+    peer->window = body[11];
+    peer->extensions = ipfi_u16_at(body + 13);
+    peer->credit = ipfi_u32_at(body + 15);
+    peer->stream_credit = ipfi_u16_at(body + 19);
+    peer->max_calls = body[21];
+    peer->max_partial = body[22];
+    peer->max_message = ipfi_u16_at(body + 23);
+    return peer->frame_payload >= 16 && peer->frame_payload <= 16384 && peer->window >= 1 && peer->window <= 16
+           && (body[12] & IPFI_CRC_16) != 0;
+}
+
+static uint8_t best_profile(const ipfi_config_t *config, uint8_t offered)
+{
+    return (config->crc_profiles & offered & IPFI_CRC_32) != 0 ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16;
+}
+
+/* ---- responder ---- */
+
+static void refuse(ipfi_wire_t *wire, uint8_t reason, uint32_t nonce)
+{
+    wire->link.refuse_reason = reason;
+    wire->link.refuse_echo = nonce;
+    wire->link.want |= IPFI_WANT_REFUSE;
+}
+
+/* HS-2, HS-3: a pending session with a new id for every HELLO. */
+static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *content)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->pending = *peer;
+    link->pending.session = serially_later(ipfi_u16_at(content + 1 + PARAMETERS), link->floor);
+    if (link->pending.session == 0) { link->pending.session = 1; }
+    link->floor = after(link->pending.session);
+    link->pending.profile = best_profile(wire->config, content[13]);
+    link->pending.hello_crc = ipfi_crc32_bytes(IPFI_CRC32_START, content, HELLO_SIZE);
+    link->want |= IPFI_WANT_HELLO_ACK;
+}
+
+/* HS-9: our own HELLO came back. */
+static void own_echo(ipfi_wire_t *wire)
+{
+    next_nonce(wire);
+    if (++wire->link.echoes < ECHOES) { return; }
+    wire->link.echoes = 0;
+    ipfi_wire_happened(wire, IPFI_EVENT_ECHO, 0);
+    if (wire->config->active) {
+        wire->link.want = 0;
+        wire->link.timer_on = false;
+        (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
+    }
+}
+
+/* HS-8: true if this HELLO loses against our own. */
+static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    const bool opening = link->state == IPFI_UNCONFIRMED || link->state == IPFI_CONNECTING;
+    if (!opening) { return false; }
+    const uint8_t mine = wire->config->flags & IPFI_HOST;
+    const uint8_t theirs = peer->flags & IPFI_HOST;
+    const bool larger = mine != theirs ? mine > theirs : link->nonce > peer->nonce;
+    if (!larger) {
+        link->timer_ms = now_ms + 2 * link->interval_ms;
+        link->timer_on = true;
+        link->want &= (uint16_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
+        return false;
+    }
+    const uint32_t sent_ms = link->timer_ms - link->interval_ms;
+    if (link->state == IPFI_CONNECTING && ipfi_due(now_ms, sent_ms + link->interval_ms / 2)) {
+        link->want |= IPFI_WANT_HELLO;
+    }
+    return true;
+}
+
+static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+{
+    ipfi_peer_t peer;
+    if (length < HELLO_SIZE || (content[1] == VERSION && length != HELLO_SIZE)) { return false; }
+    memset(&peer, 0, sizeof peer);
+    const bool good = read_parameters(content + 1, &peer);
+    const bool same_role = ((peer.flags ^ wire->config->flags) & IPFI_HOST) == 0;
+    if (content[1] != VERSION) {
+        refuse(wire, REFUSED_VERSION, peer.nonce);
+    } else if (same_role && wire->link.hello_sent && peer.nonce == wire->link.nonce) {
+        own_echo(wire);
+    } else if (!good) {
+        refuse(wire, REFUSED_PARAMETERS, peer.nonce);
+    } else if (!glare_won(wire, &peer, now_ms)) {
+        wire->link.echoes = 0;
+        answer(wire, &peer, content);
+    }
+    return true;
+}
+
+bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    const bool was_up = wire->link.state == IPFI_ESTABLISHED;
+    if (!ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
+    if (was_up) { /* HS-7: the old session dies now */
+        ipfi_wire_session_ends(wire);
+        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_SUPERSEDED);
+    }
+    wire->link.peer = wire->link.pending;
+    wire->link.pending.session = 0;
+    ipfi_link_enter(wire, now_ms);
+    wire->link.only_ready = true;
+    wire->link.echo = wire->decoder.content[3];
+    wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* HS-5 */
+    return true;
+}
+
+/* ---- initiator ---- */
+
+static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    ipfi_peer_t peer;
+    if (length != HELLO_ACK_SIZE || content[1] != VERSION || !link->hello_sent) { return false; }
+    memset(&peer, 0, sizeof peer);
+    const uint8_t *const tail = content + 1 + PARAMETERS;
+    peer.session = ipfi_u16_at(tail);
+    peer.profile = tail[6];
+    const uint32_t confirm = ~ipfi_crc32_bytes(link->hello_crc, content, HELLO_ACK_SIZE - 4);
+    const uint8_t offered = wire->config->crc_profiles | IPFI_CRC_16;
+    const bool fits = read_parameters(content + 1, &peer) && ipfi_u32_at(tail + 2) == link->nonce
+                      && ipfi_u32_at(tail + 7) == confirm && peer.profile <= IPFI_PROFILE_CRC32
+                      && (offered >> peer.profile & 1) != 0 && peer.session != 0
+                      && !is_before(peer.session, link->floor); /* HS-4 */
+    if (!fits || !ipfi_link_go(wire, IPFI_IN_ANSWERED)) { return false; }
+    link->peer = peer;
+    link->floor = after(peer.session);
+    link->echoes = 0;
+    link->readies = 0;
+    link->interval_ms = interval_ms(wire, INTERVAL_MS, 2);
+    link->timer_ms = now_ms;
+    link->want &= (uint16_t)~IPFI_WANT_HELLO;
+    link->want |= IPFI_WANT_READY;
+    return true;
+}
+
+void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo, uint32_t now_ms)
+{
+    if (echo != wire->link.ping || wire->link.readies == 0) {
+        wire->stats.strays++;
+        return;
+    }
+    if (!ipfi_link_go(wire, IPFI_IN_CONFIRMED)) { return; }
+    wire->stats.frames_received++;
+    ipfi_link_enter(wire, now_ms);
+}
+
+/* HS-10: the other end does not want us. */
+static bool refused(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
+{
+    if (length != REFUSE_SIZE || !wire->link.hello_sent || ipfi_u32_at(content + 3) != wire->link.nonce) { return false; }
+    if (wire->link.state == IPFI_ESTABLISHED) { return false; }
+    ipfi_wire_happened(wire, IPFI_EVENT_REFUSED, content[2]);
+    if (wire->config->active) {
+        wire->link.want = 0;
+        wire->link.timer_on = false;
+        (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
+    }
+    return true;
+}
+
+bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+{
+    const uint8_t *const content = wire->decoder.content;
+    switch (content[0]) {
+    case IPFI_HELLO:
+        return hello(wire, content, length, now_ms);
+    case IPFI_HELLO_ACK:
+        return hello_ack(wire, content, length, now_ms);
+    default:
+        return refused(wire, content, length);
+    }
+}
+
+/* HS-11: somebody talks in a session that we do not know; we must have restarted. */
+void ipfi_handshake_stray(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (link->state != IPFI_LISTENING || (link->timer_on && !ipfi_due(now_ms, link->timer_ms))) { return; }
+    link->want |= IPFI_WANT_HELLO;
+}
+
+/* ---- timer and sending ---- */
+
+void ipfi_handshake_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    (void)now_ms;
+    link->timer_on = false;
+    if (link->state == IPFI_CONNECTING) {
+        const uint32_t most_ms = interval_ms(wire, INTERVAL_MAX_MS, 8);
+        link->interval_ms += link->interval_ms / 2;
+        if (link->interval_ms > most_ms) { link->interval_ms = most_ms; }
+        link->want |= IPFI_WANT_HELLO;
+    } else if (link->state == IPFI_UNCONFIRMED && link->readies >= READIES) { /* HS-6 */
+        (void)ipfi_link_go(wire, wire->config->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
+        link->peer.session = 0;
+        ipfi_handshake_retry(wire);
+    } else if (link->state == IPFI_UNCONFIRMED) {
+        link->want |= IPFI_WANT_READY;
+    }
+}
+
+static void start_timer(ipfi_wire_t *wire)
+{
+    wire->link.timer_ms = wire->link.line_free_ms + wire->link.interval_ms;
+    wire->link.timer_on = true;
+}
+
+static void build_hello(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_encoder_t *const to = &wire->encoder;
+    ipfi_encode_begin(to, true, IPFI_HELLO);
+    put_parameters(wire);
+    ipfi_encode_u16(to, wire->link.floor);
+    wire->link.hello_crc = to->crc32;
+    wire->link.hello_sent = true;
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+    start_timer(wire);
+}
+
+static void build_hello_ack(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_encoder_t *const to = &wire->encoder;
+    const ipfi_peer_t *const pending = &wire->link.pending;
+    ipfi_encode_begin(to, true, IPFI_HELLO_ACK);
+    to->crc32 = pending->hello_crc; /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
+    to->crc32 = ipfi_crc32(to->crc32, IPFI_HELLO_ACK);
+    put_parameters(wire);
+    ipfi_encode_u16(to, pending->session);
+    ipfi_encode_u32(to, pending->nonce);
+    ipfi_encode_u8(to, pending->profile);
+    ipfi_encode_u32(to, to->crc32 ^ 0xFFFFFFFFu);
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+}
+
+static void build_refuse(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_encode_begin(&wire->encoder, true, IPFI_REFUSE);
+    ipfi_encode_u8(&wire->encoder, VERSION);
+    ipfi_encode_u8(&wire->encoder, wire->link.refuse_reason);
+    ipfi_encode_u32(&wire->encoder, wire->link.refuse_echo);
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+}
+
+static void build_ready(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    wire->link.readies++;
+    ipfi_encode_begin(&wire->encoder, true, IPFI_READY);
+    ipfi_encode_u16(&wire->encoder, wire->link.peer.session);
+    ipfi_encode_u8(&wire->encoder, ++wire->link.ping);
+    (void)ipfi_link_finish(wire, wire->link.peer.profile, now_ms);
+    start_timer(wire);
+}
+
+/* The first of the wanted handshake frames, if any. */
+bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    static const struct {
+        uint16_t want;
+        void (*build)(ipfi_wire_t *wire, uint32_t now_ms);
+    } frames[] = {
+        { IPFI_WANT_HELLO_ACK, build_hello_ack },
+        { IPFI_WANT_REFUSE, build_refuse },
+        { IPFI_WANT_HELLO, build_hello },
+        { IPFI_WANT_READY, build_ready },
+    };
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        if ((wire->link.want & frames[i].want) != 0) {
+            wire->link.want &= (uint16_t)~frames[i].want;
+            frames[i].build(wire, now_ms);
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,308 @@
+#include "link.h"
+
+#include "frame.h"
+#include "memory.h"
+
+enum { NO = 0xFF };
+
+/* The whole machine (docs/protocol.md 3.3): (state, input) -> state. */
+static const uint8_t transitions[IPFI_ESTABLISHED + 1][IPFI_INPUTS] IPFI_FLASH = {
+    /*                  LISTEN          CONNECT          ANSWERED          CONFIRMED         ENTERED           RETRY            WAIT            CLOSE */
+    [IPFI_CLOSED]      = { IPFI_LISTENING, IPFI_CONNECTING, NO,               NO,               NO,               NO,              NO,             IPFI_CLOSED },
+    [IPFI_LISTENING]   = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              IPFI_LISTENING, IPFI_CLOSED },
+    [IPFI_CONNECTING]  = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, IPFI_CONNECTING, NO,             IPFI_CLOSED },
+    [IPFI_UNCONFIRMED] = { NO,             NO,              IPFI_UNCONFIRMED, IPFI_ESTABLISHED, IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
+    [IPFI_ESTABLISHED] = { NO,             NO,              NO,               NO,               IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
+};
+
+int ipfi_link_next_state(int state, int input)
+{
+    uint8_t next;
+    IPFI_READ_FLASH(&next, &transitions[state][input], 1);
+    return next == NO ? -1 : next;
+}
+
+bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input)
+{
+    const int next = ipfi_link_next_state(wire->link.state, (int)input);
+    if (next < 0) { return false; }
+    wire->link.state = (uint8_t)next;
+    return true;
+}
+
+/* ---- time ---- */
+
+bool ipfi_due(uint32_t now_ms, uint32_t at_ms)
+{
+    return (int32_t)(now_ms - at_ms) >= 0;
+}
+
+uint32_t ipfi_later_of(uint32_t a_ms, uint32_t b_ms)
+{
+    return ipfi_due(a_ms, b_ms) ? a_ms : b_ms;
+}
+
+void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms)
+{
+    if (!*any || !ipfi_due(at_ms, *deadline_ms)) { *deadline_ms = at_ms; }
+    *any = true;
+}
+
+/* Thousandths without a division: 1/1024 + 1/32768 is 0.7 % above 1/1000; rounded up. */
+uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
+{
+    const uint32_t us = bytes * wire->config->us_per_byte;
+    return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
+}
+
+uint32_t ipfi_frame_time_ms(const ipfi_wire_t *wire)
+{
+    return ipfi_wire_time_ms(wire, ipfi_wire_size(wire, wire->config->frame_payload + 5u));
+}
+
+/* max(constant, frame times): keepalive and patience (LINK-12, LINK-13). */
+static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t frame_times)
+{
+    const uint32_t wire_ms = ipfi_frame_time_ms(wire) * frame_times;
+    return wire_ms > constant_ms ? wire_ms : constant_ms;
+}
+
+/* ---- a session's beginning and end ---- */
+
+void ipfi_link_enter(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_sender_reset(wire);
+    ipfi_receiver_reset(wire);
+    wire->link.heard_ms = now_ms;
+    wire->link.ping_ms = now_ms;
+    wire->link.working = false;
+    wire->link.timer_on = false;
+    wire->link.want &= (uint16_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
+    wire->link.hello_sent = false;
+    wire->stats.sessions++;
+    ipfi_wire_session_begins(wire);
+    ipfi_wire_happened(wire, IPFI_EVENT_UP, wire->link.peer.boot_cause);
+}
+
+/* LINK-19: an active end tries again, a passive one waits. */
+void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
+{
+    const bool was_up = wire->link.state == IPFI_ESTABLISHED;
+    if (say_bye && was_up) {
+        wire->link.want |= IPFI_WANT_BYE;
+        wire->link.bye_reason = (uint8_t)why;
+        wire->link.bye_session = wire->link.peer.session;
+        wire->link.bye_profile = wire->link.peer.profile;
+    }
+    wire->link.want &= (uint16_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO | IPFI_WANT_PING | IPFI_WANT_READY);
+    if (wire->config->active && why == IPFI_DOWN_CLOSED) {
+        (void)ipfi_link_go(wire, IPFI_IN_CLOSE); /* HS-13: reason 0 asks for no new handshake */
+    } else {
+        (void)ipfi_link_go(wire, wire->config->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
+        ipfi_handshake_retry(wire);
+    }
+    wire->link.peer.session = 0;
+    if (was_up) {
+        ipfi_wire_session_ends(wire);
+        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, (uint8_t)why);
+    }
+}
+
+/* ---- received frames ---- */
+
+static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+{
+    if (length != 9 && length != 11) { return; }
+    const uint8_t echo = content[4];
+    if (wire->link.ping_out && echo == wire->link.ping) {
+        wire->link.ping_out = false;
+        ipfi_ring_clear(wire, wire->link.ping_charge); /* LINK-14 */
+    }
+    const uint16_t sack = length == 11 ? ipfi_u16_at(content + 9) : 0;
+    ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
+    ipfi_sender_ack(wire, content[3], true, sack, now_ms);
+}
+
+static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+{
+    if (length != 9) { return; }
+    wire->link.echo = content[4];
+    wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* LINK-8 */
+    ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
+    ipfi_sender_ack(wire, content[3], false, 0, now_ms);
+}
+
+/* A frame of the live session whose checksum held. */
+static void live_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+{
+    const uint8_t *const content = wire->decoder.content;
+    wire->link.heard_ms = now_ms;
+    if (content[0] != IPFI_READY) { wire->link.only_ready = false; }
+    switch (content[0]) {
+    case IPFI_READY: /* HS-5: our answer was lost */
+        if (length == 4 && wire->link.only_ready) {
+            wire->link.echo = content[3];
+            wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO;
+        } else {
+            wire->stats.strays++;
+        }
+        break;
+    case IPFI_DATA:
+        ipfi_receiver_data(wire, length, now_ms);
+        break;
+    case IPFI_ACK:
+        ack_frame(wire, content, length, now_ms);
+        break;
+    case IPFI_PING:
+        ping_frame(wire, content, length, now_ms);
+        break;
+    case IPFI_LOSSY:
+        ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
+        break;
+    case IPFI_BYE:
+        if (length == 4) { ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_CLOSED, false); }
+        break;
+    default: /* LOG and reserved types */
+        break;
+    }
+}
+
+static void session_frame(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    const uint8_t *const content = wire->decoder.content;
+    const uint16_t session = wire->decoder.length >= 3 ? ipfi_u16_at(content + 1) : 0;
+    uint16_t length;
+    if (link->state >= IPFI_UNCONFIRMED && session == link->peer.session) {
+        if (!ipfi_frame_holds(&wire->decoder, link->peer.profile, &length) || length < 3) {
+            wire->stats.noise++;
+        } else if (link->state == IPFI_ESTABLISHED) {
+            wire->stats.frames_received++;
+            live_frame(wire, length, now_ms);
+        } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
+            ipfi_handshake_echoed(wire, content[4], now_ms); /* HS-6 */
+        } else if (content[0] == IPFI_BYE) {
+            ipfi_link_lose(wire, IPFI_DOWN_RESTARTING, false);
+        }
+    } else if (link->pending.session != 0 && session == link->pending.session) {
+        if (!ipfi_frame_holds(&wire->decoder, link->pending.profile, &length)) {
+            wire->stats.noise++;
+        } else if (content[0] == IPFI_READY && length == 4) {
+            wire->stats.frames_received++;
+            (void)ipfi_handshake_ready(wire, now_ms);
+        } else {
+            wire->stats.strays++;
+        }
+    } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)
+               || ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC32, &length)) {
+        wire->stats.strays++; /* LINK-5 */
+        ipfi_handshake_stray(wire, now_ms);
+    } else {
+        wire->stats.noise++;
+    }
+}
+
+void ipfi_link_frame(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    uint16_t length;
+    if (wire->link.state == IPFI_CLOSED) { return; }
+    if (wire->decoder.content[0] > IPFI_REFUSE || wire->decoder.content[0] < IPFI_HELLO) {
+        session_frame(wire, now_ms);
+    } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)) {
+        wire->stats.frames_received++;
+        if (!ipfi_handshake_frame(wire, length, now_ms)) { wire->stats.strays++; }
+    } else {
+        wire->stats.noise++;
+    }
+}
+
+/* ---- sending ---- */
+
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms)
+{
+    ipfi_encode_end(&wire->encoder, profile);
+    const uint16_t size = wire->encoder.length;
+    wire->link.line_free_ms = ipfi_later_of(now_ms, wire->link.line_free_ms) + ipfi_wire_time_ms(wire, size);
+    wire->link.idle = false;
+    wire->stats.frames_sent++;
+    return size;
+}
+
+static void build_bye(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    wire->link.want &= (uint16_t)~IPFI_WANT_BYE;
+    ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
+    ipfi_encode_u16(&wire->encoder, wire->link.bye_session);
+    ipfi_encode_u8(&wire->encoder, wire->link.bye_reason);
+    (void)ipfi_link_finish(wire, wire->link.bye_profile, now_ms);
+}
+
+bool ipfi_link_build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    if (wire->link.state == IPFI_ESTABLISHED) { ipfi_wire_fill(wire); } /* runs handlers: first */
+    if (wire->encoder.length != 0) { return true; }                     /* one of them printed text */
+    if ((wire->link.want & IPFI_WANT_BYE) != 0) {
+        build_bye(wire, now_ms);
+        return true;
+    }
+    if (wire->link.state == IPFI_CLOSED) { return false; }
+    if (ipfi_handshake_build(wire, now_ms)) { return true; }
+    if (wire->link.state != IPFI_ESTABLISHED) { return false; }
+    return ipfi_receiver_build(wire, now_ms) || ipfi_lossy_build(wire, now_ms) || ipfi_sender_build(wire, now_ms);
+}
+
+/* ---- deadlines ---- */
+
+static bool has_work(const ipfi_wire_t *wire)
+{
+    return wire->link.state == IPFI_ESTABLISHED
+           && (wire->link.in_flight != 0 || wire->link.stream_used != 0 || ipfi_wire_busy(wire));
+}
+
+void ipfi_link_note_work(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    const bool works = has_work(wire);
+    if (works && !wire->link.working) { wire->link.heard_ms = now_ms; } /* patience counts from here */
+    wire->link.working = works;
+}
+
+static uint32_t keepalive_at(const ipfi_wire_t *wire)
+{
+    return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + at_least(wire, IPFI_KEEPALIVE_MS, 20);
+}
+
+bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
+{
+    bool any = false;
+    const ipfi_link_t *const link = &wire->link;
+    if (link->timer_on) { ipfi_earlier(&any, deadline_ms, link->timer_ms); }
+    if (link->state != IPFI_ESTABLISHED) { return any; }
+    if (link->unacked != 0) { ipfi_earlier(&any, deadline_ms, link->ack_due_ms); }
+    uint32_t at_ms;
+    if (ipfi_sender_deadline(wire, &at_ms)) { ipfi_earlier(&any, deadline_ms, at_ms); }
+    if (link->working) {
+        ipfi_earlier(&any, deadline_ms, keepalive_at(wire));
+        ipfi_earlier(&any, deadline_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60));
+    }
+    return any;
+}
+
+void ipfi_link_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (link->timer_on && ipfi_due(now_ms, link->timer_ms)) { ipfi_handshake_on_deadline(wire, now_ms); }
+    if (link->state != IPFI_ESTABLISHED) { return; }
+    if (link->working && ipfi_due(now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
+        ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */
+        return;
+    }
+    if (link->unacked != 0 && ipfi_due(now_ms, link->ack_due_ms)) {
+        link->unacked = 0;
+        link->want |= IPFI_WANT_ACK;
+    }
+    ipfi_sender_on_deadline(wire, now_ms);
+    if (link->working && ipfi_due(now_ms, keepalive_at(wire))) {
+        link->want |= IPFI_WANT_PING;
+        link->ping_ms = now_ms;
+    }
+}

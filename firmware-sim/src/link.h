@@ -1,0 +1,107 @@
+/* link.h - frames in, one ordered stream out, exactly once within a session; and back (protocol.md 3).
+ *
+ * link.c       the state table, frames by type, which frame is sent next
+ * handshake.c  HELLO, HELLO_ACK, REFUSE, READY: how a session begins
+ * sender.c     DATA that waits for its acknowledgement
+ * receiver.c   DATA that arrives, and what is owed for it
+ *
+ * The link tells the layer above by the four functions at the end, which wire.c has. */
+#ifndef IPFI_LINK_H
+#define IPFI_LINK_H
+
+#include "ipfi/ipfi.h"
+
+enum {
+    IPFI_HELLO = 0x81, IPFI_HELLO_ACK, IPFI_REFUSE, IPFI_READY, IPFI_DATA, IPFI_ACK, IPFI_PING,
+    IPFI_LOSSY, IPFI_LOG, IPFI_BYE
+};
+
+enum { /* ipfi_link_t.want: frames to be sent as soon as the line takes them */
+    IPFI_WANT_BYE = 1, IPFI_WANT_HELLO_ACK = 2, IPFI_WANT_REFUSE = 4, IPFI_WANT_HELLO = 8,
+    IPFI_WANT_READY = 16, IPFI_WANT_ACK = 32, IPFI_WANT_ECHO = 64, IPFI_WANT_PING = 128
+};
+
+enum { /* extensions, protocol.md 3.2 */
+    IPFI_EXT_EVENT = 1, IPFI_EXT_ERROR = 2, IPFI_EXT_CANCEL = 4, IPFI_EXT_GRANT = 8, IPFI_EXT_LOSSY = 16,
+    IPFI_EXT_LOG = 32, IPFI_EXT_ALL = 63
+};
+
+enum { IPFI_FLAG_IN_ORDER = 2 }; /* we receive in order only (LINK-3); the others are in ipfi.h */
+enum { IPFI_NO_RING_LIMIT = 0xFFFF };
+enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_MIN_MS = 50, IPFI_RTO_MAX_MS = 5000 };
+/* We take every byte at once and keep none, so credit runs far ahead of what has arrived (LINK-7). */
+enum { IPFI_CREDIT_AHEAD = 0x3FFFFFFF };
+enum { IPFI_KEEPALIVE_MS = 1000, IPFI_PATIENCE_MS = 5000 };
+
+typedef enum {
+    IPFI_IN_LISTEN = 0, /* opened passively                                       */
+    IPFI_IN_CONNECT,    /* opened actively                                        */
+    IPFI_IN_ANSWERED,   /* a HELLO_ACK was taken                                  */
+    IPFI_IN_CONFIRMED,  /* the ACK of our READY came                              */
+    IPFI_IN_ENTERED,    /* READY for our pending session came                     */
+    IPFI_IN_RETRY,      /* the session or attempt ended; an active end goes on    */
+    IPFI_IN_WAIT,       /* the same at a passive end                              */
+    IPFI_IN_CLOSE,
+    IPFI_INPUTS
+} ipfi_input_t;
+
+/* arithmetic on a clock that wraps */
+bool ipfi_due(uint32_t now_ms, uint32_t at_ms);
+uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes);
+uint32_t ipfi_frame_time_ms(const ipfi_wire_t *wire);
+uint32_t ipfi_later_of(uint32_t a_ms, uint32_t b_ms);
+void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms);
+
+/* link.c */
+bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input); /* false: illegal here, nothing changed */
+int ipfi_link_next_state(int state, int input);           /* the table itself; -1: illegal        */
+void ipfi_link_frame(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye);
+void ipfi_link_enter(ipfi_wire_t *wire, uint32_t now_ms); /* link.peer is the new session */
+void ipfi_link_note_work(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
+void ipfi_link_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_link_build(ipfi_wire_t *wire, uint32_t now_ms); /* a frame into the encoder */
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms); /* its wire bytes */
+
+/* handshake.c */
+void ipfi_handshake_start(ipfi_wire_t *wire);
+void ipfi_handshake_retry(ipfi_wire_t *wire);
+bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms);
+bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_handshake_stray(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo, uint32_t now_ms);
+void ipfi_handshake_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms);
+
+/* sender.c */
+void ipfi_sender_reset(ipfi_wire_t *wire);
+void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms);
+void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit);
+bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
+void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
+uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire);
+bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content);
+void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge);
+uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content);
+
+/* receiver.c */
+void ipfi_receiver_reset(ipfi_wire_t *wire);
+void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms);
+bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms); /* ACK or PING */
+void ipfi_receiver_acked(ipfi_wire_t *wire);                  /* a DATA frame carried the ack */
+
+/* lossy.c */
+bool ipfi_lossy_build(ipfi_wire_t *wire, uint32_t now_ms);
+
+/* what the layer above has (wire.c) */
+void ipfi_wire_happened(ipfi_wire_t *wire, ipfi_event_kind_t kind, uint8_t detail);
+void ipfi_wire_session_begins(ipfi_wire_t *wire);
+void ipfi_wire_session_ends(ipfi_wire_t *wire);
+void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+bool ipfi_wire_busy(const ipfi_wire_t *wire); /* calls of ours are in flight (LINK-12) */
+void ipfi_wire_fill(ipfi_wire_t *wire);       /* put what waits into the stream, as far as there is room */
+
+#endif

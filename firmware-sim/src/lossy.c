@@ -1,0 +1,97 @@
+/* lossy.c - LOSSY and LOG frames: a short queue that drops its oldest entry (LINK-20). */
+#include "frame.h"
+#include "link.h"
+#include "message.h"
+
+/* An entry in the queue: frame type, level or 0, length (u16), bytes. */
+enum { ENTRY_HEAD = 4 };
+
+static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
+{
+    const uint16_t size = wire->config->lossy_size;
+    return (uint16_t)(position >= size ? position - size : position);
+}
+
+static uint8_t at(const ipfi_wire_t *wire, uint16_t offset)
+{
+    return wire->config->lossy[wrapped(wire, (uint32_t)wire->link.lossy_start + offset)];
+}
+
+static void put(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    ipfi_link_t *const link = &wire->link;
+    for (size_t i = 0; i < size && link->lossy_used < wire->config->lossy_size; i++) {
+        wire->config->lossy[wrapped(wire, (uint32_t)link->lossy_start + link->lossy_used)] = bytes[i];
+        link->lossy_used++;
+    }
+}
+
+static uint16_t entry_size(const ipfi_wire_t *wire)
+{
+    return (uint16_t)(at(wire, 2) | (uint16_t)(at(wire, 3) << 8));
+}
+
+static void drop_oldest(ipfi_wire_t *wire)
+{
+    const uint16_t size = (uint16_t)(ENTRY_HEAD + entry_size(wire));
+    wire->link.lossy_start = wrapped(wire, (uint32_t)wire->link.lossy_start + size);
+    wire->link.lossy_used = (uint16_t)(wire->link.lossy_used - size);
+}
+
+static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
+{
+    const size_t room = (size_t)ENTRY_HEAD + size;
+    const uint16_t most = wire->config->frame_payload < wire->link.peer.frame_payload ? wire->config->frame_payload
+                                                                                      : wire->link.peer.frame_payload;
+    if (wire->link.state != IPFI_ESTABLISHED || size > most || room > wire->config->lossy_size) {
+        wire->stats.lossy_dropped++;
+        return false;
+    }
+    while ((size_t)(wire->config->lossy_size - wire->link.lossy_used) < room) {
+        drop_oldest(wire);
+        wire->stats.lossy_dropped++;
+    }
+    const uint8_t head[ENTRY_HEAD] = { type, level, (uint8_t)size, (uint8_t)(size >> 8) };
+    put(wire, head, sizeof head);
+    return true;
+}
+
+bool ipfi_emit_lossy(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
+{
+    uint8_t head[IPFI_MESSAGE_HEAD_MAX];
+    const ipfi_message_t message = { IPFI_TYPE_EVENT, IPFI_COMPLETE, event, 0, args, (uint16_t)size };
+    const size_t head_size = ipfi_message_head(head, &message);
+    const size_t payload = wire->config->frame_payload;
+    if ((wire->link.peer.extensions & IPFI_EXT_LOSSY) == 0 || size > payload
+        || !queue(wire, IPFI_LOSSY, 0, head_size + size)) {
+        return false;
+    }
+    put(wire, head, head_size);
+    put(wire, args, size);
+    return true;
+}
+
+bool ipfi_log(ipfi_wire_t *wire, uint8_t level, const char *text, size_t size)
+{
+    if ((wire->link.peer.extensions & IPFI_EXT_LOG) == 0 || !queue(wire, IPFI_LOG, level, size)) { return false; }
+    put(wire, (const uint8_t *)text, size);
+    return true;
+}
+
+bool ipfi_lossy_build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (link->lossy_used == 0) { return false; }
+    if (link->lossy_last && link->stream_used != link->stream_sent) { return false; } /* every second frame */
+    const uint16_t size = entry_size(wire);
+    if (!ipfi_ring_has_room(wire, size + 4u)) { return false; }
+    const uint8_t type = at(wire, 0);
+    ipfi_encode_begin(&wire->encoder, link->idle, type);
+    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
+    for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
+    drop_oldest(wire);
+    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    link->lossy_last = true;
+    return true;
+}

@@ -1,0 +1,113 @@
+#include "message.h"
+
+#include "link.h"
+#include "memory.h"
+#include "stream.h"
+
+enum { AT_TYPE = 0, AT_FLAG, AT_PROCEDURE, AT_CALL, AT_LENGTH, IN_PAYLOAD };
+
+/* ---- writing ---- */
+
+/* The width code of MSG-1, and the number behind it. */
+static uint8_t put_number(uint8_t *to, size_t *at, uint32_t number)
+{
+    const uint8_t code = number <= 0xFF ? 0 : number <= 0xFFFF ? 2 : 1;
+    const uint8_t width = code == 0 ? 1 : code == 2 ? 2 : 4;
+    for (uint8_t i = 0; i < width; i++) {
+        to[(*at)++] = (uint8_t)number;
+        number >>= 8;
+    }
+    return code;
+}
+
+size_t ipfi_message_head(uint8_t to[IPFI_MESSAGE_HEAD_MAX], const ipfi_message_t *message)
+{
+    size_t size = 2;
+    const uint8_t procedure = put_number(to, &size, message->procedure);
+    const uint8_t call = put_number(to, &size, message->call);
+    const uint8_t length = put_number(to, &size, message->size);
+    to[0] = message->type;
+    to[1] = (uint8_t)(message->terminator | length << 4 | call << 2 | procedure);
+    return size;
+}
+
+bool ipfi_message_send(ipfi_wire_t *wire, const ipfi_message_t *message)
+{
+    uint8_t head[IPFI_MESSAGE_HEAD_MAX];
+    const uint8_t type = message->type;
+    if (type >= IPFI_TYPE_EVENT && (wire->link.peer.extensions >> (type - IPFI_TYPE_EVENT) & 1) == 0) {
+        return true; /* MSG-7: the other end would not understand it */
+    }
+    const size_t size = ipfi_message_head(head, message);
+    if (size + message->size > ipfi_stream_room(wire)) { return false; }
+    return ipfi_stream_put(wire, head, size) && ipfi_stream_put(wire, message->payload, message->size);
+}
+
+/* ---- reading ---- */
+
+void ipfi_parser_init(ipfi_parser_t *parser)
+{
+    memset(parser, 0, sizeof *parser);
+}
+
+void ipfi_parser_next(ipfi_parser_t *parser)
+{
+    parser->stage = AT_TYPE;
+}
+
+bool ipfi_parser_in_payload(const ipfi_parser_t *parser)
+{
+    return parser->stage == IN_PAYLOAD;
+}
+
+uint8_t ipfi_parser_terminator(const ipfi_parser_t *parser)
+{
+    return parser->flag & 0xC0;
+}
+
+static uint8_t width(const ipfi_parser_t *parser)
+{
+    const uint8_t shift = (uint8_t)(2 * (parser->stage - AT_PROCEDURE));
+    const uint8_t code = parser->flag >> shift & 3;
+    return (uint8_t)(code == 0 ? 1 : code == 2 ? 2 : code == 1 ? 4 : 8);
+}
+
+static uint32_t *number(ipfi_parser_t *parser)
+{
+    if (parser->stage == AT_PROCEDURE) { return &parser->procedure; }
+    return parser->stage == AT_CALL ? &parser->call : &parser->left;
+}
+
+/* One byte of one of the three numbers; what passes 32 bits is remembered as such (MSG-4). */
+static void number_byte(ipfi_parser_t *parser, uint8_t byte)
+{
+    uint32_t *const value = number(parser);
+    if (parser->at < 4) {
+        *value |= (uint32_t)byte << (8 * parser->at);
+    } else if (byte != 0 && parser->stage == AT_LENGTH) {
+        *value = UINT32_MAX;
+    } else if (byte != 0) {
+        parser->huge = true;
+    }
+    if (++parser->at < width(parser)) { return; }
+    parser->at = 0;
+    parser->stage++;
+}
+
+ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte)
+{
+    if (parser->stage == AT_TYPE) {
+        ipfi_parser_init(parser);
+        parser->type = byte;
+        if (byte == IPFI_TYPE_TERMINATION || byte == IPFI_TYPE_END_OF_INPUT) { return IPFI_PARSED_BARE; }
+        parser->stage = AT_FLAG;
+        return IPFI_PARSED_PART;
+    }
+    if (parser->stage == AT_FLAG) {
+        parser->flag = byte;
+        parser->stage = AT_PROCEDURE;
+        return IPFI_PARSED_PART;
+    }
+    number_byte(parser, byte);
+    return parser->stage == IN_PAYLOAD ? IPFI_PARSED_HEAD : IPFI_PARSED_PART;
+}

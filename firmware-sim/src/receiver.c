@@ -1,0 +1,121 @@
+/* receiver.c - DATA that arrives in order, and the acknowledgement owed for it (protocol.md 3.4). */
+#include "frame.h"
+#include "link.h"
+
+enum { DATA_HEAD = 5, ACK_CONTENT = 9 };
+
+
+void ipfi_receiver_reset(ipfi_wire_t *wire)
+{
+    wire->link.rx_sequence = 0;
+    wire->link.received_offset = 0;
+    wire->link.announced = IPFI_CREDIT_AHEAD;
+    wire->link.unacked = 0;
+    wire->link.echo = 0;
+    wire->link.ack_doubled = false;
+    wire->link.only_ready = false;
+    wire->link.want &= (uint16_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO);
+}
+
+/* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first. */
+static void owe_ack(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (link->unacked == 0) {
+        const uint32_t slow_ms = 2 * ipfi_frame_time_ms(wire);
+        link->ack_due_ms = now_ms + (slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : IPFI_ACK_DELAY_MS);
+    }
+    if (++link->unacked >= 2) {
+        link->unacked = 0;
+        link->want |= IPFI_WANT_ACK;
+    }
+}
+
+void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    const uint8_t *const content = wire->decoder.content;
+    if (length <= DATA_HEAD) { return; }
+    const uint16_t size = (uint16_t)(length - DATA_HEAD);
+    const uint8_t ahead = (uint8_t)(content[3] - link->rx_sequence);
+    ipfi_sender_ack(wire, content[4], false, 0, now_ms);
+    if (ahead != 0 && ahead < wire->config->window) { /* we keep none of these (flag bit 1) */
+        wire->stats.ahead++;
+        link->want |= IPFI_WANT_ACK;
+    } else if (ahead != 0) { /* LINK-4 */
+        wire->stats.duplicates++;
+        link->ack_doubled = !link->ack_doubled;
+        if (link->ack_doubled) { link->want |= IPFI_WANT_ACK; }
+    } else {
+        link->rx_sequence++;
+        link->received_offset += size;
+        link->ack_doubled = false;
+        owe_ack(wire, now_ms);
+        ipfi_wire_stream(wire, content + DATA_HEAD, size);
+    }
+}
+
+/* A DATA frame carried the acknowledgement; credit and echo it cannot carry. */
+void ipfi_receiver_acked(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->unacked = 0;
+    if (link->received_offset + IPFI_CREDIT_AHEAD - link->announced < IPFI_CREDIT_AHEAD / 2
+        && (link->want & IPFI_WANT_ECHO) == 0) {
+        link->want &= (uint16_t)~IPFI_WANT_ACK;
+    }
+}
+
+static void build_ping(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->want &= (uint16_t)~IPFI_WANT_PING;
+    ipfi_encode_begin(&wire->encoder, link->idle, IPFI_PING);
+    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    ipfi_encode_u8(&wire->encoder, link->rx_sequence);
+    ipfi_encode_u8(&wire->encoder, ++link->ping);
+}
+
+static void build_ack(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->want &= (uint16_t)~IPFI_WANT_ECHO;
+    ipfi_encode_begin(&wire->encoder, link->idle, IPFI_ACK);
+    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    ipfi_encode_u8(&wire->encoder, link->rx_sequence);
+    ipfi_encode_u8(&wire->encoder, link->echo);
+}
+
+/* LINK-14: when the ring fills with frames that nothing clears, an ACK goes out as a PING. */
+static bool ack_as_ping(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    return link->peer.ring != IPFI_NO_RING_LIMIT && link->in_flight == 0
+           && (link->handed - link->cleared) * 2 > link->peer.ring;
+}
+
+bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if ((link->want & (IPFI_WANT_ACK | IPFI_WANT_PING)) == 0) { return false; }
+    const bool is_ping = (link->want & IPFI_WANT_ECHO) == 0
+                         && ((link->want & IPFI_WANT_PING) != 0 || ack_as_ping(wire));
+    /* Only one frame that is not DATA may go beyond the ring: the PING that will clear it. */
+    if (!ipfi_ring_has_room(wire, ACK_CONTENT) && link->ping_out && !is_ping) { return false; }
+    if (is_ping) {
+        build_ping(wire);
+    } else {
+        build_ack(wire);
+    }
+    link->want &= (uint16_t)~IPFI_WANT_ACK; /* a PING carries `ack` and `credit` as well */
+    link->unacked = 0;
+    link->announced = link->received_offset + IPFI_CREDIT_AHEAD;
+    ipfi_encode_u32(&wire->encoder, link->announced);
+    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    if (is_ping) {
+        link->ping_out = true;
+        link->ping_charge = link->handed;
+        link->ping_ms = now_ms;
+    }
+    return true;
+}

@@ -1,0 +1,52 @@
+/* refusals.c - Errors for calls that have no slot, and tombstones (CALL-6, CALL-7). */
+#include "link.h"
+#include "wire.h"
+
+static bool is_free(const ipfi_refusal_t *refusal)
+{
+    return refusal->code == 0 && !refusal->draining;
+}
+
+void ipfi_refuse(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, ipfi_error_t code, bool draining)
+{
+    wire->stats.calls_refused++;
+    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
+        ipfi_refusal_t *const refusal = &wire->refusals[i];
+        if (!is_free(refusal)) { continue; }
+        refusal->procedure = procedure;
+        refusal->call = call;
+        refusal->code = (uint8_t)code;
+        refusal->draining = draining;
+        ipfi_refusals_fill(wire);
+        return;
+    }
+    /* The other end is far beyond what it was told that we take.  To forget one of its calls would be
+     * silence, or worse: the end of its arguments would look like a new call. */
+    ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
+}
+
+/* A Call or (`ends`) the last of it for a pair that was refused: dropped, not answered again. */
+bool ipfi_refusal_drains(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, bool ends)
+{
+    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
+        ipfi_refusal_t *const refusal = &wire->refusals[i];
+        if (!refusal->draining || refusal->procedure != procedure || refusal->call != call) { continue; }
+        if (ends) { refusal->draining = false; }
+        return true;
+    }
+    return false;
+}
+
+/* Error payload: code, may-have-executed (never: it was refused), message. */
+void ipfi_refusals_fill(ipfi_wire_t *wire)
+{
+    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
+        ipfi_refusal_t *const refusal = &wire->refusals[i];
+        if (refusal->code == 0) { continue; }
+        const uint8_t payload[3] = { refusal->code, 0xC2, 0xA0 };
+        const ipfi_message_t error = { IPFI_TYPE_ERROR, IPFI_COMPLETE, refusal->procedure, refusal->call,
+                                       payload, sizeof payload };
+        if (!ipfi_message_send(wire, &error)) { return; }
+        refusal->code = 0;
+    }
+}

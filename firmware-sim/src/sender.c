@@ -1,0 +1,333 @@
+/* sender.c - DATA frames that wait for their acknowledgement (protocol.md 3.4). */
+#include "frame.h"
+#include "link.h"
+#include "memory.h"
+#include "stream.h"
+
+enum { SACKED = 1, AGAIN = 2 };
+enum { CUT_MIN = 32, CLEAN_SHRINK = 16, CLEAN_GROW = 32, WINDOW_MAX = 16 };
+enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, BACKOFF_MAX = 7 };
+
+/* ---- the ring's account (LINK-14) ---- */
+
+/* Wire bytes of a frame: lone zero, COBS, content, CRC, delimiter. */
+uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content)
+{
+    const uint32_t crc = wire->link.peer.profile == IPFI_PROFILE_CRC32 ? 4 : 2;
+    const uint32_t stuffed = content + crc;
+    return (uint16_t)(stuffed + stuffed / 254 + 3);
+}
+
+static uint32_t charged(const ipfi_wire_t *wire)
+{
+    return wire->link.handed - wire->link.cleared;
+}
+
+bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
+{
+    return wire->link.peer.ring == IPFI_NO_RING_LIMIT
+           || charged(wire) + ipfi_wire_size(wire, content) <= wire->link.peer.ring;
+}
+
+void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
+{
+    wire->link.cleared = ipfi_later_of(charge, wire->link.cleared);
+}
+
+/* ---- frame size (LINK-16) ---- */
+
+static uint16_t least(uint16_t a, uint16_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint16_t largest_cut(const ipfi_wire_t *wire)
+{
+    const ipfi_peer_t *const peer = &wire->link.peer;
+    uint16_t most = least(wire->config->frame_payload, peer->frame_payload);
+    const uint16_t around = ipfi_wire_size(wire, DATA_HEAD);
+    const uint16_t fits = peer->ring > around + SMALLEST_CUT ? (uint16_t)(peer->ring - around - peer->ring / 254)
+                                                             : SMALLEST_CUT;
+    most = least(most, fits);
+    uint16_t slow = 16384; /* halved until it lasts 50 ms: no division */
+    while (slow > 64 && ipfi_wire_time_ms(wire, slow) > 50) { slow /= 2; }
+    return least(most, slow);
+}
+
+static void frame_lost(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    wire->stats.retransmissions++;
+    if (link->clean < CLEAN_SHRINK) {
+        const uint16_t half = link->cut / 2;
+        if (half >= CUT_MIN) { link->cut = half; }
+    }
+    link->clean = 0;
+}
+
+static void frame_clean(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (++link->clean < CLEAN_GROW) { return; }
+    link->clean = CLEAN_SHRINK;
+    link->cut = least((uint16_t)(link->cut + link->cut / 4), largest_cut(wire));
+}
+
+void ipfi_sender_reset(ipfi_wire_t *wire)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->tx_sequence = 0;
+    link->in_flight = 0;
+    link->backoff = 0;
+    link->probe_shift = 0;
+    link->acked_offset = 0;
+    link->handed = link->cleared = link->ping_charge = 0;
+    link->ping_out = false;
+    link->have_rtt = false;
+    link->srtt8 = link->rttvar4 = 0;
+    link->stream_start = link->stream_used = link->stream_sent = 0;
+    link->lossy_start = link->lossy_used = 0;
+    link->lossy_last = false;
+    link->clean = CLEAN_SHRINK;
+    link->cut = largest_cut(wire);
+}
+
+/* ---- round-trip time (LINK-9) ---- */
+
+static void sample_rtt(ipfi_link_t *link, uint32_t rtt_ms)
+{
+    if (rtt_ms > IPFI_RTO_MAX_MS) { rtt_ms = IPFI_RTO_MAX_MS; }
+    const uint16_t rtt = (uint16_t)rtt_ms;
+    if (!link->have_rtt) {
+        link->have_rtt = true;
+        link->srtt8 = (uint16_t)(rtt * 8u);
+        link->rttvar4 = (uint16_t)(rtt * 2u);
+        return;
+    }
+    const uint16_t mean = link->srtt8 / 8;
+    const uint16_t off = (uint16_t)(mean > rtt ? mean - rtt : rtt - mean);
+    link->rttvar4 = (uint16_t)(link->rttvar4 - link->rttvar4 / 4 + off);
+    link->srtt8 = (uint16_t)(link->srtt8 - mean + rtt);
+}
+
+uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    uint32_t rto_ms = IPFI_RTO_START_MS;
+    if (link->have_rtt) {
+        rto_ms = link->srtt8 / 8u + (link->rttvar4 > 10 ? link->rttvar4 : 10u); /* 4 x RTTVAR is rttvar4 */
+        if (rto_ms < IPFI_RTO_MIN_MS) { rto_ms = IPFI_RTO_MIN_MS; }
+    }
+    rto_ms <<= link->backoff;
+    if (rto_ms > IPFI_RTO_MAX_MS) { rto_ms = IPFI_RTO_MAX_MS; }
+    return rto_ms + ipfi_wire_time_ms(wire, charged(wire));
+}
+
+/* ---- acknowledgements ---- */
+
+static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    ipfi_tx_frame_t *const frames = wire->config->tx_window;
+    uint16_t bytes = 0;
+    for (uint8_t i = 0; i < count; i++) {
+        bytes = (uint16_t)(bytes + frames[i].length);
+        ipfi_ring_clear(wire, frames[i].charge);
+        frame_clean(wire);
+    }
+    if (frames[count - 1].tries == 1 && (frames[count - 1].marks & SACKED) == 0) { /* Karn */
+        const uint32_t left_ms = frames[count - 1].left_ms;
+        sample_rtt(link, ipfi_due(now_ms, left_ms) ? now_ms - left_ms : 0);
+    }
+    link->in_flight = (uint8_t)(link->in_flight - count);
+    memmove(frames, frames + count, link->in_flight * sizeof frames[0]);
+    link->tx_sequence = (uint8_t)(link->tx_sequence + count);
+    link->acked_offset += bytes;
+    link->backoff = 0;
+    link->probe_shift = 0;
+    ipfi_stream_drop(wire, bytes);
+}
+
+static bool may_repeat(const ipfi_wire_t *wire, uint32_t since_ms, uint32_t now_ms)
+{
+    return ipfi_due(now_ms, since_ms + wire->link.srtt8 / 8u + 1u); /* once per round-trip time */
+}
+
+/* LINK-10: what lies behind a frame that arrived has been lost. */
+static void mark_missing(ipfi_wire_t *wire, uint8_t before, uint32_t now_ms)
+{
+    ipfi_tx_frame_t *const frames = wire->config->tx_window;
+    for (uint8_t i = 0; i < before; i++) {
+        if ((frames[i].marks & (SACKED | AGAIN)) != 0) { continue; }
+        if (frames[i].tries == 1 || may_repeat(wire, frames[i].left_ms, now_ms)) { frames[i].marks |= AGAIN; }
+    }
+}
+
+static void mark_all(ipfi_wire_t *wire)
+{
+    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
+        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        if ((frame->marks & SACKED) == 0) { frame->marks |= AGAIN; }
+    }
+}
+
+static void take_sack(ipfi_wire_t *wire, uint16_t sack, uint32_t now_ms)
+{
+    uint8_t highest = 0;
+    for (uint8_t i = 1; i < wire->link.in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
+        if ((sack >> (i - 1) & 1) == 0) { continue; }
+        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        frame->marks = SACKED;
+        ipfi_ring_clear(wire, frame->charge);
+        highest = i;
+    }
+    mark_missing(wire, highest, now_ms);
+}
+
+void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    const uint8_t news = (uint8_t)(ack - link->tx_sequence);
+    if (news > link->in_flight) { return; } /* stale, or nonsense */
+    if (news != 0) {
+        drop_front(wire, news, now_ms);
+    } else if (repeats && link->in_flight != 0 && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
+               && may_repeat(wire, link->goback_ms, now_ms)) {
+        link->goback_ms = now_ms;
+        mark_all(wire); /* LINK-10 */
+    }
+    if (sack != 0) { take_sack(wire, sack, now_ms); }
+}
+
+void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit)
+{
+    ipfi_peer_t *const peer = &wire->link.peer;
+    peer->credit = ipfi_later_of(credit, peer->credit); /* LINK-7: never goes back */
+}
+
+/* ---- sending ---- */
+
+static uint16_t credit_left(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    const int32_t left = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
+    if (left <= 0) { return 0; }
+    return left > 0xFFFF ? 0xFFFF : (uint16_t)left;
+}
+
+static uint8_t window(const ipfi_wire_t *wire)
+{
+    const uint8_t mine = wire->config->tx_window_length;
+    const uint8_t theirs = wire->link.peer.window;
+    const uint8_t both = mine < theirs ? mine : theirs;
+    return both < WINDOW_MAX ? both : (uint8_t)WINDOW_MAX; /* LINK-6 */
+}
+
+/* Bytes for a new frame; 0 if none may be sent now. */
+static uint16_t new_cut(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    uint16_t size = least(least((uint16_t)(link->stream_used - link->stream_sent), link->cut), credit_left(wire));
+    if (size == 0 || link->in_flight >= window(wire)) { return 0; }
+    const uint16_t wanted = size;
+    while (size > 0 && !ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + size)) { size = (uint16_t)(size - (size > 8 ? 8 : 1)); }
+    return size >= least(wanted, SMALLEST_CUT) ? size : 0;
+}
+
+static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    ipfi_tx_frame_t *const frame = &wire->config->tx_window[place];
+    ipfi_encoder_t *const to = &wire->encoder;
+    ipfi_encode_begin(to, link->idle || frame->tries > 0, IPFI_DATA);
+    ipfi_encode_u16(to, link->peer.session);
+    ipfi_encode_u8(to, (uint8_t)(link->tx_sequence + place));
+    ipfi_encode_u8(to, link->rx_sequence);
+    for (uint16_t i = 0; i < frame->length; i++) { ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }
+    if (frame->tries > 0) { frame_lost(wire); }
+    if (frame->tries < TRIES_MAX) { frame->tries++; }
+    frame->marks &= (uint8_t)~AGAIN;
+    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    frame->left_ms = link->line_free_ms;
+    frame->charge = link->handed;
+    link->lossy_last = false;
+    ipfi_receiver_acked(wire);
+}
+
+static bool send_again(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    uint16_t offset = 0;
+    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
+        const ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        if ((frame->marks & AGAIN) != 0) {
+            if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + frame->length)) { return false; }
+            send_frame(wire, i, offset, now_ms);
+            return true;
+        }
+        offset = (uint16_t)(offset + frame->length);
+    }
+    return false;
+}
+
+bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (send_again(wire, now_ms)) { return true; }
+    const uint16_t size = new_cut(wire);
+    if (size == 0) { return false; }
+    ipfi_tx_frame_t *const frame = &wire->config->tx_window[link->in_flight];
+    memset(frame, 0, sizeof *frame);
+    frame->length = size;
+    const uint16_t offset = link->stream_sent;
+    link->stream_sent = (uint16_t)(link->stream_sent + size);
+    link->in_flight++;
+    send_frame(wire, (uint8_t)(link->in_flight - 1), offset, now_ms);
+    return true;
+}
+
+/* ---- deadlines ---- */
+
+/* LINK-15: data waits, and nothing that is on its way will let it go. */
+static bool is_blocked(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    return link->in_flight == 0 && link->stream_used != 0 && new_cut(wire) == 0;
+}
+
+static uint32_t probe_ms(const ipfi_wire_t *wire)
+{
+    uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
+    return interval_ms < IPFI_KEEPALIVE_MS ? interval_ms : IPFI_KEEPALIVE_MS;
+}
+
+bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
+{
+    const ipfi_link_t *const link = &wire->link;
+    if (link->in_flight != 0 && (wire->config->tx_window[0].marks & AGAIN) == 0) {
+        *deadline_ms = wire->config->tx_window[0].left_ms + ipfi_sender_rto_ms(wire);
+        return true;
+    }
+    if (!is_blocked(wire) || (link->want & IPFI_WANT_PING) != 0) { return false; }
+    *deadline_ms = link->probe_ms + (link->ping_out ? probe_ms(wire) : 0);
+    return true;
+}
+
+void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    uint32_t at_ms;
+    if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(now_ms, at_ms)) { return; }
+    if (link->in_flight == 0) { /* LINK-15 */
+        link->want |= IPFI_WANT_PING;
+        if (link->ping_out && link->probe_shift < BACKOFF_MAX) { link->probe_shift++; }
+        link->probe_ms = now_ms;
+        return;
+    }
+    if (link->backoff < BACKOFF_MAX) { link->backoff++; }
+    ipfi_ring_clear(wire, link->handed);
+    if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
+        mark_all(wire); /* LINK-11 */
+    } else {
+        wire->config->tx_window[0].marks |= AGAIN;
+    }
+}

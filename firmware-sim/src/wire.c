@@ -1,0 +1,299 @@
+/* wire.c - joins the layers: the five verbs, and messages to those who handle them. */
+#include "wire.h"
+
+#include "frame.h"
+#include "link.h"
+#include "memory.h"
+#include "stream.h"
+
+/* ---- the stream: messages ---- */
+
+static void begin_message(ipfi_wire_t *wire)
+{
+    const ipfi_parser_t *const parser = &wire->parser;
+    wire->target = NULL;
+    wire->out_target = NULL;
+    wire->small_length = 0;
+    if (parser->left > IPFI_SKIP_MAX) { /* MSG-6: the stream cannot be trusted */
+        wire->stats.bad_messages++;
+        ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
+        return;
+    }
+    const bool invalid = ipfi_parser_terminator(parser) == IPFI_INVALID;
+    if (parser->huge || (invalid && parser->type != IPFI_TYPE_CALL)) {
+        wire->stats.bad_messages++;
+    } else if (parser->type == IPFI_TYPE_CALL) {
+        ipfi_calls_begin(wire);
+    } else if (parser->type == IPFI_TYPE_EVENT) {
+        ipfi_calls_event(wire);
+    } else if (parser->type == IPFI_TYPE_RESPONSE || parser->type == IPFI_TYPE_ERROR) {
+        ipfi_outcalls_begin(wire);
+    }
+}
+
+static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    if (wire->target != NULL) {
+        ipfi_calls_take(wire, bytes, size);
+    } else if (wire->out_target != NULL) {
+        ipfi_outcalls_take(wire, bytes, size);
+    } else if (wire->parser.type == IPFI_TYPE_GRANT) {
+        for (size_t i = 0; i < size && wire->small_length < sizeof wire->small; i++) {
+            wire->small[wire->small_length++] = bytes[i];
+        }
+    }
+}
+
+static void end_message(ipfi_wire_t *wire)
+{
+    const ipfi_parser_t *const parser = &wire->parser;
+    if (wire->target != NULL) {
+        ipfi_calls_end(wire);
+    } else if (wire->out_target != NULL) {
+        ipfi_outcalls_end(wire);
+    } else if (parser->type == IPFI_TYPE_CANCEL) {
+        ipfi_calls_cancel(wire, parser->procedure, parser->call);
+    } else if (parser->type == IPFI_TYPE_GRANT) {
+        ipfi_reader_t reader = ipfi_reader(wire->small, wire->small_length);
+        const uint32_t granted = ipfi_read_u32(&reader);
+        if (ipfi_read_end(&reader)) { ipfi_calls_grant(wire, parser->procedure, parser->call, granted); }
+    }
+    ipfi_parser_next(&wire->parser);
+}
+
+/* Some bytes of the stream; how many of them were used. */
+static size_t stream_step(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    size_t used = 1;
+    if (ipfi_parser_in_payload(&wire->parser)) {
+        used = size < wire->parser.left ? size : wire->parser.left;
+        wire->parser.left -= (uint32_t)used;
+        take_payload(wire, bytes, used);
+    } else if (ipfi_parse_byte(&wire->parser, *bytes) == IPFI_PARSED_HEAD) {
+        begin_message(wire);
+    }
+    return used;
+}
+
+void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    while (size > 0 && wire->link.state == IPFI_ESTABLISHED) {
+        const size_t used = stream_step(wire, bytes, size);
+        bytes += used;
+        size -= used;
+        const bool over = ipfi_parser_in_payload(&wire->parser) && wire->parser.left == 0;
+        if (over && wire->link.state == IPFI_ESTABLISHED) { end_message(wire); }
+    }
+}
+
+/* EVENT-3: exactly one Event message, complete. */
+void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    ipfi_parser_t parser;
+    ipfi_parser_init(&parser);
+    while (size > 0 && !ipfi_parser_in_payload(&parser)) {
+        if (ipfi_parse_byte(&parser, *bytes) == IPFI_PARSED_BARE) { return; }
+        bytes++;
+        size--;
+    }
+    if (!ipfi_parser_in_payload(&parser) || parser.left != size || parser.type != IPFI_TYPE_EVENT || parser.huge
+        || ipfi_parser_terminator(&parser) != IPFI_COMPLETE || parser.procedure > 0xFFFF) {
+        wire->stats.bad_messages++;
+        return;
+    }
+    ipfi_calls_lossy_event(wire, (uint16_t)parser.procedure, bytes, size);
+}
+
+/* ---- what the link asks and tells ---- */
+
+void ipfi_wire_happened(ipfi_wire_t *wire, ipfi_event_kind_t kind, uint8_t detail)
+{
+    const uint8_t most = sizeof wire->events / sizeof wire->events[0];
+    if (wire->event_count == most) { /* the oldest goes */
+        memmove(wire->events, wire->events + 1, sizeof wire->events - sizeof wire->events[0]);
+        wire->event_count--;
+    }
+    wire->events[wire->event_count].kind = (uint8_t)kind;
+    wire->events[wire->event_count].detail = detail;
+    wire->event_count++;
+}
+
+void ipfi_wire_session_begins(ipfi_wire_t *wire)
+{
+    ipfi_parser_init(&wire->parser);
+    memset(wire->refusals, 0, sizeof wire->refusals);
+}
+
+void ipfi_wire_session_ends(ipfi_wire_t *wire)
+{
+    ipfi_calls_reset(wire);
+    ipfi_outcalls_reset(wire);
+}
+
+bool ipfi_wire_busy(const ipfi_wire_t *wire)
+{
+    return wire->outcalls != NULL;
+}
+
+void ipfi_wire_fill(ipfi_wire_t *wire)
+{
+    ipfi_refusals_fill(wire);
+    ipfi_outcalls_fill(wire);
+    ipfi_calls_fill(wire);
+}
+
+/* ---- opening and closing ---- */
+
+void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, uint8_t boot_cause)
+{
+    memset(wire, 0, sizeof *wire);
+    wire->config = config;
+    wire->link.nonce = nonce;
+    wire->link.boot_cause = boot_cause;
+    wire->link.floor = (uint16_t)(config->active ? (nonce >> 16 | 1) : 1); /* HS-2 */
+    wire->link.idle = true;
+    wire->schema = ipfi_table_hash(config);
+    ipfi_decoder_init(&wire->decoder, config->rx_frame, config->rx_frame_size);
+    ipfi_encoder_init(&wire->encoder, config->tx_frame, config->tx_frame_size);
+    memset(config->calls, 0, config->calls_length * sizeof config->calls[0]);
+    for (uint8_t i = 0; i < config->calls_length; i++) {
+        config->calls[i].wire = wire;
+        config->calls[i].memory = config->values + (size_t)i * config->value_size;
+    }
+}
+
+void ipfi_open(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    if (!ipfi_link_go(wire, wire->config->active ? IPFI_IN_CONNECT : IPFI_IN_LISTEN)) { return; }
+    wire->link.line_free_ms = now_ms;
+    ipfi_handshake_start(wire);
+}
+
+void ipfi_close(ipfi_wire_t *wire)
+{
+    const bool was_up = wire->link.state == IPFI_ESTABLISHED;
+    wire->link.want = 0;
+    wire->link.timer_on = false;
+    if (was_up) {
+        wire->link.want = IPFI_WANT_BYE;
+        wire->link.bye_reason = IPFI_DOWN_CLOSED;
+        wire->link.bye_session = wire->link.peer.session;
+        wire->link.bye_profile = wire->link.peer.profile;
+    }
+    (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
+    wire->link.pending.session = 0;
+    if (was_up) {
+        ipfi_wire_session_ends(wire);
+        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_CLOSED);
+    }
+}
+
+/* ---- the five verbs ---- */
+
+void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t now_ms)
+{
+    for (size_t i = 0; i < size; i++) {
+        switch (ipfi_decode_byte(&wire->decoder, bytes[i])) {
+        case IPFI_RX_PENDING:
+            break;
+        case IPFI_RX_FRAME:
+            ipfi_link_frame(wire, now_ms);
+            break;
+        case IPFI_RX_NOISE:
+            wire->stats.noise++;
+            break;
+        case IPFI_RX_OVERSIZED:
+            wire->stats.oversized++;
+            break;
+        }
+    }
+    ipfi_link_note_work(wire, now_ms);
+}
+
+size_t ipfi_peek_tx(ipfi_wire_t *wire, const uint8_t **bytes, uint32_t now_ms)
+{
+    ipfi_encoder_t *const encoder = &wire->encoder;
+    if (encoder->taken == encoder->length) {
+        ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
+        if (!ipfi_link_build(wire, now_ms)) { wire->link.idle = true; } /* FRAME-2 */
+        ipfi_link_note_work(wire, now_ms);
+    }
+    *bytes = encoder->bytes + encoder->taken;
+    return (size_t)(encoder->length - encoder->taken);
+}
+
+void ipfi_tx_taken(ipfi_wire_t *wire, size_t size)
+{
+    const size_t left = (size_t)(wire->encoder.length - wire->encoder.taken);
+    wire->encoder.taken = (uint16_t)(wire->encoder.taken + (size < left ? size : left));
+}
+
+size_t ipfi_take_tx(ipfi_wire_t *wire, uint8_t *to, size_t max, uint32_t now_ms)
+{
+    size_t taken = 0;
+    const uint8_t *bytes;
+    while (taken < max) {
+        size_t size = ipfi_peek_tx(wire, &bytes, now_ms);
+        if (size == 0) { break; }
+        if (size > max - taken) { size = max - taken; }
+        memcpy(to + taken, bytes, size);
+        ipfi_tx_taken(wire, size);
+        taken += size;
+    }
+    return taken;
+}
+
+bool ipfi_next_event(ipfi_wire_t *wire, ipfi_event_t *event)
+{
+    if (wire->event_count == 0) { return false; }
+    *event = wire->events[0];
+    wire->event_count--;
+    memmove(wire->events, wire->events + 1, wire->event_count * sizeof wire->events[0]);
+    return true;
+}
+
+bool ipfi_next_deadline_ms(const ipfi_wire_t *wire, uint32_t *deadline_ms)
+{
+    bool any = ipfi_link_deadline(wire, deadline_ms);
+    uint32_t at_ms;
+    if (ipfi_outcalls_deadline(wire, &at_ms)) { ipfi_earlier(&any, deadline_ms, at_ms); }
+    return any;
+}
+
+void ipfi_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_on_deadline(wire, now_ms);
+    ipfi_outcalls_on_deadline(wire, now_ms);
+    ipfi_link_note_work(wire, now_ms);
+}
+
+/* ---- queries and one-way messages ---- */
+
+ipfi_state_t ipfi_state(const ipfi_wire_t *wire)
+{
+    return (ipfi_state_t)wire->link.state;
+}
+
+bool ipfi_flushed(const ipfi_wire_t *wire)
+{
+    if (wire->encoder.taken != wire->encoder.length) { return false; }
+    if (wire->link.state != IPFI_ESTABLISHED) { return wire->link.want == 0; }
+    return wire->link.stream_used == 0 && wire->link.lossy_used == 0 && !ipfi_calls_answering(wire);
+}
+
+bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
+{
+    if (wire->link.state != IPFI_ESTABLISHED || size > wire->config->tx_stream_size) { return false; }
+    const ipfi_message_t message = { IPFI_TYPE_EVENT, IPFI_COMPLETE, event, 0, args, (uint16_t)size };
+    return ipfi_message_send(wire, &message);
+}
+
+size_t ipfi_print(ipfi_wire_t *wire, const char *text, size_t size)
+{
+    ipfi_encoder_t *const encoder = &wire->encoder;
+    if (encoder->taken != encoder->length) { return 0; }
+    const size_t taken = size < encoder->size ? size : encoder->size;
+    ipfi_encode_text(encoder, text, taken);
+    wire->link.idle = true; /* the next frame flushes an unfinished line */
+    return taken;
+}
