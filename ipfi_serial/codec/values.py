@@ -1,0 +1,184 @@
+"""Turns Python values into MessagePack and back, as the reference implementation writes it.
+
+Arguments stand one after the other without an array around them (VAL-1); dataclasses are arrays,
+enums their values, datetimes text (VAL-3).  Raises only what is named here, whatever came in.
+docs/protocol.md, section 1.1.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import enum
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ipfi_serial.codec.depth import nests_deeper_than
+from ipfi_serial.codec.names import TypeForm, Value, type_name
+from ipfi_serial.codec.twins import twin_of
+from ipfi_serial.errors import IpfiError, LocalProtocolError
+
+MAX_DEPTH: Final = 64  # VAL-4
+MAX_COUNT_OF_FIXARRAY: Final = 15  # MessagePack: one byte of header up to here, three up to ...
+MAX_COUNT_OF_ARRAY16: Final = 65535  # ... here, five beyond
+
+
+class ValueCodecError(IpfiError, ValueError):
+    """Bytes that came in are not a value of the type that is wanted."""
+
+
+class ArgumentError(ValueCodecError):
+    """Arguments that came in do not fit the procedure; the text is for the caller."""
+
+
+class ValueEncodeError(LocalProtocolError, ValueError):
+    """A value of this program cannot travel."""
+
+
+_ATOMS: Final = frozenset((int, float, str, bytes, bool, type(None)))  # as they are
+_ATOM_BASES: Final[tuple[Any, ...]] = (str, bytes, int, float)
+_atoms_only = _ATOMS.issuperset
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def encode_arguments(arguments: tuple[Any, ...] | list[Any]) -> bytes:
+    """Return the values one after the other (VAL-1).
+
+    Raises:
+        ValueEncodeError: one of them cannot travel.
+    """
+    for argument in arguments:
+        if type(argument) not in _ATOMS:
+            encoded = encode_value(arguments)
+            break
+    else:
+        encoded = _encoded(arguments)
+    count = len(arguments)
+    if count <= MAX_COUNT_OF_FIXARRAY:
+        return encoded[1:]
+    return encoded[3:] if count <= MAX_COUNT_OF_ARRAY16 else encoded[5:]
+
+
+def encode_value(value: Value) -> bytes:
+    """Return one value (VAL-2, VAL-3).
+
+    Raises:
+        ValueEncodeError: it, or something in it, cannot travel: an integer beyond 64 bits, an
+            object of an unknown class, a container that contains itself.
+    """
+    try:
+        return _encoded(value if type(value) in _ATOMS else _travelling(value))
+    except RecursionError:
+        raise ValueEncodeError("a value nests too deep, or contains itself") from None
+
+
+def _encoded(travelling: Value) -> bytes:
+    try:
+        return _encode(travelling)
+    except RecursionError:
+        raise ValueEncodeError("a value nests too deep, or contains itself") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueEncodeError(f"a value cannot travel: {error}") from error
+
+
+def _travelling(value: Value) -> Value:
+    """Return what msgspec writes as we want it: ``value`` itself if that will do.
+
+    Raises:
+        RecursionError: the value contains itself, or nests too deep.
+    """
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is list or kind is tuple:
+        return value if _atoms_only(map(type, value)) else [_travelling(item) for item in value]
+    if kind is dict:
+        if _atoms_only(map(type, value)) and _atoms_only(map(type, value.values())):
+            return value
+        return {_travelling_key(key): _travelling(item) for key, item in value.items()}
+    return _travelling_object(value)
+
+
+def _travelling_key(key: Value) -> Value:
+    travelling = _travelling(key)
+    return tuple(travelling) if isinstance(travelling, list) else travelling
+
+
+def _travelling_object(value: Value) -> Value:
+    """Return what travels for a value of any other class."""
+    if isinstance(value, enum.Enum):
+        return _travelling(value.value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [
+            _travelling(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.init
+        ]
+    if isinstance(value, dt.datetime):
+        return value.isoformat()  # msgspec writes one with a zone as an extension
+    if isinstance(value, list | tuple | set | frozenset | collections.deque):
+        return [_travelling(item) for item in value]
+    if isinstance(value, dict):
+        return _travelling(dict(value))
+    return _plain_atom(value)
+
+
+def _plain_atom(value: Value) -> Value:
+    """Return the text, bytes or number in an object of a subclass, which msgspec does not take."""
+    for atom in _ATOM_BASES:
+        if isinstance(value, atom):
+            return atom(value)
+    return value
+
+
+def value_decoder(wanted: TypeForm) -> Callable[[bytes, int], Value]:
+    """Return a function of (bytes, maximal depth) that decodes one value of the type ``wanted``.
+
+    The function raises what :func:`decode_value` raises for its bytes.
+
+    Raises:
+        ConfigError: values of this type cannot travel.
+    """
+    return _value_decoder(wanted, repr(wanted))
+
+
+@lru_cache(maxsize=1024)
+def _value_decoder(wanted: TypeForm, _spelling: str) -> Callable[[bytes, int], Value]:
+    """Build the function; unions of another order are equal: the spelling tells them apart."""
+    wire, finish, bound = twin_of(wanted)
+    decode = msgspec.msgpack.Decoder(wire).decode
+
+    def decode_wanted(data: bytes, max_depth: int) -> Value:
+        if (bound is None or bound > max_depth) and nests_deeper_than(data, max_depth):
+            raise ValueCodecError(f"a value nests deeper than {max_depth} levels")
+        try:
+            value = decode(data)
+            return finish(value) if finish else value
+        except Exception as error:  # a class's own check may raise anything
+            raise ValueCodecError(f"not a value of type {type_name(wanted)}: {error}") from error
+
+    return decode_wanted
+
+
+_decode_any: Final = value_decoder(Any)
+
+
+def decode_value(data: bytes, wanted: TypeForm = Any, max_depth: int = MAX_DEPTH) -> Value:
+    """Return the one value that ``data`` holds.
+
+    Args:
+        data: one MessagePack value, nothing behind it.
+        wanted: the type to decode and check against.
+        max_depth: most arrays and maps around the innermost value (VAL-4).
+
+    Raises:
+        ValueCodecError: ``data`` is not such a value, or nests too deep.
+        ConfigError: values of the type ``wanted`` cannot travel.
+    """
+    if wanted is Any:
+        return _decode_any(data, max_depth)
+    return value_decoder(wanted)(data, max_depth)
