@@ -117,6 +117,9 @@ def pattern(size: int) -> bytes:
 def make_interface(state: State) -> Interface:
     """Build the whole table."""
     interface = Interface()
+    interface.declare(Index.MAGIC, "magic")
+    interface.declare(Index.ADD, "add")
+    interface.declare(Index.REVERSE, "reverse", raw=True)
     _add_plain(interface, state)
     _add_values(interface)
     _add_streams(interface)
@@ -246,9 +249,14 @@ def _add_nested(interface: Interface) -> None:
 
 def _add_deferred(interface: Interface, state: State) -> None:
     @interface.procedure(Index.SLEEP)
-    def sleep(ms: int) -> int:
-        state.closed.wait(ms / 1000)
-        return ms
+    def sleep(ms: int, context: CallContext) -> None:
+        answer = context.defer()
+
+        def answer_later() -> None:
+            state.closed.wait(ms / 1000)
+            answer.reply(ms)
+
+        threading.Thread(target=answer_later, daemon=True).start()
 
 
 def _add_signals(interface: Interface, state: State) -> None:

@@ -99,4 +99,6 @@ def run_scenario(endpoint: str, scenario: str) -> None:
     ) as wire:
         wire.on_close(lambda *_: state.closed.set())
         wire.on_end_of_input(state.count_end_of_input)
+        if wire.closed:
+            state.closed.set()
         SCENARIOS[scenario](Side(wire, state))

@@ -264,16 +264,22 @@ fn callbacks() -> Result<Value, Failure> {
 }
 
 fn end_of_input() -> Result<Value, Failure> {
-    let before: u32 = call!(ENDS_OF_INPUT, ())?;
+    // The other side may begin to listen for it only after its wire was opened: the first one may be missed.
+    let (mut sent, mut before) = (0_u32, 0_u32);
+    while before == 0 {
+        link().start(|wire| wire.signal_end_of_input())?;
+        sent += 1;
+        before = call!(ENDS_OF_INPUT, ())?;
+    }
     for _ in 0..3 {
         link().start(|wire| wire.signal_end_of_input())?;
     }
-    // The other side may count on another thread than the one that answers.
+    // It may count on another thread than the one that answers.
     let mut after = before;
-    while after - before < 3 {
+    while after < before + 3 {
         after = call!(ENDS_OF_INPUT, ())?;
     }
-    check("ends of input that the other side has seen", &(after - before), &3)?;
+    check("each is counted once", &(after <= sent + 3), &true)?;
     check("a signal", &call!(SEND_END_OF_INPUT, ())?, &())?;
     check("the wire is still usable", &call!(MAGIC, ())?, &42_u32)?;
     let seen = link().ends_of_input.load(Ordering::Acquire);
