@@ -2,17 +2,22 @@
 
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
-from ipfi_serial.transport.opening import open_transport
+from ipfi_serial.transport.listener import AsyncListener, Listener
+from ipfi_serial.transport.opening import open_async_transport, open_transport, register_opener
 from ipfi_serial.transport.ports import PortInfo, list_ports
 from ipfi_serial.transport.uart import SerialOptions
 
 __all__ = [
+    "AsyncListener",
     "AsyncTransport",
     "Endpoint",
+    "Listener",
     "PortInfo",
     "SerialOptions",
     "Transport",
     "list_ports",
+    "open_async_transport",
     "open_transport",
     "parse_endpoint",
+    "register_opener",
 ]

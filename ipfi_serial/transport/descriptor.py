@@ -58,7 +58,7 @@ class DescriptorTransport:
         self.bytes_per_s = bytes_per_s
         self._fd = fd
         self._write_fd = fd if write_fd is None else write_fd
-        self._release = release or partial(_close_all, {self._fd, self._write_fd})
+        self._release = release or partial(close_all, {self._fd, self._write_fd})
         self._read_size_bytes = read_size_bytes
         self._why_lost: str | None = None
         self._closed = False
@@ -236,6 +236,7 @@ class DescriptorTransport:
             return TransportError(self._why_lost)
 
 
-def _close_all(descriptors: set[int]) -> None:
+def close_all(descriptors: set[int]) -> None:
+    """Close each of them."""
     for each in descriptors:
         os.close(each)

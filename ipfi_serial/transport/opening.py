@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
+import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Unpack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 
 from ipfi_serial.errors import ConfigError
+from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
+from ipfi_serial.transport.async_uart import AsyncSerialTransport
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
-from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
+from ipfi_serial.transport.endpoint import Endpoint, Kind, parse_endpoint
+from ipfi_serial.transport.listener import AsyncListener, Listener
 from ipfi_serial.transport.ports import find_usb_port
-from ipfi_serial.transport.stream import StandardStreams, connect_tcp, connect_unix
+from ipfi_serial.transport.sockets import async_transport_on, transport_on
+from ipfi_serial.transport.stream import (
+    StandardStreams,
+    connect_tcp,
+    connect_tcp_async,
+    connect_unix,
+    connect_unix_async,
+)
+from ipfi_serial.transport.threaded import (
+    POLL_S,
+    AsyncThreadedTransport,
+    PySerialSource,
+    ThreadedTransport,
+)
 from ipfi_serial.transport.uart import SerialOptions, SerialSettings, is_pty, open_port
-from ipfi_serial.transport.virtual import PtyTransport, join_loopback
+from ipfi_serial.transport.url import open_url, resolve_url, url_speed
+from ipfi_serial.transport.virtual import AsyncPtyTransport, PtyTransport, join_loopback
+
+if TYPE_CHECKING:
+    import serial
 
 DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -60,7 +81,7 @@ def open_transport(
         TransportError: anything else that the system says, with advice.
     """
     request = _request(endpoint, connect_timeout_s, serial)
-    return _sync_opener(request.endpoint)(request)
+    return _opener(_SYNC_OPENERS, request.endpoint)(request)
 
 
 def _request(
@@ -71,46 +92,117 @@ def _request(
     return Request(parsed, options, connect_timeout_s)
 
 
+async def open_async_transport(
+    endpoint: str | Endpoint,
+    *,
+    connect_timeout_s: float | None = DEFAULT_CONNECT_TIMEOUT_S,
+    **serial: Unpack[SerialSettings],
+) -> AsyncTransport:
+    """Open a line for the running event loop; arguments and errors of :func:`open_transport`."""
+    request = _request(endpoint, connect_timeout_s, serial)
+    opener = _opener(_ASYNC_OPENERS, request.endpoint)
+    return await opener(request)
+
+
+def register_opener(kind: Kind, sync_opener: SyncOpener, async_opener: AsyncOpener) -> None:
+    """Let a higher layer open one kind of endpoint; ``sim`` has no opener of its own here.
+
+    Args:
+        kind: of :class:`~ipfi_serial.transport.endpoint.Endpoint`.
+        sync_opener: called by :func:`open_transport`.
+        async_opener: called and awaited by :func:`open_async_transport`.
+    """
+    _SYNC_OPENERS[kind] = sync_opener
+    _ASYNC_OPENERS[kind] = async_opener
+
+
+_Opener = TypeVar("_Opener")
+
+
+def _opener(openers: dict[Kind, _Opener], endpoint: Endpoint) -> _Opener:
+    try:
+        return openers[endpoint.kind]
+    except KeyError:
+        raise ConfigError(
+            f"{endpoint}: nothing here opens {endpoint.kind!r}; see register_opener"
+        ) from None
+
+
 def _open_device(request: Request) -> Transport:
-    path = device_path(request.endpoint)
-    port = open_port(path, request.serial)
+    port, speed = _open_port(request)
+    name = str(request.endpoint)
+    if os.name != "posix":
+        return ThreadedTransport(PySerialSource(port), name, speed)
     return DescriptorTransport(
-        port.fileno(),
-        str(request.endpoint),
-        line_speed(request, path),
-        release=port.close,
-        read_size_bytes=TTY_READ_SIZE_BYTES,
+        port.fileno(), name, speed, release=port.close, read_size_bytes=TTY_READ_SIZE_BYTES
     )
 
 
-def device_path(endpoint: Endpoint) -> str:
-    """Return the path of the device that a device or usb endpoint means.
-
-    Raises:
-        PortNotFoundError: no USB port fits.
-        TransportError: several do.
-    """
-    return find_usb_port(endpoint) if endpoint.kind == "usb" else endpoint.path
+async def _open_device_async(request: Request) -> AsyncTransport:
+    port, speed = _open_port(request)
+    if os.name != "posix":
+        return AsyncThreadedTransport(PySerialSource(port), str(request.endpoint), speed)
+    return AsyncSerialTransport(port, str(request.endpoint), speed)
 
 
-def line_speed(request: Request, path: str) -> float | None:
-    """Return bytes per second of a device: what ``?bps=`` says, None for a pty, or its baud."""
-    told = request.endpoint.bytes_per_s()
-    return told if told or is_pty(path) else request.serial.bytes_per_s()
+def _open_port(request: Request) -> tuple[serial.Serial, float | None]:
+    """Open the device that a device or usb endpoint means; its speed is None for a pty."""
+    endpoint = request.endpoint
+    path = find_usb_port(endpoint) if endpoint.kind == "usb" else endpoint.path
+    port = open_port(path, request.serial)
+    port.timeout = POLL_S  # only the reader thread on Windows uses it
+    told = endpoint.bytes_per_s()
+    return port, told if told or is_pty(path) else request.serial.bytes_per_s()
+
+
+def _open_url(request: Request) -> Transport:
+    endpoint = resolve_url(request.endpoint)
+    if endpoint.kind != "url":
+        return _opener(_SYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
+    source = open_url(endpoint, request.serial)
+    return ThreadedTransport(source, str(endpoint), url_speed(endpoint, request.serial))
+
+
+async def _open_url_async(request: Request) -> AsyncTransport:
+    endpoint = resolve_url(request.endpoint)
+    if endpoint.kind != "url":
+        return await _opener(_ASYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
+    source = await asyncio.to_thread(open_url, endpoint, request.serial)
+    return AsyncThreadedTransport(source, str(endpoint), url_speed(endpoint, request.serial))
 
 
 def _open_tcp(request: Request) -> Transport:
-    return _on_socket(connect_tcp(request.endpoint, request.connect_timeout_s), request)
+    endpoint = request.endpoint
+    line = connect_tcp(endpoint, request.connect_timeout_s)
+    return transport_on(line, str(endpoint), endpoint.bytes_per_s())
+
+
+async def _open_tcp_async(request: Request) -> AsyncTransport:
+    endpoint = request.endpoint
+    line = await connect_tcp_async(endpoint, request.connect_timeout_s)
+    return async_transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
 def _open_unix(request: Request) -> Transport:
-    return _on_socket(connect_unix(request.endpoint, request.connect_timeout_s), request)
+    endpoint = request.endpoint
+    line = connect_unix(endpoint, request.connect_timeout_s)
+    return transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
-def _on_socket(line: socket.socket, request: Request) -> Transport:
-    return DescriptorTransport(
-        line.fileno(), str(request.endpoint), request.endpoint.bytes_per_s(), release=line.close
-    )
+async def _open_unix_async(request: Request) -> AsyncTransport:
+    endpoint = request.endpoint
+    line = await connect_unix_async(endpoint, request.connect_timeout_s)
+    return async_transport_on(line, str(endpoint), endpoint.bytes_per_s())
+
+
+def _accept_one(request: Request) -> Transport:
+    with Listener(request.endpoint) as listener:
+        return listener.accept(request.connect_timeout_s)
+
+
+async def _accept_one_async(request: Request) -> AsyncTransport:
+    with AsyncListener(request.endpoint) as listener:
+        return await listener.accept(request.connect_timeout_s)
 
 
 def _open_stdio(request: Request) -> Transport:
@@ -124,31 +216,58 @@ def _open_stdio(request: Request) -> Transport:
     )
 
 
+async def _open_stdio_async(request: Request) -> AsyncTransport:
+    streams = StandardStreams()
+    return AsyncDescriptorTransport(
+        streams.read_fd,
+        str(request.endpoint),
+        request.endpoint.bytes_per_s(),
+        write_fd=streams.write_fd,
+        release=streams.close,
+    )
+
+
 def _open_pty(request: Request) -> Transport:
     endpoint = request.endpoint
     return PtyTransport(str(endpoint), endpoint.path, endpoint.bytes_per_s())
 
 
+async def _open_pty_async(request: Request) -> AsyncTransport:
+    endpoint = request.endpoint
+    return AsyncPtyTransport(str(endpoint), endpoint.path, endpoint.bytes_per_s())
+
+
 def _open_loopback(request: Request) -> Transport:
     line, leave = join_loopback(request.endpoint.name)
-    return DescriptorTransport(
-        line.fileno(), str(request.endpoint), request.endpoint.bytes_per_s(), release=leave
-    )
+    return transport_on(line, str(request.endpoint), request.endpoint.bytes_per_s(), leave)
 
 
-_SYNC_OPENERS: Final[dict[str, SyncOpener]] = {
+async def _open_loopback_async(request: Request) -> AsyncTransport:
+    line, leave = join_loopback(request.endpoint.name)
+    return async_transport_on(line, str(request.endpoint), request.endpoint.bytes_per_s(), leave)
+
+
+_SYNC_OPENERS: Final[dict[Kind, SyncOpener]] = {
     "device": _open_device,
     "usb": _open_device,
+    "url": _open_url,
     "tcp": _open_tcp,
+    "tcp-listen": _accept_one,
     "unix": _open_unix,
+    "unix-listen": _accept_one,
     "stdio": _open_stdio,
     "pty": _open_pty,
     "loopback": _open_loopback,
 }
-
-
-def _sync_opener(endpoint: Endpoint) -> SyncOpener:
-    try:
-        return _SYNC_OPENERS[endpoint.kind]
-    except KeyError:
-        raise ConfigError(f"{endpoint}: {endpoint.kind}: cannot be opened here") from None
+_ASYNC_OPENERS: Final[dict[Kind, AsyncOpener]] = {
+    "device": _open_device_async,
+    "usb": _open_device_async,
+    "url": _open_url_async,
+    "tcp": _open_tcp_async,
+    "tcp-listen": _accept_one_async,
+    "unix": _open_unix_async,
+    "unix-listen": _accept_one_async,
+    "stdio": _open_stdio_async,
+    "pty": _open_pty_async,
+    "loopback": _open_loopback_async,
+}

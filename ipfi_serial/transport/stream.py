@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
-from typing import Final
+from typing import Any, Final
 
 from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import Endpoint
@@ -47,6 +48,57 @@ def prepare_tcp(line: socket.socket) -> None:
     with contextlib.suppress(OSError):  # already reset by the other end: the first read says so
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+async def connect_tcp_async(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
+    """Do what :func:`connect_tcp` does on the running event loop; raises the same."""
+    check_port(endpoint)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+            line = await _connect_first([(each[0], each[4]) for each in found])
+    except OSError as error:
+        raise explain_connect(endpoint, error, timeout_s) from error
+    prepare_tcp(line)
+    return line
+
+
+async def _connect_first(found: list[tuple[int, tuple[Any, ...]]]) -> socket.socket:
+    """Connect to the first address that answers, or raise what the last one said."""
+    failure = OSError("no address")
+    for family, address in found:
+        try:
+            return await connect_async(socket.socket(family), address)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def connect_async(line: socket.socket, address: tuple[Any, ...] | str) -> socket.socket:
+    """Connect a new socket on the running event loop; it is closed if that fails.
+
+    Raises:
+        OSError: what the system says.
+    """
+    line.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(line, address)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+async def connect_unix_async(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
+    """Do what :func:`connect_unix` does on the running event loop; raises the same."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await connect_async(make_unix_socket(endpoint), endpoint.path)
+    except TransportError:
+        raise
+    except OSError as error:
+        raise explain_connect(endpoint, error, timeout_s) from error
 
 
 def connect_unix(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:

@@ -141,7 +141,7 @@ def open_port(path: str, options: SerialOptions) -> serial.Serial:
     port = configure(serial.Serial(), options)
     port.exclusive = True if options.exclusive else None
     port.port = path
-    _keep_what_was_received(port, options)
+    keep_what_was_received(port, options)
     try:
         port.open()
     except (serial.SerialException, OSError, ValueError) as error:
@@ -173,7 +173,7 @@ def configure(port: serial.Serial, options: SerialOptions) -> serial.Serial:
     return port
 
 
-def _keep_what_was_received(port: serial.Serial, options: SerialOptions) -> None:
+def keep_what_was_received(port: serial.Serial, options: SerialOptions) -> None:
     """Switch off what pyserial does while it opens, on this one port object.
 
     It flushes the input (pyserial issue 410) and sets DTR and RTS; the system has raised both

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ipfi_serial.errors import PortBusyError, TransportError
+from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
 
 
@@ -84,6 +85,25 @@ class PtyTransport(DescriptorTransport):
         self.path = port.path
         super().__init__(
             port.fd, endpoint, bytes_per_s, release=port.close, read_size_bytes=TTY_READ_SIZE_BYTES
+        )
+
+
+class AsyncPtyTransport(AsyncDescriptorTransport):
+    """Our side of a virtual port, on the event loop.
+
+    Attributes:
+        path: what other programs open.
+    """
+
+    def __init__(self, endpoint: str, link: str = "", bytes_per_s: float | None = None) -> None:
+        port = VirtualPort(link)
+        self.path = port.path
+        super().__init__(
+            port.fd,
+            endpoint,
+            bytes_per_s,
+            release=port.close,
+            read_size_bytes=TTY_READ_SIZE_BYTES,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import subprocess
@@ -9,12 +10,12 @@ import sys
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ipfi_serial.transport import Transport, open_transport
+from ipfi_serial.transport import AsyncTransport, Transport, open_transport
 
 PATIENCE_S = 10.0
 T = TypeVar("T")
@@ -96,7 +97,54 @@ def read_exactly(transport: Transport, size: int) -> bytes:
     return data
 
 
-def fill(transport: Transport) -> int:
+class Ear:
+    """What an asyncio transport told: all bytes, how often it had room, how it was lost."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self.data = b""
+        self.rooms = 0
+        self.losses: list[Exception] = []
+        self._changed = asyncio.Event()
+        transport.start(self._on_bytes, self._on_room, self._on_lost)
+
+    def _on_bytes(self, data: bytes) -> None:
+        assert 0 < len(data) <= 65536
+        self.data += data
+        self._changed.set()
+
+    def _on_room(self) -> None:
+        self.rooms += 1
+        self._changed.set()
+
+    def _on_lost(self, error: Exception) -> None:
+        self.losses.append(error)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what was told fulfils the condition."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def take(self, size: int) -> bytes:
+        """Wait for ``size`` bytes and return them."""
+        await self.until(lambda: len(self.data) >= size)
+        taken, self.data = self.data[:size], self.data[size:]
+        return taken
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run one asyncio test, in debug mode and with a limit."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(3 * PATIENCE_S):
+            await test
+
+    asyncio.run(limited(), debug=True)
+
+
+def fill(transport: Transport | AsyncTransport) -> int:
     """Write until the line takes no more; return how many bytes it took."""
     total = 0
     while taken := transport.write(b"x" * 4096):

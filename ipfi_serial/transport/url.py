@@ -1,0 +1,66 @@
+"""Opens pyserial's URLs.  ``socket://`` and ``hwgrep://`` lead to a descriptor; others do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import serial
+
+from ipfi_serial.errors import PortNotFoundError, TransportError
+from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
+from ipfi_serial.transport.ports import port_names
+from ipfi_serial.transport.threaded import POLL_S, PySerialSource
+from ipfi_serial.transport.uart import SerialOptions, configure, explain, keep_what_was_received
+
+
+def resolve_url(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint that a URL stands for, if it stands for one of another kind.
+
+    ``socket://HOST:PORT`` is a TCP connection with a framed link: pyserial would throw away what
+    arrives early, and sleep when it closes.  ``hwgrep://PATTERN`` is the first device that fits.
+
+    Raises:
+        ConfigError: the URL has no port.
+        PortNotFoundError: no device fits.
+    """
+    scheme = urlsplit(endpoint.path).scheme
+    if scheme == "socket":
+        address = parse_endpoint(f"tcp:{urlsplit(endpoint.path).netloc}")
+        return replace(endpoint, kind="tcp", host=address.host, port=address.port)
+    if scheme == "hwgrep":
+        return replace(endpoint, kind="device", path=_grep(endpoint))
+    return endpoint
+
+
+def _grep(endpoint: Endpoint) -> str:
+    try:
+        return str(serial.serial_for_url(endpoint.path, do_not_open=True).port)
+    except serial.SerialException as error:
+        raise PortNotFoundError(endpoint.path, port_names()) from error
+    except ValueError as error:
+        raise explain(endpoint.path, error) from error
+
+
+def open_url(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
+    """Open a URL through pyserial's own handler.  May block for some seconds (rfc2217).
+
+    Raises:
+        TransportError: it cannot be opened.
+    """
+    try:
+        port = configure(serial.serial_for_url(endpoint.path, do_not_open=True), options)
+        port.timeout = POLL_S
+        keep_what_was_received(port, options)
+        port.open()
+    except TransportError:
+        raise
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise explain(endpoint.path, error) from error
+    return PySerialSource(port)
+
+
+def url_speed(endpoint: Endpoint, options: SerialOptions) -> float | None:
+    """Return bytes per second: what ``?bps=`` says, None for ``loop://``, else its baud."""
+    told = endpoint.bytes_per_s()
+    return told if told or urlsplit(endpoint.path).scheme == "loop" else options.bytes_per_s()
