@@ -14,12 +14,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from ipfi_serial.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from ipfi_serial.codec.header import PACKERS, numbers_format, width_code
+from ipfi_serial.errors import ConfigError, RemoteProtocolError
 
 MAX_PAYLOAD_BYTES: Final = 16 << 20  # docs/protocol.md section 4, largest value
 SKIP_LIMIT_BYTES: Final = 16 << 20  # MSG-6
-MAX_INDEX: Final = (1 << 64) - 1  # the widest field of MSG-1
-MAX_HEADER_BYTES: Final = 2 + 3 * 8  # type, flag and three u64
 
 
 class MessageKind(IntEnum):
@@ -87,7 +86,6 @@ UnknownTypes = Literal["error", "skip_byte", "skip_message"]
 _Unpack = Callable[[bytes, int], tuple[int, int, int]]
 _Header = tuple[_Unpack, int, Terminator]
 
-_WIDTHS: Final = "BIHQ"  # MSG-1: struct's letter for each width code
 _EXTENSIONS: Final = (
     MessageKind.EVENT,
     MessageKind.ERROR,
@@ -98,16 +96,11 @@ _TERMINATION: Final = Message(MessageKind.TERMINATION, 0, 0, Terminator.COMPLETE
 _END_OF_INPUT: Final = Message(MessageKind.END_OF_INPUT, 0, 0, Terminator.COMPLETE, b"")
 
 
-def _fields(flag: int) -> str:
-    """Return struct's letters for the three numbers that follow ``flag``."""
-    return _WIDTHS[flag & 3] + _WIDTHS[flag >> 2 & 3] + _WIDTHS[flag >> 4 & 3]
-
-
 def _header(flag: int) -> _Header | None:
     """Return how to read the header that begins with ``flag``; None if the flag is invalid."""
     if flag & 0xC0 == 0x80:
         return None
-    numbers = Struct("<" + _fields(flag))
+    numbers = Struct(numbers_format(flag))
     return numbers.unpack_from, 2 + numbers.size, Terminator(flag & 0xC0)
 
 
@@ -119,9 +112,8 @@ def _kind_table(*known: MessageKind) -> tuple[MessageKind | None, ...]:
 _PLAIN_KINDS: Final = _kind_table(MessageKind.CALL, MessageKind.RESPONSE)
 _ALL_KINDS: Final = _kind_table(MessageKind.CALL, MessageKind.RESPONSE, *_EXTENSIONS)
 _HEADERS: Final = tuple(_header(flag) for flag in range(256))
-_PACKERS: Final = tuple(Struct("<BB" + _fields(flag)).pack for flag in range(64))
-_PACK_U8_U8: Final = _PACKERS[0b00_00_00]
-_PACK_U8_U16: Final = _PACKERS[0b00_10_00]
+_PACK_U8_U8: Final = PACKERS[0b00_00_00]
+_PACK_U8_U16: Final = PACKERS[0b00_10_00]
 
 
 def encode(message: Message) -> bytes:
@@ -158,17 +150,8 @@ def encode_parts(
             return _PACK_U8_U8(kind, terminator, procedure, call, length) + payload
         if 0 <= call < 65536:
             return _PACK_U8_U16(kind, terminator | 0x08, procedure, call, length) + payload
-    widths = _width(procedure) | _width(call) << 2 | _width(length) << 4
-    return _PACKERS[widths](kind, terminator | widths, procedure, call, length) + payload
-
-
-def _width(number: int) -> int:
-    """Return the code of the smallest width that holds ``number`` (MSG-1, MSG-3)."""
-    if not 0 <= number <= MAX_INDEX:
-        raise LocalProtocolError(f"index {number} does not fit a message: 0 to 2^64 - 1")
-    if number < 1 << 16:
-        return 0 if number < 1 << 8 else 2
-    return 1 if number < 1 << 32 else 3
+    widths = width_code(procedure) | width_code(call) << 2 | width_code(length) << 4
+    return PACKERS[widths](kind, terminator | widths, procedure, call, length) + payload
 
 
 class MessageDecoder:

@@ -9,7 +9,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Final
 
-from ipfi_serial.codec.manifest import EntryKind, Manifest, decode_entry
+from ipfi_serial.codec.manifest import EntryKind, Manifest, read_manifest
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.errors import CallRefusedError, LocalProtocolError
 
@@ -50,7 +50,7 @@ class Directory:
 
     def learn(self, values: list[bytes], schema: int) -> Manifest:
         """Take the values that procedure 0xFFFF streamed."""
-        manifest = Manifest([decode_entry(value) for value in values])
+        manifest = read_manifest(values)
         if schema:
             while len(_KNOWN) >= _KNOWN_LIMIT:
                 del _KNOWN[next(iter(_KNOWN))]

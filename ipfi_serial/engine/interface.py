@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from ipfi_serial.codec.manifest import Entry, EntryKind, encode_entry, schema_hash
-from ipfi_serial.codec.signature import ArgumentsDecoder, describe_signature
+from ipfi_serial.codec.signature import Signature
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.errors import ConfigError
 
@@ -30,8 +30,7 @@ class Procedure:
         name: its name in the description.
         kind: unary, streaming, raw or event.
         function: the handler; a shell runs it.
-        decoder: turns received bytes into its arguments; None for a raw one.
-        takes_context: whether a CallContext is passed in.
+        signature: turns received bytes into its arguments.
         is_async: whether it is a coroutine function or an async generator function.
         streams: whether it is a generator of either kind.
         raw: whether bytes go in and out.
@@ -41,8 +40,7 @@ class Procedure:
     name: str
     kind: EntryKind
     function: Callable[..., Any]
-    decoder: ArgumentsDecoder | None
-    takes_context: bool
+    signature: Signature
     is_async: bool
     streams: bool
     raw: bool
@@ -182,17 +180,15 @@ class Interface:
     ) -> Procedure:
         raw = kind is EntryKind.RAW
         name = name or getattr(function, "__name__", f"procedure_{index}")
-        decoder = None if raw else ArgumentsDecoder(function, injected=CallContext)
-        signature = "(data: bytes) -> bytes" if raw else describe_signature(function, CallContext)
+        signature = Signature(function, injected=CallContext, name=name)
         doc = (inspect.getdoc(function) or "").partition("\n")[0]
-        self._add_entry(Entry(index, kind, name, signature, doc))
+        self._add_entry(Entry(index, kind, name, signature.text, doc))
         return Procedure(
             index=index,
             name=name,
             kind=kind,
             function=function,
-            decoder=decoder,
-            takes_context=decoder is not None and decoder.takes_injected,
+            signature=signature,
             is_async=inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
             streams=_streams(function),
             raw=raw,

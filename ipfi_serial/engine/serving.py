@@ -10,16 +10,17 @@ from ipfi_serial.engine.interface import Procedure
 
 
 def decode_arguments(
-    procedure: Procedure, payload: bytes, context: CallContext | None, max_depth: int
+    procedure: Procedure, payload: bytes, context: CallContext, max_depth: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the positional and keyword arguments for a handler.
 
     Raises:
-        ValueCodecError: the payload does not fit the handler's signature; says how.
+        ArgumentError: the payload does not fit the handler's signature; says how.
     """
-    if procedure.decoder is None:
-        return (payload,), {}
-    return procedure.decoder.decode(payload, context, max_depth=max_depth)
+    signature = procedure.signature
+    if procedure.raw:
+        return signature.place((payload,), context)
+    return signature.place(signature.decode(payload, max_depth), context)
 
 
 def encode_result(procedure: Procedure, value: Any) -> bytes:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from ipfi_serial.codec.signature import Signature
+
 _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -67,10 +69,27 @@ class EventQueue:
         return self._items.popleft()
 
 
+def _anything(*arguments: Any) -> None:
+    """Stand for a handler that takes every event."""
+
+
+_ANYTHING: Final = Signature(_anything)
+
+
+def decode_event(payload: bytes, max_depth: int) -> tuple[Any, ...]:
+    """Return an event's arguments, whatever they are.
+
+    Raises:
+        ArgumentError: they cannot be read, or nest too deep.
+    """
+    return _ANYTHING.decode(payload, max_depth)
+
+
 class Subscriptions:
     """The event handlers and queues of one wire."""
 
     def __init__(self) -> None:
+        self._signatures: dict[Callable[..., Any], Signature] = {}
         self._handlers: dict[int, list[Callable[..., Any]]] = {}
         self._queues: list[Any] = []
 
@@ -86,6 +105,17 @@ class Subscriptions:
     def handlers(self, index: int) -> tuple[Callable[..., Any], ...]:
         """Return the handlers of an event, in the order in which they were added."""
         return tuple(self._handlers.get(index, ()))
+
+    def bind(self, handler: Callable[..., Any], payload: bytes, max_depth: int) -> tuple[Any, ...]:
+        """Return the arguments for a handler, checked against its annotations.
+
+        Raises:
+            ArgumentError: they do not fit.
+        """
+        signature = self._signatures.get(handler)
+        if signature is None:
+            signature = self._signatures[handler] = Signature(handler)
+        return signature.decode(payload, max_depth)
 
     def add_queue(self, queue: Any) -> None:
         """Feed ``queue`` too."""

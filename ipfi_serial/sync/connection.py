@@ -67,7 +67,7 @@ class Connection:
         self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
         self._workers = Workers(f"ipfi worker {self.endpoint}")
         self._pump = Pump(wire, transport, self._deliver)
-        self._notifications = Notifications(self, self._workers, config.event_queue_size)
+        self._notifications = Notifications(self, self._workers, config)
         self._serving = Serving(
             self._pump, interface, self, config.max_depth, self._notifications.error
         )

@@ -7,9 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ipfi_serial.codec.signature import ArgumentsDecoder
-from ipfi_serial.codec.values import ValueCodecError
-from ipfi_serial.engine.subscriptions import EventArguments, Subscriptions, takes_argument
+from ipfi_serial.codec.values import ArgumentError
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.subscriptions import (
+    EventArguments,
+    Subscriptions,
+    decode_event,
+    takes_argument,
+)
 from ipfi_serial.engine.wire import WireEvent
 from ipfi_serial.errors import IpfiError
 from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, TextReceived
@@ -31,12 +36,12 @@ class Notifications:
         events_dropped: events lost because handlers or readers were slow.
     """
 
-    def __init__(self, connection: Any, workers: Workers, limit: int) -> None:
+    def __init__(self, connection: Any, workers: Workers, config: WireConfig) -> None:
         self._connection = connection
-        self._limit = limit
+        self._limit = config.event_queue_size
+        self._max_depth = config.max_depth
         self._sequence = Sequence(workers)
         self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
-        self._decoders: dict[Callable[..., Any], ArgumentsDecoder] = {}
         self.subscriptions = Subscriptions()
         self.events_dropped = 0
 
@@ -96,11 +101,7 @@ class Notifications:
             self._guard(lambda f=function: self._call_handler(f, payload))
 
     def _call_handler(self, function: Callable[..., Any], payload: bytes) -> None:
-        decoder = self._decoders.get(function)
-        if decoder is None:
-            decoder = self._decoders[function] = ArgumentsDecoder(function)
-        arguments, keywords = decoder.decode(payload, None)
-        function(*arguments, **keywords)
+        function(*self.subscriptions.bind(function, payload, self._max_depth))
 
     def _run_callback(self, function: Callable[..., Any], argument: Any) -> None:
         if takes_argument(function):
@@ -124,8 +125,8 @@ class Notifications:
 
     def _feed(self, queue: Any, index: int, name: str | None, payload: bytes) -> None:
         try:
-            arguments = ArgumentsDecoder.decode_all(payload)
-        except ValueCodecError as error:
+            arguments = decode_event(payload, self._max_depth)
+        except ArgumentError as error:
             log.warning("event %d cannot be read: %s", index, error)
             return
         if not queue.put(EventArguments.of(index, name, arguments)):

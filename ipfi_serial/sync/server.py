@@ -14,9 +14,9 @@ from ipfi_serial.engine.setup import Role, build_wire
 from ipfi_serial.errors import CallTimeoutError, IpfiError, TransportError, WireClosedError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.sync.opening import adjusted
-from ipfi_serial.transport import Transport
+from ipfi_serial.transport import Listener, Transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
-from ipfi_serial.transport.listener import Listener, open_listener
+from ipfi_serial.transport.endpoint import parse_endpoint
 
 log = logging.getLogger("ipfi_serial")
 
@@ -165,5 +165,7 @@ def listen(
         TransportError: anything else that the system says.
     """
     interface = interface if interface is not None else Interface()
-    listener, kind = open_listener(endpoint)
-    return Server(listener, interface, adjusted(config, can_call=can_call), link or kind, role)
+    kind = link or parse_endpoint(endpoint).link
+    return Server(
+        Listener(endpoint), interface, adjusted(config, can_call=can_call), kind, role
+    )

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError
+from ipfi_serial.codec.values import ArgumentError, ValueEncodeError
 from ipfi_serial.engine.calls import ErrorCode, IncomingCall
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Interface, Procedure
@@ -105,7 +105,7 @@ class Serving:
             arguments, keywords = decode_arguments(
                 procedure, bytes(call.arguments), context, self._max_depth
             )
-        except ValueCodecError as error:
+        except ArgumentError as error:
             self.fail(call, ErrorCode.BAD_ARGUMENTS, str(error), executed=False)
             return
         try:

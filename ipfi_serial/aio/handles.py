@@ -1,0 +1,282 @@
+"""What a task holds of a call, a stream or an event queue while it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from ipfi_serial.aio.pump import AioPump
+from ipfi_serial.codec.values import decode_value, encode_arguments
+from ipfi_serial.engine.calls import OutgoingCall
+from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
+from ipfi_serial.errors import CallTimeoutError, IpfiError
+
+
+class CallHandle:
+    """A call under way."""
+
+    __slots__ = ("_call", "_future", "_pump", "_raw", "_result_type")
+
+    def __init__(self, pump: AioPump, *, raw: bool, result_type: Any) -> None:
+        self._pump = pump
+        self._raw = raw
+        self._result_type = result_type
+        self._future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._call: OutgoingCall
+
+    async def result(self, timeout_s: float | None = None) -> Any:
+        """Wait for the answer and return it.
+
+        Args:
+            timeout_s: how long to wait here, in seconds; the call itself goes on until its own
+                deadline.  None waits for that.
+
+        Raises:
+            CallTimeoutError: no answer yet (the call goes on), or its deadline has passed.
+            CallRefusedError: the other end did not start it.
+            RemoteCallError: its handler raised.
+            CallCancelledError: it was cancelled.
+            IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
+        """
+        if timeout_s is not None and not self._future.done():
+            await asyncio.wait((self._future,), timeout=timeout_s)
+            if not self._future.done():
+                raise CallTimeoutError(
+                    f"no answer within {timeout_s} s of waiting; the call goes on until its deadline",
+                    may_have_executed=self._call.handed_over,
+                )
+        value = await asyncio.shield(self._future)
+        return value if self._raw else decode_value(value, self._result_type)
+
+    async def result_or_cancel(self) -> Any:
+        """Wait for the answer; cancel the call at the other end if the waiting task is cancelled."""
+        try:
+            value = await self._future
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        return value if self._raw else decode_value(value, self._result_type)
+
+    def cancel(self) -> None:
+        """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
+        self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._future.done()
+
+    def attach(self, call: OutgoingCall) -> None:
+        """Tie the handle to its call, before that is started."""
+        self._call = call
+
+    def finish(self, value: bytes | None, error: IpfiError | None) -> None:
+        """Take the end of the call."""
+        if self._future.done():
+            return  # the waiting task was cancelled
+        if error is not None:
+            self._future.set_exception(error)
+            self._future.exception()  # a handle that nobody asks is not worth a warning
+        else:
+            self._future.set_result(value or b"")
+
+
+class PartialCall:
+    """A call whose arguments are sent in pieces."""
+
+    __slots__ = ("_call", "_handle", "_pump")
+
+    def __init__(self, pump: AioPump, handle: CallHandle, call: OutgoingCall) -> None:
+        self._pump = pump
+        self._handle = handle
+        self._call = call
+
+    async def send(self, *values: Any) -> None:
+        """Send whole argument values.
+
+        Raises:
+            ValueEncodeError: a value cannot travel.
+            LocalProtocolError: the arguments were finished.
+        """
+        await self.send_bytes(encode_arguments(values))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send the next bytes of the encoded arguments, cut anywhere.
+
+        Raises:
+            LocalProtocolError: the arguments were finished.
+        """
+        self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=True))
+
+    async def finish(self, *values: Any) -> CallHandle:
+        """Send the last values, if any, and return the handle to wait on.
+
+        Raises:
+            ValueEncodeError: a value cannot travel.
+            LocalProtocolError: the arguments were finished before.
+        """
+        data = encode_arguments(values)
+        self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=False))
+        return self._handle
+
+    def cancel(self) -> None:
+        """Give the call up."""
+        self._handle.cancel()
+
+
+class _Waiting:
+    """Lets one task sleep until something has come."""
+
+    _wakeup: asyncio.Future[None] | None = None
+
+    async def _sleep(self, timeout_s: float | None = None) -> None:
+        self._wakeup = asyncio.get_running_loop().create_future()
+        try:
+            if timeout_s is None:
+                await self._wakeup
+            else:
+                await asyncio.wait((self._wakeup,), timeout=timeout_s)
+        finally:
+            self._wakeup = None
+
+    def _wake(self) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
+
+
+class Stream(_Waiting):
+    """The values of a streaming call, as they come; leaving early cancels it."""
+
+    def __init__(self, pump: AioPump, *, raw: bool, result_type: Any, report_bytes: int) -> None:
+        self._pump = pump
+        self._raw = raw
+        self._result_type = result_type
+        self._report_bytes = report_bytes
+        self._unreported_bytes = 0
+        self._items: deque[bytes] = deque()
+        self._ended = False
+        self._error: IpfiError | None = None
+        self._call: OutgoingCall
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next value; waits for it.
+
+        Raises:
+            StopAsyncIteration: the stream has ended.
+            IpfiError: it failed; what :meth:`CallHandle.result` raises.
+        """
+        while not self._items:
+            if self._ended:
+                if self._error is not None:
+                    raise self._error
+                raise StopAsyncIteration
+            try:
+                await self._sleep()
+            except asyncio.CancelledError:
+                self.close()
+                raise
+        value = self._items.popleft()
+        self._report(len(value))
+        return value if self._raw else decode_value(value, self._result_type)
+
+    def close(self) -> None:
+        """Cancel the stream if it has not ended."""
+        if not self._ended:
+            self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def attach(self, call: OutgoingCall) -> None:
+        """Tie the stream to its call, before that is started."""
+        self._call = call
+
+    def put(self, value: bytes) -> None:
+        """Take a value."""
+        self._items.append(value)
+        self._wake()
+
+    def finish(self, value: bytes | None, error: IpfiError | None) -> None:  # noqa: ARG002 - as a handle
+        """Take the end of the stream."""
+        self._error = error
+        self._ended = True
+        self._wake()
+
+    def _report(self, size_bytes: int) -> None:
+        """Tell the core in batches what was taken, so that it grants more (STREAM-3)."""
+        self._unreported_bytes += size_bytes
+        if self._unreported_bytes >= self._report_bytes and not self._ended:
+            size, self._unreported_bytes = self._unreported_bytes, 0
+            self._pump.command(lambda wire, _: wire.caller.consumed(self._call, size))
+
+
+class EventStream(EventQueue, _Waiting):
+    """Events as they come; ends when the wire closes."""
+
+    def __init__(
+        self, index: int | None, limit: int, detach: Callable[[EventStream], None]
+    ) -> None:
+        super().__init__(index, limit)
+        self._detach = detach
+        self._ended: IpfiError | None = None
+
+    def __aiter__(self) -> AsyncIterator[EventArguments]:
+        return self
+
+    async def __anext__(self) -> EventArguments:
+        """Return the next event; waits for it, and ends when the wire has closed."""
+        event = await self.get(None)
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def get(self, timeout_s: float | None) -> EventArguments | None:
+        """Return the next event, or None if the time ran out or the wire has closed."""
+        if not len(self) and self._ended is None:
+            await self._sleep(timeout_s)
+        return self.take() if len(self) else None
+
+    @property
+    def ended(self) -> IpfiError | None:
+        """Why no more will come, or None."""
+        return self._ended
+
+    def put(self, event: EventArguments) -> bool:
+        """Queue one event."""
+        kept = super().put(event)
+        self._wake()
+        return kept
+
+    def finish(self, reason: IpfiError) -> None:
+        """Note that the wire has closed."""
+        self._ended = reason
+        self._wake()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._detach(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

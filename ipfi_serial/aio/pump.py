@@ -1,0 +1,188 @@
+"""The engine room of the asyncio shell: joins a wire to a transport and to the event loop.
+
+Everything runs on the loop's thread.  One lazy timer serves all deadlines of the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from ipfi_serial.engine.wire import Wire, WireEvent
+from ipfi_serial.errors import IpfiError, TransportError
+from ipfi_serial.transport.base import AsyncTransport
+
+SLICE_BYTES: Final = 65536  # handed to the transport at a time
+
+Result = TypeVar("Result")
+
+
+class AioPump:
+    """Moves bytes, time and events of one wire.
+
+    Args:
+        wire: what to move; nobody else may touch it but through :meth:`command`.
+        transport: the open line, not started.
+        deliver: gets each batch of events.
+    """
+
+    def __init__(
+        self, wire: Wire, transport: AsyncTransport, deliver: Callable[[list[WireEvent]], None]
+    ) -> None:
+        self._wire = wire
+        self._transport = transport
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._unsent = b""
+        self._blocked = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_s = float("inf")
+        self._sent_this_turn = False
+        self._lost: IpfiError | None = None
+        self._closed = False
+        self._progress: list[asyncio.Future[None]] = []
+
+    def start(self) -> None:
+        """Open the wire and begin to move it."""
+        self._transport.start(self._on_bytes, self._on_room, self._on_lost)
+        self.command(lambda wire, now_s: wire.open(now_s))
+
+    def command(self, do: Callable[[Wire, float], Result]) -> Result:
+        """Do something to the wire, send what that made, and deliver what it reported.
+
+        The first command of a turn of the loop is sent at once, those after it together.
+
+        Raises:
+            IpfiError: what ``do`` raises.
+        """
+        now_s = time.monotonic()
+        try:
+            result = do(self._wire, now_s)
+        finally:
+            if not self._sent_this_turn:
+                self._sent_this_turn = True
+                self._loop.call_soon(self._end_turn)
+                self._send(now_s)
+            self._settle()
+        return result
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until everything queued has left (framed: was acknowledged); return whether it did."""
+        until_s = time.monotonic() + timeout_s
+        while self._unsent or not self._wire.flushed:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or self._lost is not None:
+                return False
+            progress = self._loop.create_future()
+            self._progress.append(progress)
+            await asyncio.wait((progress,), timeout=left_s)
+        return True
+
+    def close(self) -> None:
+        """Say goodbye and release the transport.  Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        now_s = time.monotonic()
+        self._wire.close(now_s)
+        self._send(now_s)
+        self._cancel_timer()
+        self._deliver_events()
+        self._transport.close()
+        self._note_progress()
+
+    # --- the loop's callbacks ---
+
+    def _on_bytes(self, data: bytes) -> None:
+        if self._closed:
+            return
+        now_s = time.monotonic()
+        self._wire.receive_bytes(data, now_s)
+        self._deliver_events()
+        if not self._sent_this_turn:
+            self._send(now_s)
+        self._settle()
+        self._note_progress()
+
+    def _on_room(self) -> None:
+        self._blocked = False
+        self._send(time.monotonic())
+        self._settle()
+        self._note_progress()
+
+    def _on_lost(self, error: Exception) -> None:
+        if self._closed or self._lost is not None:
+            return
+        self._lost = error if isinstance(error, IpfiError) else TransportError(str(error))
+        self._wire.transport_lost(self._lost, time.monotonic())
+        self._cancel_timer()
+        self._deliver_events()
+        self._note_progress()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_due_s = float("inf")
+        now_s = time.monotonic()
+        due_s = self._wire.next_deadline_s()
+        if due_s is not None and due_s <= now_s:
+            self._wire.on_deadline(now_s)
+            self._send(now_s)
+        self._settle()
+        self._note_progress()
+
+    def _end_turn(self) -> None:
+        self._sent_this_turn = False
+        if not self._closed:
+            self._send(time.monotonic())
+            self._settle()
+
+    # --- inside ---
+
+    def _settle(self) -> None:
+        """Deliver what was reported and arm the timer for what is due next."""
+        self._deliver_events()
+        due_s = self._wire.next_deadline_s()
+        if due_s is None or due_s >= self._timer_due_s or self._closed or self._lost is not None:
+            return  # a timer that fires too early does no harm
+        self._cancel_timer()
+        self._timer_due_s = due_s
+        delay_s = max(0.0, due_s - time.monotonic())
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _send(self, now_s: float) -> None:
+        if self._lost is not None or self._blocked:
+            return
+        try:
+            while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
+                taken = self._transport.write(data)
+                if taken < len(data):
+                    self._unsent = data[taken:]
+                    self._blocked = True
+                    return
+                self._unsent = b""
+                if taken < SLICE_BYTES // 2:
+                    return
+        except TransportError as error:
+            self._on_lost(error)
+
+    def _deliver_events(self) -> None:
+        while (event := self._wire.next_event()) is not None:
+            events = [event]
+            while (event := self._wire.next_event()) is not None:
+                events.append(event)
+            self._deliver(events)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._timer_due_s = float("inf")
+
+    def _note_progress(self) -> None:
+        """Wake those who flush: something has left, arrived or ended."""
+        for progress in self._progress:
+            if not progress.done():
+                progress.set_result(None)
+        self._progress.clear()
