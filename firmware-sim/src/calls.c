@@ -18,18 +18,16 @@ static uint8_t slots(const ipfi_wire_t *wire)
     return (uint8_t)(wire->config->calls_length - 1);
 }
 
-static ipfi_procedure_t procedure_of(const ipfi_call_t *call)
+static const ipfi_procedure_t *entry_of(const ipfi_call_t *call, ipfi_procedure_t *copy)
 {
-    ipfi_procedure_t procedure;
-    ipfi_table_load(call->wire, call->entry, &procedure);
-    return procedure;
+    return ipfi_table_entry(call->wire->config, call->entry, copy);
 }
 
 static ipfi_call_t *find(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
 {
     for (uint8_t i = 0; i < slots(wire); i++) {
         ipfi_call_t *const call = &wire->config->calls[i];
-        if (call->stage != FREE && call->index == index && procedure_of(call).index == procedure) { return call; }
+        if (call->stage != FREE && call->index == index && call->procedure == procedure) { return call; }
     }
     return NULL;
 }
@@ -49,6 +47,12 @@ static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t 
     call->life = (uint8_t)(life + 1);
     call->entry = entry;
     call->index = index;
+    if (entry != IPFI_ENTRY_NONE) {
+        ipfi_procedure_t copy;
+        const ipfi_procedure_t *const procedure = entry_of(call, &copy);
+        call->procedure = procedure->index;
+        call->kind = procedure->kind;
+    }
     call->stage = COLLECTING;
     call->type = IPFI_TYPE_RESPONSE;
     call->granted = (uint32_t)wire->link.peer.stream_credit * 16;
@@ -107,7 +111,7 @@ uint8_t *ipfi_raw_args(ipfi_call_t *call, size_t *size)
     return call->memory;
 }
 
-static void settle(ipfi_call_t *call, ipfi_verdict_t verdict, uint8_t kind)
+static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
 {
     const uint8_t *out = call->out;
     size_t size = call->out_left;
@@ -122,7 +126,7 @@ static void settle(ipfi_call_t *call, ipfi_verdict_t verdict, uint8_t kind)
         return;
     }
     if (out == NULL) {
-        if (verdict == IPFI_DONE && kind == IPFI_UNARY && call->sent == 0 && ipfi_written(&call->answer) == 0) {
+        if (verdict == IPFI_DONE && call->kind == IPFI_UNARY && call->sent == 0 && ipfi_written(&call->answer) == 0) {
             ipfi_write_nil(&call->answer); /* VAL-2 */
         }
         out = call->answer.start;
@@ -133,15 +137,15 @@ static void settle(ipfi_call_t *call, ipfi_verdict_t verdict, uint8_t kind)
 
 static void run(ipfi_call_t *call, ipfi_phase_t phase)
 {
-    const ipfi_procedure_t procedure = procedure_of(call);
+    ipfi_procedure_t copy;
     call->phase = (uint8_t)phase;
     call->stage = WORKING;
     call->out = NULL;
     call->out_left = 0;
     call->answer = ipfi_writer(call->memory + call->collected,
                                (size_t)(call->wire->config->value_size - call->collected));
-    const ipfi_verdict_t verdict = procedure.run(call);
-    if (phase != IPFI_END) { settle(call, verdict, procedure.kind); }
+    const ipfi_verdict_t verdict = entry_of(call, &copy)->run(call);
+    if (phase != IPFI_END) { settle(call, verdict); }
 }
 
 /* The call ends from outside: a handler that waits to be run again is told so. */
@@ -182,7 +186,8 @@ static void refuse_early(ipfi_wire_t *wire, ipfi_call_t *call, ipfi_error_t code
 
 static bool is_too_large(const ipfi_wire_t *wire, const ipfi_call_t *call)
 {
-    return procedure_of(call).take == NULL && wire->parser.left > (uint32_t)(args_limit(wire) - call->collected);
+    ipfi_procedure_t copy;
+    return entry_of(call, &copy)->take == NULL && wire->parser.left > (uint32_t)(args_limit(wire) - call->collected);
 }
 
 static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
@@ -246,9 +251,10 @@ void ipfi_calls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     ipfi_call_t *const call = wire->target;
     if (call->stage != COLLECTING) { return; }
-    const ipfi_procedure_t procedure = procedure_of(call);
-    if (procedure.take != NULL) {
-        if (!procedure.take(call, bytes, size)) { refuse_early(wire, call, IPFI_ERROR_LIMIT); }
+    ipfi_procedure_t copy;
+    const ipfi_procedure_t *const procedure = entry_of(call, &copy);
+    if (procedure->take != NULL) {
+        if (!procedure->take(call, bytes, size)) { refuse_early(wire, call, IPFI_ERROR_LIMIT); }
         return;
     }
     if (size > (size_t)(args_limit(wire) - call->collected)) { return; } /* was checked at the head */
@@ -281,24 +287,14 @@ void ipfi_calls_end(ipfi_wire_t *wire)
     }
 }
 
-/* EVENT-3: the whole event is in one frame; the event slot may be busy with a reliable one. */
-void ipfi_calls_lossy_event(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
+bool ipfi_calls_event_free(const ipfi_wire_t *wire)
 {
-    const uint8_t entry = ipfi_table_find(wire, event, true);
-    uint8_t nowhere[1];
-    if (entry == IPFI_ENTRY_NONE) {
-        wire->stats.events_dropped++;
-        return;
-    }
-    ipfi_call_t call;
-    memset(&call, 0, sizeof call);
-    call.wire = wire;
-    call.entry = entry;
-    call.memory = nowhere;
-    call.args = ipfi_reader(args, size);
-    call.answer = ipfi_writer(nowhere, 0);
-    wire->stats.events_handled++;
-    (void)procedure_of(&call).run(&call);
+    return wire->config->calls[wire->config->calls_length - 1].stage == FREE;
+}
+
+void ipfi_calls_event_drop(ipfi_wire_t *wire)
+{
+    event_slot(wire)->stage = FREE;
 }
 
 /* ---- Cancel, Grant, the end of the session ---- */
@@ -363,13 +359,13 @@ static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool 
     return (uint16_t)(room - IPFI_MESSAGE_HEAD_MAX);
 }
 
-static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call, const ipfi_procedure_t *procedure)
+static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call)
 {
-    const bool credited = procedure->kind == IPFI_STREAM && call->type == IPFI_TYPE_RESPONSE;
+    const bool credited = call->kind == IPFI_STREAM && call->type == IPFI_TYPE_RESPONSE;
     const uint16_t size = part_now(wire, call, credited);
     if (size == 0 && call->out_left != 0) { return false; }
     const uint8_t ends = size == call->out_left ? call->ends : (uint8_t)IPFI_NONE;
-    const ipfi_message_t message = { call->type, ends, procedure->index, call->index, call->out, size };
+    const ipfi_message_t message = { call->type, ends, call->procedure, call->index, call->out, size };
     if (!ipfi_message_send(wire, &message)) { return false; }
     call->out += size;
     call->out_left = (uint16_t)(call->out_left - size);
@@ -384,14 +380,13 @@ static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call, const ipfi_procedure
 static bool advance(ipfi_wire_t *wire, ipfi_call_t *call)
 {
     if (call->stage != SENDING) { return false; }
-    const ipfi_procedure_t procedure = procedure_of(call);
     if (!call->owed) { /* the handler is asked only when its value could leave */
         if (ipfi_stream_room(wire) < wire->config->tx_stream_size / 4u + IPFI_MESSAGE_HEAD_MAX) { return false; }
-        if (procedure.kind == IPFI_STREAM && (int32_t)(call->granted - call->sent) <= 0) { return false; }
+        if (call->kind == IPFI_STREAM && (int32_t)(call->granted - call->sent) <= 0) { return false; }
         run(call, IPFI_RESUME);
         if (call->stage != SENDING || !call->owed) { return false; }
     }
-    return send_part(wire, call, &procedure);
+    return send_part(wire, call);
 }
 
 void ipfi_calls_fill(ipfi_wire_t *wire)

@@ -101,12 +101,10 @@ static bool read_parameters(const uint8_t *body, ipfi_peer_t *peer)
     peer->frame_payload = ipfi_u16_at(body + 7);
     peer->ring = ipfi_u16_at(body + 9);
     peer->window = body[11];
-    peer->extensions = ipfi_u16_at(body + 13);
+    peer->extensions = body[13];
     peer->credit = ipfi_u32_at(body + 15);
     peer->stream_credit = ipfi_u16_at(body + 19);
     peer->max_calls = body[21];
-    peer->max_partial = body[22];
-    peer->max_message = ipfi_u16_at(body + 23);
     return peer->frame_payload >= 16 && peer->frame_payload <= 16384 && peer->window >= 1 && peer->window <= 16
            && (body[12] & IPFI_CRC_16) != 0;
 }
@@ -164,7 +162,7 @@ static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer, uint32_t now_m
     if (!larger) {
         link->timer_ms = now_ms + 2 * link->interval_ms;
         link->timer_on = true;
-        link->want &= (uint16_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
+        link->want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
         return false;
     }
     const uint32_t sent_ms = link->timer_ms - link->interval_ms;
@@ -235,7 +233,7 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     link->readies = 0;
     link->interval_ms = interval_ms(wire, INTERVAL_MS, 2);
     link->timer_ms = now_ms;
-    link->want &= (uint16_t)~IPFI_WANT_HELLO;
+    link->want &= (uint8_t)~IPFI_WANT_HELLO;
     link->want |= IPFI_WANT_READY;
     return true;
 }
@@ -373,7 +371,7 @@ bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms)
     };
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
         if ((wire->link.want & frames[i].want) != 0) {
-            wire->link.want &= (uint16_t)~frames[i].want;
+            wire->link.want &= (uint8_t)~frames[i].want;
             frames[i].build(wire, now_ms);
             return true;
         }

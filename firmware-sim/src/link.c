@@ -55,15 +55,10 @@ uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
     return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
 }
 
-uint32_t ipfi_frame_time_ms(const ipfi_wire_t *wire)
-{
-    return ipfi_wire_time_ms(wire, ipfi_wire_size(wire, wire->config->frame_payload + 5u));
-}
-
 /* max(constant, frame times): keepalive and patience (LINK-12, LINK-13). */
 static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t frame_times)
 {
-    const uint32_t wire_ms = ipfi_frame_time_ms(wire) * frame_times;
+    const uint32_t wire_ms = wire->link.frame_ms * frame_times;
     return wire_ms > constant_ms ? wire_ms : constant_ms;
 }
 
@@ -77,7 +72,7 @@ void ipfi_link_enter(ipfi_wire_t *wire, uint32_t now_ms)
     wire->link.ping_ms = now_ms;
     wire->link.working = false;
     wire->link.timer_on = false;
-    wire->link.want &= (uint16_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
+    wire->link.want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
     wire->link.hello_sent = false;
     wire->stats.sessions++;
     ipfi_wire_session_begins(wire);
@@ -94,7 +89,7 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
         wire->link.bye_session = wire->link.peer.session;
         wire->link.bye_profile = wire->link.peer.profile;
     }
-    wire->link.want &= (uint16_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO | IPFI_WANT_PING | IPFI_WANT_READY);
+    wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO | IPFI_WANT_PING | IPFI_WANT_READY);
     if (wire->config->active && why == IPFI_DOWN_CLOSED) {
         (void)ipfi_link_go(wire, IPFI_IN_CLOSE); /* HS-13: reason 0 asks for no new handshake */
     } else {
@@ -230,7 +225,7 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms)
 
 static void build_bye(ipfi_wire_t *wire, uint32_t now_ms)
 {
-    wire->link.want &= (uint16_t)~IPFI_WANT_BYE;
+    wire->link.want &= (uint8_t)~IPFI_WANT_BYE;
     ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
     ipfi_encode_u16(&wire->encoder, wire->link.bye_session);
     ipfi_encode_u8(&wire->encoder, wire->link.bye_reason);
@@ -248,7 +243,9 @@ bool ipfi_link_build(ipfi_wire_t *wire, uint32_t now_ms)
     if (wire->link.state == IPFI_CLOSED) { return false; }
     if (ipfi_handshake_build(wire, now_ms)) { return true; }
     if (wire->link.state != IPFI_ESTABLISHED) { return false; }
-    return ipfi_receiver_build(wire, now_ms) || ipfi_lossy_build(wire, now_ms) || ipfi_sender_build(wire, now_ms);
+    return ipfi_receiver_build(wire, now_ms)
+           || (wire->build_lossy != NULL && wire->build_lossy(wire, now_ms))
+           || ipfi_sender_build(wire, now_ms);
 }
 
 /* ---- deadlines ---- */

@@ -48,7 +48,6 @@ typedef enum {
 /* arithmetic on a clock that wraps */
 bool ipfi_due(uint32_t now_ms, uint32_t at_ms);
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes);
-uint32_t ipfi_frame_time_ms(const ipfi_wire_t *wire);
 uint32_t ipfi_later_of(uint32_t a_ms, uint32_t b_ms);
 void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms);
 
@@ -91,9 +90,6 @@ void ipfi_receiver_reset(ipfi_wire_t *wire);
 void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms);
 bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms); /* ACK or PING */
 void ipfi_receiver_acked(ipfi_wire_t *wire);                  /* a DATA frame carried the ack */
-
-/* lossy.c */
-bool ipfi_lossy_build(ipfi_wire_t *wire, uint32_t now_ms);
 
 /* what the layer above has (wire.c) */
 void ipfi_wire_happened(ipfi_wire_t *wire, ipfi_event_kind_t kind, uint8_t detail);

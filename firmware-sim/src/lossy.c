@@ -38,6 +38,24 @@ static void drop_oldest(ipfi_wire_t *wire)
     wire->link.lossy_used = (uint16_t)(wire->link.lossy_used - size);
 }
 
+static bool build(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (link->lossy_used == 0) { return false; }
+    if (link->lossy_last && link->stream_used != link->stream_sent) { return false; } /* every second frame */
+    const uint16_t size = entry_size(wire);
+    if (!ipfi_ring_has_room(wire, size + 4u)) { return false; }
+    const uint8_t type = at(wire, 0);
+    ipfi_encode_begin(&wire->encoder, link->idle, type);
+    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
+    for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
+    drop_oldest(wire);
+    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    link->lossy_last = true;
+    return true;
+}
+
 static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
 {
     const size_t room = (size_t)ENTRY_HEAD + size;
@@ -53,6 +71,7 @@ static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
     }
     const uint8_t head[ENTRY_HEAD] = { type, level, (uint8_t)size, (uint8_t)(size >> 8) };
     put(wire, head, sizeof head);
+    wire->build_lossy = build;
     return true;
 }
 
@@ -75,23 +94,5 @@ bool ipfi_log(ipfi_wire_t *wire, uint8_t level, const char *text, size_t size)
 {
     if ((wire->link.peer.extensions & IPFI_EXT_LOG) == 0 || !queue(wire, IPFI_LOG, level, size)) { return false; }
     put(wire, (const uint8_t *)text, size);
-    return true;
-}
-
-bool ipfi_lossy_build(ipfi_wire_t *wire, uint32_t now_ms)
-{
-    ipfi_link_t *const link = &wire->link;
-    if (link->lossy_used == 0) { return false; }
-    if (link->lossy_last && link->stream_used != link->stream_sent) { return false; } /* every second frame */
-    const uint16_t size = entry_size(wire);
-    if (!ipfi_ring_has_room(wire, size + 4u)) { return false; }
-    const uint8_t type = at(wire, 0);
-    ipfi_encode_begin(&wire->encoder, link->idle, type);
-    ipfi_encode_u16(&wire->encoder, link->peer.session);
-    if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
-    for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
-    drop_oldest(wire);
-    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
-    link->lossy_last = true;
     return true;
 }

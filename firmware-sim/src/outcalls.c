@@ -11,38 +11,9 @@ static bool same(const ipfi_outcall_t *out, const ipfi_parser_t *parser)
     return out->procedure == parser->procedure && out->index == parser->call;
 }
 
-static bool index_in_use(const ipfi_wire_t *wire, uint16_t procedure, uint16_t index)
-{
-    for (const ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
-        if (out->procedure == procedure && out->index == index) { return true; }
-    }
-    return false;
-}
-
 bool ipfi_outcall_idle(const ipfi_outcall_t *out)
 {
     return out->stage == IDLE;
-}
-
-bool ipfi_outcall_start(ipfi_wire_t *wire, ipfi_outcall_t *out, uint16_t procedure, uint32_t now_ms,
-                        uint32_t timeout_ms)
-{
-    if (wire->link.state != IPFI_ESTABLISHED || (wire->link.peer.flags & IPFI_TAKES_NO_CALLS) != 0) { return false; }
-    while (index_in_use(wire, procedure, wire->next_call)) { wire->next_call++; }
-    out->procedure = procedure;
-    out->index = wire->next_call++;
-    out->args_sent = 0;
-    out->answer_length = 0;
-    out->taken = 0;
-    out->granted = (uint32_t)wire->config->stream_credit * 16;
-    out->deadline_ms = now_ms + timeout_ms;
-    out->sent = out->too_large = out->cancel_owed = false;
-    out->stage = SENDING;
-    out->next = NULL;
-    ipfi_outcall_t **end = &wire->outcalls; /* at the end: calls start in order */
-    while (*end != NULL) { end = &(*end)->next; }
-    *end = out;
-    return true;
 }
 
 static void unlink_out(ipfi_wire_t *wire, ipfi_outcall_t *out)
@@ -79,7 +50,7 @@ void ipfi_outcall_cancel(ipfi_wire_t *wire, ipfi_outcall_t *out)
 
 /* ---- answers ---- */
 
-void ipfi_outcalls_begin(ipfi_wire_t *wire)
+static void begin_answer(ipfi_wire_t *wire)
 {
     for (ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
         if (same(out, &wire->parser) && out->sent) {
@@ -91,7 +62,7 @@ void ipfi_outcalls_begin(ipfi_wire_t *wire)
     wire->stats.bad_messages++; /* nobody asked */
 }
 
-void ipfi_outcalls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+static void take_answer(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     ipfi_outcall_t *const out = wire->out_target;
     out->taken += (uint32_t)size;
@@ -122,7 +93,7 @@ static void stream_value(ipfi_wire_t *wire, ipfi_outcall_t *out)
     }
 }
 
-void ipfi_outcalls_end(ipfi_wire_t *wire)
+static void end_answer(ipfi_wire_t *wire)
 {
     ipfi_outcall_t *const out = wire->out_target;
     const uint8_t terminator = ipfi_parser_terminator(&wire->parser);
@@ -142,7 +113,7 @@ void ipfi_outcalls_end(ipfi_wire_t *wire)
     }
 }
 
-void ipfi_outcalls_reset(ipfi_wire_t *wire)
+static void reset(ipfi_wire_t *wire)
 {
     while (wire->outcalls != NULL) { finish(wire, wire->outcalls, IPFI_OUT_LOST); }
     wire->out_target = NULL;
@@ -177,7 +148,7 @@ static bool grant_is_due(const ipfi_wire_t *wire, const ipfi_outcall_t *out)
     return out->stage == WAITING && out->taken != 0 && out->taken + credit - out->granted > credit / 2;
 }
 
-void ipfi_outcalls_fill(ipfi_wire_t *wire)
+static void fill(ipfi_wire_t *wire)
 {
     uint8_t served = 0; /* CALL-6: how many the other end has to serve at once */
     for (ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
@@ -192,7 +163,7 @@ void ipfi_outcalls_fill(ipfi_wire_t *wire)
 
 /* ---- deadlines ---- */
 
-bool ipfi_outcalls_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
+static bool next_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     bool any = false;
     for (const ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
@@ -201,7 +172,7 @@ bool ipfi_outcalls_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     return any;
 }
 
-void ipfi_outcalls_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+static void on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_outcall_t *out = wire->outcalls;
     while (out != NULL) {
@@ -212,4 +183,40 @@ void ipfi_outcalls_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
             out = out->next;
         }
     }
+}
+
+/* ---- starting ---- */
+
+static const struct ipfi_caller caller = {
+    begin_answer, take_answer, end_answer, reset, fill, next_deadline, on_deadline,
+};
+
+static bool index_in_use(const ipfi_wire_t *wire, uint16_t procedure, uint16_t index)
+{
+    for (const ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
+        if (out->procedure == procedure && out->index == index) { return true; }
+    }
+    return false;
+}
+
+bool ipfi_outcall_start(ipfi_wire_t *wire, ipfi_outcall_t *out, uint16_t procedure, uint32_t now_ms,
+                        uint32_t timeout_ms)
+{
+    if (wire->link.state != IPFI_ESTABLISHED || (wire->link.peer.flags & IPFI_TAKES_NO_CALLS) != 0) { return false; }
+    while (index_in_use(wire, procedure, wire->next_call)) { wire->next_call++; }
+    out->procedure = procedure;
+    out->index = wire->next_call++;
+    out->args_sent = 0;
+    out->answer_length = 0;
+    out->taken = 0;
+    out->granted = (uint32_t)wire->config->stream_credit * 16;
+    out->deadline_ms = now_ms + timeout_ms;
+    out->sent = out->too_large = out->cancel_owed = false;
+    out->stage = SENDING;
+    out->next = NULL;
+    wire->caller = &caller;
+    ipfi_outcall_t **end = &wire->outcalls; /* at the end: calls start in order */
+    while (*end != NULL) { end = &(*end)->next; }
+    *end = out;
+    return true;
 }

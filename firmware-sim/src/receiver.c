@@ -14,7 +14,7 @@ void ipfi_receiver_reset(ipfi_wire_t *wire)
     wire->link.echo = 0;
     wire->link.ack_doubled = false;
     wire->link.only_ready = false;
-    wire->link.want &= (uint16_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO);
+    wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO);
 }
 
 /* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first. */
@@ -22,7 +22,7 @@ static void owe_ack(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_link_t *const link = &wire->link;
     if (link->unacked == 0) {
-        const uint32_t slow_ms = 2 * ipfi_frame_time_ms(wire);
+        const uint32_t slow_ms = 2u * link->frame_ms;
         link->ack_due_ms = now_ms + (slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : IPFI_ACK_DELAY_MS);
     }
     if (++link->unacked >= 2) {
@@ -62,14 +62,14 @@ void ipfi_receiver_acked(ipfi_wire_t *wire)
     link->unacked = 0;
     if (link->received_offset + IPFI_CREDIT_AHEAD - link->announced < IPFI_CREDIT_AHEAD / 2
         && (link->want & IPFI_WANT_ECHO) == 0) {
-        link->want &= (uint16_t)~IPFI_WANT_ACK;
+        link->want &= (uint8_t)~IPFI_WANT_ACK;
     }
 }
 
 static void build_ping(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    link->want &= (uint16_t)~IPFI_WANT_PING;
+    link->want &= (uint8_t)~IPFI_WANT_PING;
     ipfi_encode_begin(&wire->encoder, link->idle, IPFI_PING);
     ipfi_encode_u16(&wire->encoder, link->peer.session);
     ipfi_encode_u8(&wire->encoder, link->rx_sequence);
@@ -79,7 +79,7 @@ static void build_ping(ipfi_wire_t *wire)
 static void build_ack(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    link->want &= (uint16_t)~IPFI_WANT_ECHO;
+    link->want &= (uint8_t)~IPFI_WANT_ECHO;
     ipfi_encode_begin(&wire->encoder, link->idle, IPFI_ACK);
     ipfi_encode_u16(&wire->encoder, link->peer.session);
     ipfi_encode_u8(&wire->encoder, link->rx_sequence);
@@ -107,7 +107,7 @@ bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms)
     } else {
         build_ack(wire);
     }
-    link->want &= (uint16_t)~IPFI_WANT_ACK; /* a PING carries `ack` and `credit` as well */
+    link->want &= (uint8_t)~IPFI_WANT_ACK; /* a PING carries `ack` and `credit` as well */
     link->unacked = 0;
     link->announced = link->received_offset + IPFI_CREDIT_AHEAD;
     ipfi_encode_u32(&wire->encoder, link->announced);

@@ -15,7 +15,7 @@ uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content)
 {
     const uint32_t crc = wire->link.peer.profile == IPFI_PROFILE_CRC32 ? 4 : 2;
     const uint32_t stuffed = content + crc;
-    return (uint16_t)(stuffed + stuffed / 254 + 3);
+    return (uint16_t)(stuffed + (stuffed >> 7) + 3); /* COBS adds 1 in 254: more than enough */
 }
 
 static uint32_t charged(const ipfi_wire_t *wire)
@@ -46,7 +46,7 @@ static uint16_t largest_cut(const ipfi_wire_t *wire)
     const ipfi_peer_t *const peer = &wire->link.peer;
     uint16_t most = least(wire->config->frame_payload, peer->frame_payload);
     const uint16_t around = ipfi_wire_size(wire, DATA_HEAD);
-    const uint16_t fits = peer->ring > around + SMALLEST_CUT ? (uint16_t)(peer->ring - around - peer->ring / 254)
+    const uint16_t fits = peer->ring > around + SMALLEST_CUT ? (uint16_t)(peer->ring - around - (peer->ring >> 7))
                                                              : SMALLEST_CUT;
     most = least(most, fits);
     uint16_t slow = 16384; /* halved until it lasts 50 ms: no division */

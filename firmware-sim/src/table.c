@@ -7,11 +7,16 @@ static ipfi_verdict_t describe(ipfi_call_t *call);
 
 static const ipfi_procedure_t describe_entry IPFI_FLASH = { IPFI_DESCRIBE_INDEX, IPFI_STREAM, NULL, describe, NULL };
 
-void ipfi_table_load(const ipfi_wire_t *wire, uint8_t entry, ipfi_procedure_t *procedure)
+const ipfi_procedure_t *ipfi_table_entry(const ipfi_config_t *config, uint8_t entry, ipfi_procedure_t *copy)
 {
-    const ipfi_procedure_t *const from =
-        entry == IPFI_ENTRY_DESCRIBE ? &describe_entry : &wire->config->table[entry];
-    IPFI_READ_FLASH(procedure, from, sizeof *procedure);
+    const ipfi_procedure_t *const from = entry == IPFI_ENTRY_DESCRIBE ? &describe_entry : &config->table[entry];
+#ifdef IPFI_FLASH_APART
+    IPFI_READ_FLASH(copy, from, sizeof *copy);
+    return copy;
+#else
+    (void)copy;
+    return from;
+#endif
 }
 
 static bool is_event(uint8_t kind)
@@ -23,10 +28,10 @@ uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event)
 {
     if (index == IPFI_DESCRIBE_INDEX && !event) { return IPFI_ENTRY_DESCRIBE; }
     for (uint8_t entry = 0; entry < wire->config->table_length; entry++) {
-        ipfi_procedure_t procedure;
-        ipfi_table_load(wire, entry, &procedure);
-        if (procedure.index != index || procedure.run == NULL) { continue; }
-        if (event ? is_event(procedure.kind) : procedure.kind <= IPFI_RAW) { return entry; }
+        ipfi_procedure_t copy;
+        const ipfi_procedure_t *const procedure = ipfi_table_entry(wire->config, entry, &copy);
+        if (procedure->index != index || procedure->run == NULL) { continue; }
+        if (event ? is_event(procedure->kind) : procedure->kind <= IPFI_RAW) { return entry; }
     }
     return IPFI_ENTRY_NONE;
 }
@@ -59,13 +64,12 @@ uint32_t ipfi_table_hash(const ipfi_config_t *config)
 {
     uint32_t crc = IPFI_CRC32_START;
     for (uint8_t entry = 0; entry < config->table_length; entry++) {
-        ipfi_procedure_t procedure;
-        IPFI_READ_FLASH(&procedure, &config->table[entry], sizeof procedure);
-        crc = ipfi_crc32(crc, (uint8_t)procedure.index);
-        crc = ipfi_crc32(crc, (uint8_t)(procedure.index >> 8));
-        crc = ipfi_crc32(crc, procedure.kind);
-        const char *const end = field_text(procedure.text, FIELDS);
-        for (const char *at = procedure.text; at < end; at++) { crc = ipfi_crc32(crc, (uint8_t)flash_char(at)); }
+        ipfi_procedure_t copy;
+        const ipfi_procedure_t *const procedure = ipfi_table_entry(config, entry, &copy);
+        const uint8_t head[3] = { (uint8_t)procedure->index, (uint8_t)(procedure->index >> 8), procedure->kind };
+        crc = ipfi_crc32_bytes(crc, head, sizeof head);
+        const char *const end = field_text(procedure->text, FIELDS);
+        for (const char *at = procedure->text; at < end; at++) { crc = ipfi_crc32(crc, (uint8_t)flash_char(at)); }
     }
     return crc != 0 ? crc : 1;
 }
@@ -104,18 +108,18 @@ static ipfi_verdict_t describe(ipfi_call_t *call)
     if (call->phase == IPFI_END) { return IPFI_DONE; }
     if (call->phase == IPFI_BEGIN && !ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
     if (state[ENTRY] >= call->wire->config->table_length) { return IPFI_DONE; }
-    ipfi_procedure_t procedure;
-    ipfi_table_load(call->wire, (uint8_t)state[ENTRY], &procedure);
+    ipfi_procedure_t copy;
+    const ipfi_procedure_t *const procedure = ipfi_table_entry(call->wire->config, (uint8_t)state[ENTRY], &copy);
     if (state[FIELD] == 0) {
         ipfi_write_array(&call->answer, 2 + FIELDS);
-        ipfi_write_u32(&call->answer, procedure.index);
-        ipfi_write_u32(&call->answer, procedure.kind);
+        ipfi_write_u32(&call->answer, procedure->index);
+        ipfi_write_u32(&call->answer, procedure->kind);
         state[FIELD] = 1;
     }
     uint16_t before;
     do {
         before = state[FIELD];
-        write_field(call, field_text(procedure.text, (uint8_t)(before - 1)));
+        write_field(call, field_text(procedure->text, (uint8_t)(before - 1)));
     } while (state[FIELD] != before && state[FIELD] <= FIELDS);
     if (state[FIELD] <= FIELDS) { return IPFI_PART; }
     state[ENTRY]++;

@@ -37,61 +37,80 @@ bool ipfi_read_end(const ipfi_reader_t *reader)
     return !reader->bad && reader->at == reader->end;
 }
 
-/* An integer as magnitude of two's complement, and whether it is below zero. */
-static uint64_t read_integer(ipfi_reader_t *reader, bool *negative)
+/* An integer in two's complement of 64 bits, as two words: chips with 32 bits need no more for most. */
+typedef struct {
+    uint32_t high, low;
+    bool is_signed; /* `high` carries a sign; else the number is not negative */
+} integer_t;
+
+static uint32_t sign_of(uint32_t word, unsigned size)
 {
+    const uint32_t bit = (uint32_t)1 << (8 * size - 1);
+    return (word & bit) != 0 ? 0xFFFFFFFFu : 0;
+}
+
+static integer_t read_integer(ipfi_reader_t *reader)
+{
+    integer_t number = { 0, 0, false };
     const uint8_t head = take_u8(reader);
-    uint64_t number = head;
-    *negative = false;
-    if (head <= 0x7F) { return number; }
-    if (head >= 0xE0) {
-        *negative = true;
-        return (uint64_t)(int64_t)(int8_t)head;
-    }
-    if (head < 0xCC || head > 0xD3) {
+    if (head <= 0x7F) {
+        number.low = head;
+    } else if (head >= 0xE0) {
+        number.low = 0xFFFFFF00u | head;
+        number.high = 0xFFFFFFFFu;
+        number.is_signed = true;
+    } else if (head < 0xCC || head > 0xD3) {
         reader->bad = true;
-        return 0;
-    }
-    const unsigned size = 1u << (head & 3); /* cc..cf unsigned, d0..d3 signed: 1, 2, 4, 8 bytes */
-    number = take_big_endian(reader, size < 4 ? size : 4);
-    if (size == 8) { number = number << 32 | take_big_endian(reader, 4); }
-    const unsigned unused = 64 - 8 * size;
-    if (head >= 0xD0 && (number << unused) >> 63 != 0) {
-        *negative = true;
-        number |= unused == 0 ? 0 : ~(uint64_t)0 << (64 - unused);
+    } else {
+        const unsigned size = 1u << (head & 3); /* cc..cf unsigned, d0..d3 signed: 1, 2, 4, 8 bytes */
+        number.is_signed = head >= 0xD0;
+        if (size == 8) { number.high = take_big_endian(reader, 4); }
+        number.low = take_big_endian(reader, size < 4 ? size : 4);
+        if (size < 8 && number.is_signed) {
+            number.high = sign_of(number.low, size);
+            if (size < 4) { number.low |= number.high << (8 * size); }
+        }
     }
     return number;
 }
 
+static bool is_negative(const integer_t *number)
+{
+    return number->is_signed && (number->high & 0x80000000u) != 0;
+}
+
+static uint64_t joined(const integer_t *number)
+{
+    return (uint64_t)number->high << 32 | number->low;
+}
+
 uint64_t ipfi_read_u64(ipfi_reader_t *reader)
 {
-    bool negative;
-    const uint64_t number = read_integer(reader, &negative);
-    if (negative) { reader->bad = true; }
-    return reader->bad ? 0 : number;
+    const integer_t number = read_integer(reader);
+    if (is_negative(&number)) { reader->bad = true; }
+    return reader->bad ? 0 : joined(&number);
 }
 
 int64_t ipfi_read_i64(ipfi_reader_t *reader)
 {
-    bool negative;
-    const uint64_t number = read_integer(reader, &negative);
-    if (!negative && number > (uint64_t)INT64_MAX) { reader->bad = true; }
-    return reader->bad ? 0 : (int64_t)number;
+    const integer_t number = read_integer(reader);
+    if (!number.is_signed && (number.high & 0x80000000u) != 0) { reader->bad = true; }
+    return reader->bad ? 0 : (int64_t)joined(&number);
 }
 
 uint32_t ipfi_read_u32(ipfi_reader_t *reader)
 {
-    bool negative;
-    const uint64_t number = read_integer(reader, &negative);
-    if (negative || number > UINT32_MAX) { reader->bad = true; }
-    return reader->bad ? 0 : (uint32_t)number;
+    const integer_t number = read_integer(reader);
+    if (number.high != 0) { reader->bad = true; }
+    return reader->bad ? 0 : number.low;
 }
 
 int32_t ipfi_read_i32(ipfi_reader_t *reader)
 {
-    const int64_t number = ipfi_read_i64(reader);
-    if (number < INT32_MIN || number > INT32_MAX) { reader->bad = true; }
-    return reader->bad ? 0 : (int32_t)number;
+    const integer_t number = read_integer(reader);
+    const uint32_t sign = sign_of(number.low, 4);
+    if (number.high != sign || (sign != 0 && !number.is_signed)) { reader->bad = true; }
+    return reader->bad ? 0 : (int32_t)number.low;
 }
 
 bool ipfi_read_bool(ipfi_reader_t *reader)

@@ -26,8 +26,8 @@ static void begin_message(ipfi_wire_t *wire)
         ipfi_calls_begin(wire);
     } else if (parser->type == IPFI_TYPE_EVENT) {
         ipfi_calls_event(wire);
-    } else if (parser->type == IPFI_TYPE_RESPONSE || parser->type == IPFI_TYPE_ERROR) {
-        ipfi_outcalls_begin(wire);
+    } else if ((parser->type == IPFI_TYPE_RESPONSE || parser->type == IPFI_TYPE_ERROR) && wire->caller != NULL) {
+        wire->caller->begin(wire);
     }
 }
 
@@ -36,7 +36,7 @@ static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     if (wire->target != NULL) {
         ipfi_calls_take(wire, bytes, size);
     } else if (wire->out_target != NULL) {
-        ipfi_outcalls_take(wire, bytes, size);
+        wire->caller->take(wire, bytes, size);
     } else if (wire->parser.type == IPFI_TYPE_GRANT) {
         for (size_t i = 0; i < size && wire->small_length < sizeof wire->small; i++) {
             wire->small[wire->small_length++] = bytes[i];
@@ -50,7 +50,7 @@ static void end_message(ipfi_wire_t *wire)
     if (wire->target != NULL) {
         ipfi_calls_end(wire);
     } else if (wire->out_target != NULL) {
-        ipfi_outcalls_end(wire);
+        wire->caller->end(wire);
     } else if (parser->type == IPFI_TYPE_CANCEL) {
         ipfi_calls_cancel(wire, parser->procedure, parser->call);
     } else if (parser->type == IPFI_TYPE_GRANT) {
@@ -86,22 +86,23 @@ void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     }
 }
 
-/* EVENT-3: exactly one Event message, complete. */
+/* EVENT-3: exactly one Event message, complete.  It goes the way of all messages, past the stream's own
+ * parser; a reliable event whose parts are still arriving has the better right to the one place for events. */
 void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    ipfi_parser_t parser;
-    ipfi_parser_init(&parser);
-    while (size > 0 && !ipfi_parser_in_payload(&parser)) {
-        if (ipfi_parse_byte(&parser, *bytes) == IPFI_PARSED_BARE) { return; }
-        bytes++;
-        size--;
-    }
-    if (!ipfi_parser_in_payload(&parser) || parser.left != size || parser.type != IPFI_TYPE_EVENT || parser.huge
-        || ipfi_parser_terminator(&parser) != IPFI_COMPLETE || parser.procedure > 0xFFFF) {
-        wire->stats.bad_messages++;
+    const ipfi_parser_t stream = wire->parser;
+    ipfi_call_t *const target = wire->target;
+    ipfi_outcall_t *const out_target = wire->out_target;
+    if (size < 5 || bytes[0] != IPFI_TYPE_EVENT || bytes[1] < IPFI_COMPLETE || !ipfi_calls_event_free(wire)) {
+        wire->stats.events_dropped++;
         return;
     }
-    ipfi_calls_lossy_event(wire, (uint16_t)parser.procedure, bytes, size);
+    ipfi_parser_init(&wire->parser);
+    ipfi_wire_stream(wire, bytes, size);
+    ipfi_calls_event_drop(wire);
+    wire->parser = stream;
+    wire->target = target;
+    wire->out_target = out_target;
 }
 
 /* ---- what the link asks and tells ---- */
@@ -127,7 +128,7 @@ void ipfi_wire_session_begins(ipfi_wire_t *wire)
 void ipfi_wire_session_ends(ipfi_wire_t *wire)
 {
     ipfi_calls_reset(wire);
-    ipfi_outcalls_reset(wire);
+    if (wire->caller != NULL) { wire->caller->reset(wire); }
 }
 
 bool ipfi_wire_busy(const ipfi_wire_t *wire)
@@ -138,7 +139,7 @@ bool ipfi_wire_busy(const ipfi_wire_t *wire)
 void ipfi_wire_fill(ipfi_wire_t *wire)
 {
     ipfi_refusals_fill(wire);
-    ipfi_outcalls_fill(wire);
+    if (wire->caller != NULL) { wire->caller->fill(wire); }
     ipfi_calls_fill(wire);
 }
 
@@ -153,6 +154,7 @@ void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, u
     wire->link.floor = (uint16_t)(config->active ? (nonce >> 16 | 1) : 1); /* HS-2 */
     wire->link.idle = true;
     wire->schema = ipfi_table_hash(config);
+    wire->link.frame_ms = (uint16_t)ipfi_wire_time_ms(wire, ipfi_wire_size(wire, config->frame_payload + 5u));
     ipfi_decoder_init(&wire->decoder, config->rx_frame, config->rx_frame_size);
     ipfi_encoder_init(&wire->encoder, config->tx_frame, config->tx_frame_size);
     memset(config->calls, 0, config->calls_length * sizeof config->calls[0]);
@@ -256,14 +258,14 @@ bool ipfi_next_deadline_ms(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     bool any = ipfi_link_deadline(wire, deadline_ms);
     uint32_t at_ms;
-    if (ipfi_outcalls_deadline(wire, &at_ms)) { ipfi_earlier(&any, deadline_ms, at_ms); }
+    if (wire->caller != NULL && wire->caller->deadline(wire, &at_ms)) { ipfi_earlier(&any, deadline_ms, at_ms); }
     return any;
 }
 
 void ipfi_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_link_on_deadline(wire, now_ms);
-    ipfi_outcalls_on_deadline(wire, now_ms);
+    if (wire->caller != NULL) { wire->caller->on_deadline(wire, now_ms); }
     ipfi_link_note_work(wire, now_ms);
 }
 

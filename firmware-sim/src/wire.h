@@ -14,12 +14,14 @@ void ipfi_calls_grant(ipfi_wire_t *wire, uint32_t procedure, uint32_t index, uin
 void ipfi_calls_reset(ipfi_wire_t *wire);
 void ipfi_calls_fill(ipfi_wire_t *wire);
 bool ipfi_calls_answering(const ipfi_wire_t *wire);
-void ipfi_calls_lossy_event(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size);
+bool ipfi_calls_event_free(const ipfi_wire_t *wire);
+void ipfi_calls_event_drop(ipfi_wire_t *wire); /* if one is incomplete */
 
 /* table.c: the procedures, in flash */
 enum { IPFI_ENTRY_NONE = 0xFF, IPFI_ENTRY_DESCRIBE = 0xFE, IPFI_DESCRIBE_INDEX = 0xFFFF };
 uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event);
-void ipfi_table_load(const ipfi_wire_t *wire, uint8_t entry, ipfi_procedure_t *procedure);
+/* The entry where it is; or, where flash cannot be read through a pointer, its copy. */
+const ipfi_procedure_t *ipfi_table_entry(const ipfi_config_t *config, uint8_t entry, ipfi_procedure_t *copy);
 uint32_t ipfi_table_hash(const ipfi_config_t *config);
 
 /* refusals.c: Errors for calls that have no slot, and tombstones (CALL-7) */
@@ -27,14 +29,16 @@ void ipfi_refuse(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, ipfi_erro
 bool ipfi_refusal_drains(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, bool ends);
 void ipfi_refusals_fill(ipfi_wire_t *wire);
 
-/* outcalls.c: calls of ours */
-void ipfi_outcalls_begin(ipfi_wire_t *wire); /* a Response's or Error's head is in wire->parser */
-void ipfi_outcalls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
-void ipfi_outcalls_end(ipfi_wire_t *wire);
-void ipfi_outcalls_reset(ipfi_wire_t *wire);
-void ipfi_outcalls_fill(ipfi_wire_t *wire);
-bool ipfi_outcalls_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
-void ipfi_outcalls_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
+/* outcalls.c: calls of ours.  Behind a pointer, so that a device that calls nobody does not carry it. */
+struct ipfi_caller {
+    void (*begin)(ipfi_wire_t *wire); /* a Response's or Error's head is in wire->parser */
+    void (*take)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+    void (*end)(ipfi_wire_t *wire);
+    void (*reset)(ipfi_wire_t *wire);
+    void (*fill)(ipfi_wire_t *wire);
+    bool (*deadline)(const ipfi_wire_t *wire, uint32_t *deadline_ms);
+    void (*on_deadline)(ipfi_wire_t *wire, uint32_t now_ms);
+};
 
 /* The largest payload of one part (CALL-5). */
 uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left);

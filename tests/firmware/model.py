@@ -246,13 +246,20 @@ class Host:
         for value in data:
             if value != 0:
                 self._line.append(value)
-                if value == 0x0A and all(b < 0x80 for b in self._line[:2]):
-                    self.text += self._line
-                    self._line.clear()
+                self._perhaps_text(value)
                 continue
             line, self._line = bytes(self._line), bytearray()
             if line:
                 self._line_ended(line, now_s)
+
+    def _perhaps_text(self, value: int) -> None:
+        """FRAME-8; one byte decides nothing, for 0x0A may be a frame's first code."""
+        if len(self._line) >= 2 and all(b < 0x80 for b in self._line[:2]):
+            if self._line[0] == 0x0A and len(self._line) == 2:
+                self.text.append(self._line.pop(0))
+            elif value == 0x0A:
+                self.text += self._line
+                self._line.clear()
 
     def _line_ended(self, line: bytes, now_s: float) -> None:
         if all(value < 0x80 for value in line[:2]):

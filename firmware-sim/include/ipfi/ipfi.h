@@ -22,11 +22,13 @@
 
 /* ---- Flash ------------------------------------------------------------------------------------------
  * Tables, names and documentation stay in flash.  On chips whose flash is not in the data address space
- * (AVR) every read goes through IPFI_READ_FLASH.  Define both before including this header to override. */
+ * (AVR) every read goes through IPFI_READ_FLASH.  To override, define both (and IPFI_FLASH_APART if flash
+ * cannot be read through a pointer) before including this header. */
 #ifndef IPFI_FLASH
 #if defined(__AVR__)
 #include <avr/pgmspace.h>
 #define IPFI_FLASH PROGMEM
+#define IPFI_FLASH_APART 1
 #define IPFI_READ_FLASH(to, from, size) ((void)memcpy_P((to), (from), (size)))
 #else
 #define IPFI_FLASH
@@ -177,12 +179,14 @@ struct ipfi_call {
     /* private */
     uint8_t stage;       /* free, collecting, working, sending                                         */
     uint8_t entry;       /* position in the table                                                      */
+    uint8_t kind;        /* as in the table                                                            */
     uint8_t life;        /* counts uses of this slot, for tickets                                      */
     uint8_t type;        /* message type of the answer: Response or Error                              */
     uint8_t ends;        /* terminator that ends what is in `out`                                      */
     bool asked;          /* the handler returned YIELD or PART: it is to be run again                  */
     bool owed;           /* a message is to be sent even if `out` is empty                             */
-    uint32_t index;      /* call index                                                                 */
+    uint16_t procedure;  /* its index                                                                  */
+    uint32_t index;      /* of the call                                                                */
     uint32_t granted;    /* stream bytes that the caller takes so far (STREAM-2)                       */
     uint32_t sent;       /* stream bytes sent so far                                                   */
     uint8_t *memory;     /* this call's part of config.values: arguments, then the answer              */
@@ -424,28 +428,28 @@ typedef struct {
 } ipfi_encoder_t;
 
 typedef struct { /* the other end's parameters (protocol.md 3.2) with the session they belong to */
+    uint8_t flags, boot_cause, window, profile, max_calls, extensions;
+    uint16_t session, frame_payload, ring, stream_credit;
     uint32_t nonce, credit, hello_crc;
-    uint16_t session, frame_payload, ring, extensions, stream_credit, max_message;
-    uint8_t flags, boot_cause, window, profile, max_calls, max_partial;
 } ipfi_peer_t;
 
-typedef struct {
-    ipfi_peer_t peer;    /* of the live session, or of the one to be confirmed */
-    ipfi_peer_t pending; /* session 0: there is none (HS-3) */
-    uint32_t nonce, hello_crc, refuse_echo;
-    uint32_t timer_ms, interval_ms;                 /* HELLO and READY */
-    uint32_t line_free_ms, heard_ms, ping_ms, ack_due_ms, probe_ms;
-    uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
-    uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
-    uint32_t goback_ms;
-    uint16_t want;                                  /* what to send next */
+typedef struct { /* small fields first: chips reach those with the shortest instructions */
+    uint8_t state, boot_cause, readies, echoes, ping, echo, bye_reason, bye_profile, refuse_reason;
+    uint8_t want;                                   /* what to send next */
+    uint8_t tx_sequence, rx_sequence, in_flight, backoff, clean, unacked, probe_shift;
+    bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, lossy_last, ack_doubled, halved;
     uint16_t floor, cut, bye_session;
     uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
     uint16_t stream_start, stream_used, stream_sent;
     uint16_t lossy_start, lossy_used;
-    uint8_t state, boot_cause, readies, echoes, ping, echo, bye_reason, bye_profile, refuse_reason;
-    uint8_t tx_sequence, rx_sequence, in_flight, backoff, clean, unacked, probe_shift;
-    bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, lossy_last, ack_doubled;
+    uint16_t frame_ms;                              /* wire time of a full frame */
+    uint32_t nonce, hello_crc, refuse_echo;
+    uint32_t timer_ms, interval_ms;                 /* HELLO and READY */
+    uint32_t line_free_ms, heard_ms, ping_ms, ack_due_ms, probe_ms, goback_ms;
+    uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
+    uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
+    ipfi_peer_t peer;    /* of the live session, or of the one to be confirmed */
+    ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
 
 typedef struct {
@@ -461,20 +465,22 @@ typedef struct {
 } ipfi_refusal_t;
 
 struct ipfi_wire {
-    const ipfi_config_t *config;
-    ipfi_decoder_t decoder;
-    ipfi_encoder_t encoder;
     ipfi_link_t link;
+    const ipfi_config_t *config;
+    ipfi_encoder_t encoder;
+    ipfi_decoder_t decoder;
     ipfi_parser_t parser;
     ipfi_call_t *target;         /* who takes the payload of the message that is being received */
     ipfi_outcall_t *out_target;
     ipfi_outcall_t *outcalls;
+    const struct ipfi_caller *caller; /* NULL until the first ipfi_outcall_start: costs no flash till then */
+    bool (*build_lossy)(ipfi_wire_t *wire, uint32_t now_ms); /* likewise, NULL until the first lossy event */
     uint32_t schema;
     uint16_t next_call;
-    uint8_t small[9], small_length; /* a Grant's payload */
-    uint8_t turn;                /* whose answer is next */
-    ipfi_event_t events[4];
     uint8_t event_count;
+    uint8_t turn;                /* whose answer is next */
+    uint8_t small_length, small[9]; /* a Grant's payload */
+    ipfi_event_t events[4];
     ipfi_refusal_t refusals[IPFI_REFUSALS];
     ipfi_stats_t stats;
 };
