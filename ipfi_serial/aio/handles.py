@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Self
 
@@ -150,16 +150,34 @@ class _Waiting:
 class Stream(_Waiting):
     """The values of a streaming call, as they come; leaving early cancels it."""
 
-    def __init__(self, pump: AioPump, *, raw: bool, result_type: Any, report_bytes: int) -> None:
+    def __init__(
+        self,
+        pump: AioPump,
+        begin: Callable[[Stream], Awaitable[bool]],
+        *,
+        result_type: Any,
+        report_bytes: int,
+    ) -> None:
         self._pump = pump
-        self._raw = raw
+        self._begin: Callable[[Stream], Awaitable[bool]] | None = begin
+        self._raw = False
         self._result_type = result_type
         self._report_bytes = report_bytes
         self._unreported_bytes = 0
         self._items: deque[bytes] = deque()
         self._ended = False
         self._error: IpfiError | None = None
-        self._call: OutgoingCall
+        self._call: OutgoingCall | None = None
+
+    async def start(self) -> Self:
+        """Make the call now rather than when the first value is asked for; ``await`` does the same."""
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            self._raw = await begin(self)
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.start().__await__()
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -171,6 +189,8 @@ class Stream(_Waiting):
             StopAsyncIteration: the stream has ended.
             IpfiError: it failed; what :meth:`CallHandle.result` raises.
         """
+        if self._begin is not None:
+            await self.start()
         while not self._items:
             if self._ended:
                 if self._error is not None:
@@ -187,11 +207,12 @@ class Stream(_Waiting):
 
     def close(self) -> None:
         """Cancel the stream if it has not ended."""
-        if not self._ended:
-            self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+        call = self._call
+        if call is not None and not self._ended:
+            self._pump.command(lambda wire, _: wire.caller.cancel(call))
 
     async def __aenter__(self) -> Self:
-        return self
+        return await self.start()
 
     async def __aexit__(
         self,
@@ -219,20 +240,35 @@ class Stream(_Waiting):
     def _report(self, size_bytes: int) -> None:
         """Tell the core in batches what was taken, so that it grants more (STREAM-3)."""
         self._unreported_bytes += size_bytes
-        if self._unreported_bytes >= self._report_bytes and not self._ended:
+        call = self._call
+        if call is not None and self._unreported_bytes >= self._report_bytes and not self._ended:
             size, self._unreported_bytes = self._unreported_bytes, 0
-            self._pump.command(lambda wire, _: wire.caller.consumed(self._call, size))
+            self._pump.command(lambda wire, _: wire.caller.consumed(call, size))
 
 
 class EventStream(EventQueue, _Waiting):
     """Events as they come; ends when the wire closes."""
 
     def __init__(
-        self, index: int | None, limit: int, detach: Callable[[EventStream], None]
+        self,
+        begin: Callable[[EventStream], Awaitable[None]] | None,
+        limit: int,
+        detach: Callable[[EventStream], None],
     ) -> None:
-        super().__init__(index, limit)
+        super().__init__(None, limit)
+        self._begin = begin
         self._detach = detach
         self._ended: IpfiError | None = None
+
+    async def start(self) -> Self:
+        """Begin to listen now rather than when the first event is asked for; so does ``await``."""
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            await begin(self)
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.start().__await__()
 
     def __aiter__(self) -> AsyncIterator[EventArguments]:
         return self
@@ -246,6 +282,8 @@ class EventStream(EventQueue, _Waiting):
 
     async def get(self, timeout_s: float | None) -> EventArguments | None:
         """Return the next event, or None if the time ran out or the wire has closed."""
+        if self._begin is not None:
+            await self.start()
         if not len(self) and self._ended is None:
             await self._sleep(timeout_s)
         return self.take() if len(self) else None
@@ -271,7 +309,7 @@ class EventStream(EventQueue, _Waiting):
         self._detach(self)
 
     async def __aenter__(self) -> Self:
-        return self
+        return await self.start()
 
     async def __aexit__(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 from ipfi_serial.codec.values import ValueEncodeError, encode_value
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Procedure
+from ipfi_serial.errors import LocalProtocolError
 
 
 def decode_arguments(
@@ -21,6 +22,19 @@ def decode_arguments(
     if procedure.raw:
         return signature.place((payload,), context)
     return signature.place(signature.decode(payload, max_depth), context)
+
+
+def raw_payload(arguments: tuple[Any, ...]) -> bytes:
+    """Return the payload of a raw call.
+
+    Raises:
+        LocalProtocolError: the argument is not one bytes object.
+    """
+    if not arguments:
+        return b""
+    if len(arguments) == 1 and isinstance(arguments[0], bytes | bytearray | memoryview):
+        return bytes(arguments[0])
+    raise LocalProtocolError("a raw procedure takes one bytes object")
 
 
 def encode_result(procedure: Procedure, value: Any) -> bytes:

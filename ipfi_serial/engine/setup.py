@@ -60,6 +60,12 @@ def build_wire(
     return Wire(link, interface, config)
 
 
+def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:
+    """Return the configuration with what connect()'s own arguments say."""
+    config = config if config is not None else WireConfig()
+    return config if can_call else config.replaced(can_call=False)
+
+
 def default_connect_timeout_s(bytes_per_s: float | None) -> float:
     """Return how long a handshake may take: a constant and a multiple of its wire time."""
     wire_s = HANDSHAKE_WIRE_BYTES / bytes_per_s if bytes_per_s else 0.0

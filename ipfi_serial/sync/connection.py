@@ -22,6 +22,7 @@ from ipfi_serial.engine.calls import (
 )
 from ipfi_serial.engine.directory import Directory, Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.subscriptions import EventArguments
@@ -120,7 +121,7 @@ class Connection:
         """Begin a call and return a handle; as :meth:`call`, without waiting."""
         target = self._target(procedure, raw)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
-        payload = _raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
         call = self._new_call(target, timeout_s, handle, streaming=False)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
         return handle
@@ -161,7 +162,7 @@ class Connection:
             result_type=result_type,
             report_bytes=self._config.stream_buffer_bytes // 4,
         )
-        payload = _raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
         timeout_s = float("inf") if timeout_s is None else timeout_s
         call = self._new_call(target, timeout_s, stream, streaming=True)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
@@ -420,11 +421,3 @@ class _Opened:
         event = self.event
         if event is not None:
             event.set()
-
-
-def _raw_payload(arguments: tuple[Any, ...]) -> bytes:
-    if not arguments:
-        return b""
-    if len(arguments) == 1 and isinstance(arguments[0], bytes | bytearray | memoryview):
-        return bytes(arguments[0])
-    raise LocalProtocolError("a raw procedure takes one bytes object")

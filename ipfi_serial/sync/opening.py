@@ -6,16 +6,16 @@ import secrets
 from typing import Any
 
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, build_wire, default_connect_timeout_s
 from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
 
 
 def connect(
-    endpoint: str | Transport,
+    endpoint: str | Endpoint | Transport,
     interface: Interface | None = None,
     *,
     baud: int = 115200,
@@ -74,12 +74,6 @@ def connect(
         connection.abandon()
         raise
     return connection
-
-
-def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:
-    """Return the configuration with what connect()'s own arguments say."""
-    config = config if config is not None else WireConfig()
-    return config if can_call else config.replaced(can_call=False)
 
 
 def _open(

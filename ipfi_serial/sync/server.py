@@ -10,10 +10,9 @@ from typing import Final, Self
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, build_wire
+from ipfi_serial.engine.setup import Role, adjusted, build_wire
 from ipfi_serial.errors import CallTimeoutError, IpfiError, TransportError, WireClosedError
 from ipfi_serial.sync.connection import Connection
-from ipfi_serial.sync.opening import adjusted
 from ipfi_serial.transport import Listener, Transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.endpoint import parse_endpoint

@@ -1,0 +1,432 @@
+"""One connection, for tasks on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ipfi_serial.aio.handles import CallHandle, EventStream, PartialCall, Stream
+from ipfi_serial.aio.notifications import Notifications
+from ipfi_serial.aio.pump import AioPump
+from ipfi_serial.aio.serving import SERVED_FOR, Serving
+from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.values import encode_arguments
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.calls import (
+    CallCancelled,
+    CallEnded,
+    CallReceived,
+    ItemReceived,
+    OutgoingCall,
+    RoomAvailable,
+)
+from ipfi_serial.engine.directory import Directory, Target
+from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.engine.serving import raw_payload
+from ipfi_serial.engine.setup import default_call_timeout_s
+from ipfi_serial.engine.stats import WireStats, take_stats
+from ipfi_serial.engine.subscriptions import EventArguments
+from ipfi_serial.engine.wire import Wire, WireEvent
+from ipfi_serial.errors import (
+    CallTimeoutError,
+    DeviceResetError,
+    IpfiError,
+    LocalProtocolError,
+    WireClosedError,
+)
+from ipfi_serial.events import EventReceived, SessionLost, SessionOpened
+from ipfi_serial.transport.base import AsyncTransport
+
+log = logging.getLogger("ipfi_serial")
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+class Connection:
+    """One end of a wire.
+
+    Made by :func:`ipfi_serial.aio.connect` or a :class:`Server`; close it, or use it in an
+    ``async with`` block.  Not thread-safe: use it on its event loop.
+
+    Attributes:
+        endpoint: what was opened; for a virtual port, what the other end can open.
+        interface: what this end serves.
+    """
+
+    def __init__(
+        self, transport: AsyncTransport, wire: Wire, interface: Interface, config: WireConfig
+    ) -> None:
+        self.endpoint: str = getattr(transport, "path", None) or transport.endpoint
+        self.interface = interface
+        self._config = config
+        self._wire = wire
+        self._directory = Directory(interface, framed=wire.framed)
+        self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
+        self._pump = AioPump(wire, transport, self._deliver)
+        self._notifications = Notifications(self, config)
+        self._serving = Serving(
+            self._pump, interface, self, config.max_depth, self._notifications.error
+        )
+        self._notifications.use(self._serving)
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reset: DeviceResetError | None = None
+        self._describing = asyncio.Lock()
+        self._closed: IpfiError | None = None
+        self._resolving: set[asyncio.Task[None]] = set()
+        self._pump.start()
+
+    # --- calls ---
+
+    async def call(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> Any:
+        """Call a procedure of the other end and return its answer.
+
+        Args:
+            procedure: its name or its index.
+            *arguments: what it takes; one bytes object for a raw procedure.
+            timeout_s: deadline in seconds; the configured default plus wire time if None.  When it
+                passes, or this task is cancelled, the other end is asked to stop.
+            result_type: annotation that the answer is checked against and converted to.
+            raw: whether bytes go in and out; None looks it up.
+
+        Raises:
+            CallTimeoutError: the deadline passed.
+            CallRefusedError: unknown procedure, wrong arguments, or a limit.
+            RemoteCallError: the handler raised.
+            CallCancelledError: the other end cancelled it.
+            ValueEncodeError: an argument cannot travel.
+            ValueCodecError: the answer is not a ``result_type``.
+            IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
+        """
+        handle = await self.start(
+            procedure, *arguments, timeout_s=timeout_s, result_type=result_type, raw=raw
+        )
+        return await handle.result_or_cancel()
+
+    async def start(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> CallHandle:
+        """Begin a call and return a handle; as :meth:`call`, without waiting for the answer."""
+        target = await self._target(procedure, raw)
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
+        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        return handle
+
+    async def start_partial(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> PartialCall:
+        """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
+        target = await self._target(procedure, raw)
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        payload = encode_arguments(arguments)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s, more=True))
+        return PartialCall(self._pump, handle, call)
+
+    def stream(
+        self,
+        procedure: str | int,
+        *arguments: Any,
+        timeout_s: float | None = None,
+        result_type: Any = Any,
+        raw: bool | None = None,
+    ) -> Stream:
+        """Call a streaming procedure: ``async for item in wire.stream("sequence", 5):``.
+
+        In an ``async with`` block, leaving early cancels it at the other end.  Args are those of
+        :meth:`call`; ``timeout_s`` is for the whole stream and None means that it may last for ever
+        as long as the line lives.
+        """
+
+        async def begin(stream: Stream) -> bool:
+            target = await self._target(procedure, raw)
+            payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
+            limit_s = float("inf") if timeout_s is None else timeout_s
+            call = self._new_call(target, limit_s, stream, streaming=True)
+            self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+            return target.raw
+
+        report_bytes = self._config.stream_buffer_bytes // 4
+        return Stream(self._pump, begin, result_type=result_type, report_bytes=report_bytes)
+
+    # --- events ---
+
+    async def emit(self, event: str | int, *arguments: Any, lossy: bool = False) -> None:
+        """Emit an event to the other end.
+
+        Args:
+            event: its name or its index.
+            *arguments: any data.
+            lossy: send it once and never again: for values that the next one replaces.
+
+        Raises:
+            CallRefusedError: the other end has no event of this name, or it is too large.
+            LocalProtocolError: lossy on a plain wire.
+            IpfiError: there is no session.
+        """
+        index = await self._event_index(event)
+        payload = encode_arguments(arguments)
+        self._pump.command(lambda wire, now_s: wire.emit(index, payload, now_s, lossy=lossy))
+
+    def on(self, event: str | int, handler: Callable[..., Any]) -> asyncio.Future[None]:
+        """Call ``handler`` with the arguments whenever the other end emits the event.
+
+        It may be a coroutine function.  Handlers of one wire run in order, one at a time.  Await
+        what this returns to be sure that the event's name was known.
+        """
+        subscriptions = self._notifications.subscriptions
+        return self._with_index(event, lambda index: subscriptions.add_handler(index, handler))
+
+    def off(self, event: str | int, handler: Callable[..., Any]) -> asyncio.Future[None]:
+        """Undo :meth:`on`."""
+        subscriptions = self._notifications.subscriptions
+        return self._with_index(event, lambda index: subscriptions.remove_handler(index, handler))
+
+    def events(self, event: str | int | None = None) -> EventStream:
+        """Iterate over the events of one kind, or over all, until the wire closes."""
+        subscriptions = self._notifications.subscriptions
+
+        async def begin(stream: EventStream) -> None:
+            stream.index = None if event is None else await self._event_index(event)
+            subscriptions.add_queue(stream)
+            if self._closed is not None:
+                stream.finish(self._closed)
+
+        return EventStream(begin, self._config.event_queue_size, subscriptions.remove_queue)
+
+    async def wait_event(self, event: str | int, timeout_s: float | None = None) -> EventArguments:
+        """Wait for the next event of a kind and return its arguments.
+
+        Args:
+            event: its name or its index.
+            timeout_s: in seconds; the default deadline of calls if None.
+
+        Raises:
+            CallTimeoutError: it did not come.
+            IpfiError: why the wire has closed.
+        """
+        wait_s = self._default_timeout_s if timeout_s is None else timeout_s
+        until_s = time.monotonic() + wait_s
+        async with self.events(event) as stream:
+            while (left_s := until_s - time.monotonic()) > 0:
+                if (received := await stream.get(left_s)) is not None:
+                    return received
+                if stream.ended is not None:
+                    raise stream.ended
+        raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
+
+    # --- callbacks; each may be a coroutine function ---
+
+    def on_reset(self, function: Callback) -> Callback:
+        """Call ``function`` (with the DeviceResetError, if it takes one) after the other end restarted.
+
+        The new session stands then: the place to repeat what was armed on the device.
+        """
+        return self._notifications.on("reset", function)
+
+    def on_text(self, function: Callback) -> Callback:
+        """Call ``function`` with each line of text that the other end prints or logs."""
+        return self._notifications.on("text", function)
+
+    def on_error(self, function: Callback) -> Callback:
+        """Call ``function`` with each exception of a handler."""
+        return self._notifications.on("error", function)
+
+    def on_close(self, function: Callback) -> Callback:
+        """Call ``function`` (with the reason, if it takes one) once the wire has closed."""
+        return self._notifications.on("close", function)
+
+    def on_end_of_input(self, function: Callback) -> Callback:
+        """Call ``function`` when the other end says that nothing more comes for now."""
+        return self._notifications.on("end_of_input", function)
+
+    # --- the wire ---
+
+    async def describe(self) -> list[Entry]:
+        """Return what the other end serves, asking it once.
+
+        Raises:
+            LocalProtocolError: a plain wire cannot be asked.
+            IpfiError: what :meth:`call` raises.
+        """
+        if not self._wire.framed:
+            raise LocalProtocolError("a plain wire does not describe itself: nothing is asked there")
+        async with self._describing:
+            manifest = self._directory.manifest
+            if manifest is None:
+                timeout_s = self._default_timeout_s
+                async with self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True) as items:
+                    values = [value async for value in items]
+                manifest = self._directory.learn(values, self._wire.peer_schema)
+        return list(manifest.entries)
+
+    async def end_of_input(self) -> None:
+        """Tell the other end that nothing more comes for now; the wire stays usable."""
+        self._pump.command(lambda wire, now_s: wire.end_of_input(now_s))
+
+    def stats(self) -> WireStats:
+        """Return what this wire has counted."""
+        return take_stats(self._wire, self._notifications.events_dropped)
+
+    @property
+    def established(self) -> bool:
+        """Whether calls can be made now."""
+        return self._wire.established
+
+    @property
+    def closed(self) -> bool:
+        """Whether the wire has closed for good."""
+        return self._closed is not None
+
+    async def wait_opened(self, timeout_s: float | None) -> bool:
+        """Wait until a session stands; return whether one does; raise why none ever will."""
+        await asyncio.wait((self._opened,), timeout=timeout_s)
+        if self._opened.done():
+            self._opened.result()
+        return self._opened.done()
+
+    async def close(self) -> None:
+        """Send what is queued, say goodbye and release the port.  Idempotent."""
+        if self._closed is None:
+            await self._pump.flush(self._config.close_timeout_s)
+        self.abandon()
+        await self._notifications.drain(self._config.close_timeout_s)
+
+    def abandon(self) -> None:
+        """Release the port at once, without waiting for what is queued."""
+        self._pump.close()
+        self._serving.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # --- inside ---
+
+    async def _target(self, procedure: str | int, raw: bool | None) -> Target:
+        target = self._directory.procedure(procedure)
+        if target is None:
+            await self.describe()
+            target = self._directory.procedure(procedure)
+        if target is None:
+            raise WireClosedError("the other end restarted while it described itself")
+        return target if raw is None else Target(target.index, raw)
+
+    def _with_index(
+        self, event: str | int, act: Callable[[int], None]
+    ) -> asyncio.Future[None]:
+        """Resolve an event and act: at once if it is known, else when the other end has told."""
+        loop = asyncio.get_running_loop()
+        target = self._directory.event(event)
+        if target is not None:
+            act(target.index)
+            done = loop.create_future()
+            done.set_result(None)
+            return done
+
+        async def resolve() -> None:
+            act(await self._event_index(event))
+
+        task = loop.create_task(resolve())
+        self._resolving.add(task)
+        task.add_done_callback(self._resolved)
+        return task
+
+    def _resolved(self, task: asyncio.Task[None]) -> None:
+        self._resolving.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("%s: an event handler was not registered: %s", self.endpoint, error)
+
+    async def _event_index(self, event: str | int) -> int:
+        target = self._directory.event(event)
+        if target is None:
+            await self.describe()
+            target = self._directory.event(event)
+        if target is None:
+            raise WireClosedError("the other end restarted while it described itself")
+        return target.index
+
+    def _new_call(
+        self, target: Target, timeout_s: float | None, owner: CallHandle | Stream, *, streaming: bool
+    ) -> OutgoingCall:
+        if timeout_s is None:
+            timeout_s = self._default_timeout_s
+        call = OutgoingCall(
+            target.index,
+            time.monotonic() + timeout_s,
+            streaming=streaming,
+            nested=SERVED_FOR.get() is self,
+            owner=owner,
+        )
+        owner.attach(call)
+        return call
+
+    def _deliver(self, events: list[WireEvent]) -> None:
+        """Pass on what the wire reported."""
+        for event in events:
+            match event:
+                case CallEnded(call, value, error):
+                    call.owner.finish(value, error)
+                case ItemReceived(call, value):
+                    call.owner.put(value)
+                case CallReceived(call):
+                    self._serving.start(call)
+                case CallCancelled(call):
+                    self._serving.cancel(call)
+                case RoomAvailable(call):
+                    call.owner.room.set()
+                case EventReceived(index):
+                    self._notifications.event(event, self._directory.event_name(index))
+                case SessionOpened():
+                    self._session_opened()
+                case SessionLost():
+                    self._session_lost(event)
+                case _:
+                    self._notifications.other(event)
+
+    def _session_opened(self) -> None:
+        self._directory.session_opened(self._wire.peer_schema)
+        if not self._opened.done():
+            self._opened.set_result(None)
+        if self._reset is not None:
+            self._notifications.notify("reset", self._reset)
+            self._reset = None
+
+    def _session_lost(self, event: SessionLost) -> None:
+        if isinstance(event.reason, DeviceResetError):
+            self._reset = event.reason
+        if event.final and self._closed is None:
+            self._closed = event.reason
+            if not self._opened.done():
+                self._opened.set_exception(event.reason)
+                self._opened.exception()  # connect() may have given up already
+            self._notifications.closed(event.reason)

@@ -1,0 +1,159 @@
+"""What happens unasked: events, text, errors, resets; each callback in order, in one task."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from ipfi_serial.aio.serving import SERVED_FOR, Serving
+from ipfi_serial.codec.values import ArgumentError
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.subscriptions import (
+    EventArguments,
+    Subscriptions,
+    decode_event,
+    takes_argument,
+)
+from ipfi_serial.engine.wire import WireEvent
+from ipfi_serial.errors import IpfiError
+from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, TextReceived
+
+log = logging.getLogger("ipfi_serial")
+device_log = logging.getLogger("ipfi_serial.device")
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+class Notifications:
+    """The callbacks of one connection.
+
+    Attributes:
+        subscriptions: handlers and queues of events.
+        events_dropped: events lost because handlers or readers were slow.
+    """
+
+    def __init__(self, connection: Any, config: WireConfig) -> None:
+        self._connection = connection
+        self._limit = config.event_queue_size
+        self._max_depth = config.max_depth
+        self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
+        self._jobs: deque[tuple[Callable[..., Any], tuple[Any, ...] | bytes]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._serving: Serving
+        self.subscriptions = Subscriptions()
+        self.events_dropped = 0
+
+    def use(self, serving: Serving) -> None:
+        """Run ordinary functions in the threads of ``serving``."""
+        self._serving = serving
+
+    def on(self, what: str, function: Callback) -> Callback:
+        """Register a callback."""
+        self._callbacks[what].append(function)
+        return function
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let the callbacks that are queued run, for at most so long."""
+        task = self._task
+        if task is not None and task is not asyncio.current_task():
+            _, pending = await asyncio.wait((task,), timeout=timeout_s)
+            for late in pending:
+                late.cancel()
+
+    def event(self, event: EventReceived, name: str | None) -> None:
+        """Queue an event for its handlers and readers."""
+        index, payload = event.index, event.payload
+        for queue in self.subscriptions.queues(index):
+            self._feed(queue, index, name, payload)
+        own = self._connection.interface.events.get(index)
+        functions = [own.function] if own is not None else []
+        for function in [*functions, *self.subscriptions.handlers(index)]:
+            if len(self._jobs) >= self._limit:
+                self._jobs.popleft()
+                self._count_drop(index)
+            self._queue(function, payload)
+
+    def other(self, event: WireEvent) -> None:
+        """Queue what else the wire reported."""
+        match event:
+            case TextReceived(text, level):
+                device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
+                self.notify("text", text)
+            case FaultNoted(text):
+                log.warning("%s: %s", self._connection.endpoint, text)
+            case EndOfInputReceived():
+                self.notify("end_of_input", None)
+
+    def error(self, error: Exception) -> None:
+        """Pass an exception of a handler on; it was logged."""
+        self.notify("error", error)
+
+    def closed(self, reason: IpfiError) -> None:
+        """End every reader and tell on_close."""
+        for queue in self.subscriptions.all_queues:
+            queue.finish(reason)
+        self.notify("close", reason)
+
+    def notify(self, what: str, argument: Any) -> None:
+        """Queue the callbacks of one sort."""
+        for function in self._callbacks[what]:
+            self._queue(function, (argument,) if takes_argument(function) else ())
+
+    # --- the one task ---
+
+    def _queue(self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes) -> None:
+        self._jobs.append((function, arguments))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        SERVED_FOR.set(self._connection)
+        try:
+            while self._jobs:
+                function, arguments = self._jobs.popleft()
+                try:
+                    await self._call(function, arguments)
+                except Exception as error:  # user code may raise anything
+                    log.warning("a callback failed: %s", error, exc_info=error)
+                    self.notify("error", error)
+        finally:
+            self._task = None
+
+    async def _call(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes
+    ) -> None:
+        if isinstance(arguments, bytes):
+            arguments = self.subscriptions.bind(function, arguments, self._max_depth)
+        if inspect.iscoroutinefunction(function):
+            await function(*arguments)
+            return
+        values = arguments
+        result = await self._serving.in_thread(lambda: function(*values))
+        if inspect.isawaitable(result):
+            await result
+
+    # --- inside ---
+
+    def _feed(self, queue: Any, index: int, name: str | None, payload: bytes) -> None:
+        try:
+            arguments = decode_event(payload, self._max_depth)
+        except ArgumentError as error:
+            log.warning("event %d cannot be read: %s", index, error)
+            return
+        if not queue.put(EventArguments.of(index, name, arguments)):
+            self._count_drop(index)
+
+    def _count_drop(self, index: int) -> None:
+        self.events_dropped += 1
+        if self.events_dropped in (1, 10, 100) or self.events_dropped % 1000 == 0:
+            log.warning(
+                "%s: %d events dropped so far, the last one %d: a handler or reader is too slow",
+                self._connection.endpoint,
+                self.events_dropped,
+                index,
+            )

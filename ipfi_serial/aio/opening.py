@@ -1,0 +1,127 @@
+"""connect(): an endpoint string in, a connection out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from ipfi_serial.aio.connection import Connection
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
+from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport, parse_endpoint
+from ipfi_serial.transport.endpoint import Link as LinkKind
+
+
+class Closable(Protocol):
+    """What can be closed."""
+
+    async def close(self) -> None:
+        """Release it."""
+
+
+Opened = TypeVar("Opened", bound=Closable)
+
+
+class Opening(Generic[Opened]):
+    """Something that is being opened: await it, or use it in an ``async with`` block."""
+
+    def __init__(self, open_it: Callable[[], Coroutine[Any, Any, Opened]]) -> None:
+        self._open_it = open_it
+        self._opened: Opened | None = None
+
+    def __await__(self) -> Generator[Any, None, Opened]:
+        return self._open_it().__await__()
+
+    async def __aenter__(self) -> Opened:
+        self._opened = await self._open_it()
+        return self._opened
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+
+def connect(
+    endpoint: str | Endpoint | AsyncTransport,
+    interface: Interface | None = None,
+    *,
+    baud: int = 115200,
+    connect_timeout_s: float | None = None,
+    link: LinkKind | None = None,
+    role: Role = "host",
+    can_call: bool = True,
+    config: WireConfig | None = None,
+    **serial: Any,
+) -> Opening[Connection]:
+    """Open a line and make the handshake: ``await`` it, or ``async with connect(...) as wire:``.
+
+    Args and errors are those of :func:`ipfi_serial.connect`.
+    """
+
+    async def open_it() -> Connection:
+        config_ = adjusted(config, can_call=can_call)
+        transport, kind = await _open(endpoint, connect_timeout_s, baud, serial)
+        return await _join(
+            transport,
+            interface if interface is not None else Interface(),
+            config_,
+            framed=(link or kind) == "framed",
+            role=role,
+            connect_timeout_s=connect_timeout_s,
+        )
+
+    return Opening(open_it)
+
+
+async def _join(
+    transport: AsyncTransport,
+    interface: Interface,
+    config: WireConfig,
+    *,
+    framed: bool,
+    role: Role,
+    connect_timeout_s: float | None,
+) -> Connection:
+    """Make a connection on an open transport and wait for its session."""
+    wire = build_wire(
+        interface,
+        config,
+        framed=framed,
+        role=role,
+        bytes_per_s=transport.bytes_per_s,
+        random_u32=lambda: secrets.randbits(32),
+    )
+    connection = Connection(transport, wire, interface, config)
+    if role == "device" and connect_timeout_s is None:
+        return connection
+    if connect_timeout_s is None:
+        connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
+    try:
+        if not await connection.wait_opened(connect_timeout_s):
+            raise connect_error(connection.stats(), connection.endpoint, connect_timeout_s)
+    except BaseException:
+        connection.abandon()
+        raise
+    return connection
+
+
+async def _open(
+    endpoint: str | Endpoint | AsyncTransport,
+    connect_timeout_s: float | None,
+    baud: int,
+    serial: dict[str, Any],
+) -> tuple[AsyncTransport, LinkKind]:
+    if not isinstance(endpoint, str | Endpoint):
+        return endpoint, "framed"
+    parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+    limit = {} if connect_timeout_s is None else {"connect_timeout_s": connect_timeout_s}
+    return await open_async_transport(parsed, baud=baud, **limit, **serial), parsed.link

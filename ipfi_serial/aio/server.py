@@ -1,0 +1,148 @@
+"""listen(): serves one interface to everybody who connects."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from types import TracebackType
+from typing import Self
+
+from ipfi_serial.aio.connection import Connection
+from ipfi_serial.aio.opening import Opening
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.setup import Role, adjusted, build_wire
+from ipfi_serial.errors import CallTimeoutError, IpfiError, TransportError, WireClosedError
+from ipfi_serial.transport import AsyncListener, AsyncTransport, parse_endpoint
+from ipfi_serial.transport.endpoint import Link as LinkKind
+
+log = logging.getLogger("ipfi_serial")
+
+
+class Server:
+    """Accepts connections until it is closed.
+
+    Attributes:
+        address: what others connect to, with the real port: "tcp:127.0.0.1:40001".
+        interface: what every connection serves.
+        wires: the connections that are open now.
+    """
+
+    def __init__(
+        self,
+        listener: AsyncListener,
+        interface: Interface,
+        config: WireConfig,
+        link: LinkKind,
+        role: Role,
+    ) -> None:
+        self.address = listener.address
+        self.interface = interface
+        self.wires: list[Connection] = []
+        self._listener = listener
+        self._config = config
+        self._framed = link == "framed"
+        self._role: Role = role
+        self._fresh: asyncio.Queue[Connection | None] = asyncio.Queue()
+        self._closed = False
+        self._task = asyncio.get_running_loop().create_task(self._accept_all())
+
+    async def accept(self, timeout_s: float | None = None) -> Connection:
+        """Return the next connection that this method has not returned yet.
+
+        Raises:
+            CallTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
+            WireClosedError: the server was closed.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = None if self._closed else await self._fresh.get()
+        except TimeoutError:
+            raise CallTimeoutError(
+                f"nobody connected within {timeout_s} s", may_have_executed=False
+            ) from None
+        if connection is None:
+            self._fresh.put_nowait(None)  # for the next one who waits
+            raise WireClosedError("the server was closed")
+        return connection
+
+    async def close(self) -> None:
+        """Stop listening and close every connection.  Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._listener.close()
+        await asyncio.wait((self._task,))
+        self._fresh.put_nowait(None)
+        wires, self.wires = self.wires, []
+        for wire in wires:
+            await wire.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _accept_all(self) -> None:
+        while not self._closed:
+            try:
+                transport = await self._listener.accept(None)
+            except TransportError as error:
+                if not self._closed:
+                    log.warning("%s: no more connections: %s", self.address, error)
+                return
+            try:
+                self._serve(transport)
+            except IpfiError as error:
+                log.warning("%s: a connection failed: %s", self.address, error)
+
+    def _serve(self, transport: AsyncTransport) -> None:
+        wire = build_wire(
+            self.interface,
+            self._config,
+            framed=self._framed,
+            role=self._role,
+            bytes_per_s=transport.bytes_per_s,
+            random_u32=lambda: secrets.randbits(32),
+        )
+        connection = Connection(transport, wire, self.interface, self._config)
+        self.wires.append(connection)
+        self._fresh.put_nowait(connection)
+
+        async def forget() -> None:
+            """Drop a connection that has closed, and release its port."""
+            if connection in self.wires:
+                self.wires.remove(connection)
+            await connection.close()
+
+        connection.on_close(forget)
+
+
+def listen(
+    endpoint: str,
+    interface: Interface | None = None,
+    *,
+    link: LinkKind | None = None,
+    role: Role = "device",
+    can_call: bool = True,
+    config: WireConfig | None = None,
+) -> Opening[Server]:
+    """Serve an interface to everybody who connects: ``async with listen(...) as server:``.
+
+    Args and errors are those of :func:`ipfi_serial.listen`.
+    """
+
+    async def open_it() -> Server:
+        kind = link or parse_endpoint(endpoint).link
+        served = interface if interface is not None else Interface()
+        settings = adjusted(config, can_call=can_call)
+        return Server(AsyncListener(endpoint), served, settings, kind, role)
+
+    return Opening(open_it)
