@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -58,6 +59,9 @@ class PySerialSource:
     def close(self) -> None:
         """See :class:`Source`."""
         self._port.close()
+        log = getattr(getattr(self._port, "formatter", None), "output", None)
+        if log not in (None, sys.stderr):  # the file of spy://, which pyserial forgets
+            log.close()
 
 
 class SocketSource:
@@ -143,7 +147,7 @@ class _ThreadedLine:
         while not self.is_closing:
             try:
                 data = self._source.receive()
-            except (OSError, ValueError, TypeError, AttributeError) as error:  # pyserial #203, #713
+            except Exception as error:  # noqa: BLE001 pyserial raises anything (its #203, #713)
                 self._lose(error)
                 return
             if data:
@@ -165,7 +169,7 @@ class _ThreadedLine:
                 break
             try:
                 self._source.send(data)
-            except (OSError, ValueError, TypeError, AttributeError) as error:
+            except Exception as error:  # noqa: BLE001 as above: the loss must not go unseen
                 self._lose(error)
                 break
             with self.changed:

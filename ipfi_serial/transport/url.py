@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import serial
 
-from ipfi_serial.errors import PortNotFoundError, TransportError
+from ipfi_serial.errors import PortNotFoundError
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.ports import port_names
 from ipfi_serial.transport.threaded import POLL_S, PySerialSource
@@ -38,7 +38,7 @@ def _grep(endpoint: Endpoint) -> str:
         return str(serial.serial_for_url(endpoint.path, do_not_open=True).port)
     except serial.SerialException as error:
         raise PortNotFoundError(endpoint.path, port_names()) from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise explain(endpoint.path, error) from error
 
 
@@ -53,9 +53,7 @@ def open_url(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
         port.timeout = POLL_S
         keep_what_was_received(port, options)
         port.open()
-    except TransportError:
-        raise
-    except (serial.SerialException, OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # its handlers raise all of them
         raise explain(endpoint.path, error) from error
     return PySerialSource(port)
 
