@@ -86,12 +86,7 @@ UnknownTypes = Literal["error", "skip_byte", "skip_message"]
 _Unpack = Callable[[bytes, int], tuple[int, int, int]]
 _Header = tuple[_Unpack, int, Terminator]
 
-_EXTENSIONS: Final = (
-    MessageKind.EVENT,
-    MessageKind.ERROR,
-    MessageKind.CANCEL,
-    MessageKind.GRANT,
-)
+_EXTENSIONS: Final = tuple(kind for kind in MessageKind if kind >= MessageKind.EVENT)
 _TERMINATION: Final = Message(MessageKind.TERMINATION, 0, 0, Terminator.COMPLETE, b"")
 _END_OF_INPUT: Final = Message(MessageKind.END_OF_INPUT, 0, 0, Terminator.COMPLETE, b"")
 

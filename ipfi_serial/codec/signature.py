@@ -6,6 +6,7 @@ traceback.  docs/protocol.md, sections 1.1 and 1.5.
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 import types
@@ -297,7 +298,9 @@ def _tuple_decoder(wires: tuple[TypeForm, ...]) -> Callable[[bytes], tuple[Value
 
 def _readable(complaint: str) -> str:
     """Return msgspec's text in the form of ours."""
-    return (complaint[:1].lower() + complaint[1:]).replace("`", "").replace("$", "")
+    first, space, rest = complaint.partition(" ")
+    first = first.lower() if first.istitle() else first
+    return (first + space + rest).replace("`", "")
 
 
 def describe_signature(function: Callable[..., object], *, injected: type | None = None) -> str:
@@ -329,6 +332,12 @@ def _described_parameter(parameter: Parameter) -> str:
         text += f": {type_name(parameter.annotation)}"
     if parameter.default is Parameter.empty:
         return text
-    default = repr(parameter.default)
-    default = default if len(default) <= _LONGEST_DEFAULT else "..."
+    default = _described_default(parameter.default)
     return f"{text} = {default}" if typed else f"{text}={default}"
+
+
+def _described_default(default: object) -> str:
+    if isinstance(default, enum.Enum):
+        return f"{type(default).__name__}.{default.name}"
+    text = repr(default)
+    return text if len(text) <= _LONGEST_DEFAULT else "..."

@@ -42,6 +42,7 @@ class ValueEncodeError(LocalProtocolError, ValueError):
 _ATOMS: Final = frozenset((int, float, str, bytes, bool, type(None)))  # as they are
 _ATOM_BASES: Final[tuple[Any, ...]] = (str, bytes, int, float)
 _atoms_only = _ATOMS.issuperset
+_UNENCODABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -51,12 +52,15 @@ def encode_arguments(arguments: tuple[Any, ...] | list[Any]) -> bytes:
     Raises:
         ValueEncodeError: one of them cannot travel.
     """
-    for argument in arguments:
-        if type(argument) not in _ATOMS:
-            encoded = encode_value(arguments)
-            break
-    else:
-        encoded = _encoded(arguments)
+    try:
+        for argument in arguments:
+            if type(argument) not in _ATOMS:
+                encoded = _encode(_travelling(arguments))
+                break
+        else:
+            encoded = _encode(arguments)
+    except _UNENCODABLE as error:
+        raise _refusal(error) from error
     count = len(arguments)
     if count <= MAX_COUNT_OF_FIXARRAY:
         return encoded[1:]
@@ -71,18 +75,15 @@ def encode_value(value: Value) -> bytes:
             object of an unknown class, a container that contains itself.
     """
     try:
-        return _encoded(value if type(value) in _ATOMS else _travelling(value))
-    except RecursionError:
-        raise ValueEncodeError("a value nests too deep, or contains itself") from None
+        return _encode(value if type(value) in _ATOMS else _travelling(value))
+    except _UNENCODABLE as error:
+        raise _refusal(error) from error
 
 
-def _encoded(travelling: Value) -> bytes:
-    try:
-        return _encode(travelling)
-    except RecursionError:
-        raise ValueEncodeError("a value nests too deep, or contains itself") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueEncodeError(f"a value cannot travel: {error}") from error
+def _refusal(error: Exception) -> ValueEncodeError:
+    if isinstance(error, RecursionError):
+        return ValueEncodeError("a value nests too deep, or contains itself")
+    return ValueEncodeError(f"a value cannot travel: {error}")
 
 
 def _travelling(value: Value) -> Value:
@@ -104,8 +105,11 @@ def _travelling(value: Value) -> Value:
 
 
 def _travelling_key(key: Value) -> Value:
-    travelling = _travelling(key)
-    return tuple(travelling) if isinstance(travelling, list) else travelling
+    return _hashable(_travelling(key))
+
+
+def _hashable(travelling: Value) -> Value:
+    return tuple(map(_hashable, travelling)) if isinstance(travelling, list) else travelling
 
 
 def _travelling_object(value: Value) -> Value:
@@ -143,7 +147,10 @@ def value_decoder(wanted: TypeForm) -> Callable[[bytes, int], Value]:
     Raises:
         ConfigError: values of this type cannot travel.
     """
-    return _value_decoder(wanted, repr(wanted))
+    try:
+        return _value_decoder(wanted, repr(wanted))
+    except TypeError:  # unhashable: Annotated with a list
+        return _value_decoder.__wrapped__(wanted, "")
 
 
 @lru_cache(maxsize=1024)

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ipfi_serial.codec.header import MAX_HEADER_BYTES, MAX_INDEX
 from ipfi_serial.codec.message import (
-    MAX_HEADER_BYTES,
-    MAX_INDEX,
     Message,
     MessageDecoder,
     MessageKind,
