@@ -13,7 +13,7 @@ The tree; the name says who broke the rule::
     │   └── LinkMismatchError     one end is framed, the other one plain
     ├── HandshakeRefusedError     the other end does not want this session
     ├── LinkLostError             nothing valid is heard any more
-    │   └── ConnectTimeoutError   nothing valid was heard before the connect deadline (a TimeoutError)
+    │   └── ConnectTimeoutError   no handshake before the connect deadline (a TimeoutError)
     ├── DeviceResetError          the other end restarted
     ├── WireClosedError           this wire was closed, here or there
     └── CallError                 one call failed; the wire goes on
@@ -53,7 +53,9 @@ class IpfiError(Exception):
         return (_rebuild, (type(self), self.args, self.__dict__.copy()))
 
 
-def _rebuild(kind: type[IpfiError], args: tuple[object, ...], facts: dict[str, object]) -> IpfiError:
+def _rebuild(
+    kind: type[IpfiError], args: tuple[object, ...], facts: dict[str, object]
+) -> IpfiError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(facts)

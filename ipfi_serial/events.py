@@ -1,7 +1,7 @@
 """What the core reports upward: frozen, comparable; imports only errors.
 
-The link reports sessions, text and (as plain ``bytes``) the stream; the wire above it reports calls,
-answers and events to a shell.
+The link reports sessions, text and (as plain ``bytes``) the stream; the wire above it reports
+calls, answers and events to a shell.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ class TextReceived:
 LinkEvent = bytes | SessionOpened | SessionLost | LossyReceived | TextReceived
 
 # --- the wire ---
-# What a wire reports beyond sessions and text is defined where its subjects live, in engine/calls.py:
-# CallEnded, ItemReceived, CallReceived, CallCancelled, CreditAvailable, EventReceived.
+# What it reports about calls is defined beside them, in engine/calls.py.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The engine room of the blocking shell: joins a wire to a transport and to real time.
 
 One lock guards the wire.  One thread at a time reads the transport, the leader: a caller that waits
-for an answer reads for itself, so that no other thread must be woken, and a thread of the pump reads
-when nobody waits.  Events are handed over after the lock is released.
+for an answer reads for itself, so that no other thread must be woken, and a thread of the pump
+reads when nobody waits.  Events are handed over after the lock is released.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Pump:
         return result
 
     def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
-        """Wait until ``waiter.ready``; return whether it is, after at most ``timeout_s`` seconds."""
+        """Wait until ``waiter.ready``, at most ``timeout_s`` seconds; return whether it is."""
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not waiter.ready:
             if self._leading.acquire(blocking=False):
@@ -106,7 +106,7 @@ class Pump:
         return waiter.ready
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything queued has left (framed: was acknowledged); return whether it did."""
+        """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""
         until_s = time.monotonic() + timeout_s
         flushed = _Flushed()
         while not self._is_flushed():

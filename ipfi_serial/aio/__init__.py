@@ -1,7 +1,7 @@
 """The same for asyncio: connect, call, stream and serve on the running event loop, without threads.
 
-Names are those of the blocking shell, with ``await`` and ``async for``.  Cancelling a task that waits
-for a call cancels the call at the other end.
+Names are those of the blocking shell, with ``await`` and ``async for``.  Cancelling a task that
+waits for a call cancels the call at the other end.
 """
 
 from ipfi_serial.aio.connection import Connection

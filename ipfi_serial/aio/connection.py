@@ -14,6 +14,7 @@ from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.aio.serving import SERVED_FOR, Serving
 from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.calls import (
@@ -84,11 +85,11 @@ class Connection:
     async def call(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
-    ) -> Any:
+    ) -> Value:
         """Call a procedure of the other end and return its answer.
 
         Args:
@@ -116,9 +117,9 @@ class Connection:
     async def start(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting for the answer."""
@@ -132,9 +133,9 @@ class Connection:
     async def start_partial(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
@@ -148,9 +149,9 @@ class Connection:
     def stream(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> Stream:
         """Call a streaming procedure: ``async for item in wire.stream("sequence", 5):``.
@@ -173,7 +174,7 @@ class Connection:
 
     # --- events ---
 
-    async def emit(self, event: str | int, *arguments: Any, lossy: bool = False) -> None:
+    async def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
         """Emit an event to the other end.
 
         Args:
@@ -240,9 +241,10 @@ class Connection:
     # --- callbacks; each may be a coroutine function ---
 
     def on_reset(self, function: Callback) -> Callback:
-        """Call ``function`` (with the DeviceResetError, if it takes one) after the other end restarted.
+        """Call ``function`` after the other end restarted, when the new session stands.
 
-        The new session stands then: the place to repeat what was armed on the device.
+        It gets the DeviceResetError, if it takes an argument, and is the place to repeat what was
+        armed on the device.
         """
         return self._notifications.on("reset", function)
 
@@ -272,7 +274,9 @@ class Connection:
             IpfiError: what :meth:`call` raises.
         """
         if not self._wire.framed:
-            raise LocalProtocolError("a plain wire does not describe itself: nothing is asked there")
+            raise LocalProtocolError(
+                "a plain wire does not describe itself: nothing is asked there"
+            )
         async with self._describing:
             manifest = self._directory.manifest
             if manifest is None:
@@ -341,9 +345,7 @@ class Connection:
             raise WireClosedError("the other end restarted while it described itself")
         return target if raw is None else Target(target.index, raw)
 
-    def _with_index(
-        self, event: str | int, act: Callable[[int], None]
-    ) -> asyncio.Future[None]:
+    def _with_index(self, event: str | int, act: Callable[[int], None]) -> asyncio.Future[None]:
         """Resolve an event and act: at once if it is known, else when the other end has told."""
         loop = asyncio.get_running_loop()
         target = self._directory.event(event)
@@ -376,7 +378,12 @@ class Connection:
         return target.index
 
     def _new_call(
-        self, target: Target, timeout_s: float | None, owner: CallHandle | Stream, *, streaming: bool
+        self,
+        target: Target,
+        timeout_s: float | None,
+        owner: CallHandle | Stream,
+        *,
+        streaming: bool,
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s

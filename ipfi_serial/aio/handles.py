@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ipfi_serial.aio.pump import AioPump
+from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import decode_value, encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
@@ -20,14 +21,14 @@ class CallHandle:
 
     __slots__ = ("_call", "_future", "_pump", "_raw", "_result_type")
 
-    def __init__(self, pump: AioPump, *, raw: bool, result_type: Any) -> None:
+    def __init__(self, pump: AioPump, *, raw: bool, result_type: TypeForm) -> None:
         self._pump = pump
         self._raw = raw
         self._result_type = result_type
         self._future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._call: OutgoingCall
 
-    async def result(self, timeout_s: float | None = None) -> Any:
+    async def result(self, timeout_s: float | None = None) -> Value:
         """Wait for the answer and return it.
 
         Args:
@@ -45,14 +46,14 @@ class CallHandle:
             await asyncio.wait((self._future,), timeout=timeout_s)
             if not self._future.done():
                 raise CallTimeoutError(
-                    f"no answer within {timeout_s} s of waiting; the call goes on until its deadline",
+                    f"no answer within {timeout_s} s; the call goes on until its deadline",
                     may_have_executed=self._call.handed_over,
                 )
         value = await asyncio.shield(self._future)
         return value if self._raw else decode_value(value, self._result_type)
 
-    async def result_or_cancel(self) -> Any:
-        """Wait for the answer; cancel the call at the other end if the waiting task is cancelled."""
+    async def result_or_cancel(self) -> Value:
+        """Wait for the answer; a cancelled task cancels the call at the other end."""
         try:
             value = await self._future
         except asyncio.CancelledError:
@@ -94,7 +95,7 @@ class PartialCall:
         self._handle = handle
         self._call = call
 
-    async def send(self, *values: Any) -> None:
+    async def send(self, *values: Value) -> None:
         """Send whole argument values.
 
         Raises:
@@ -111,7 +112,7 @@ class PartialCall:
         """
         self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=True))
 
-    async def finish(self, *values: Any) -> CallHandle:
+    async def finish(self, *values: Value) -> CallHandle:
         """Send the last values, if any, and return the handle to wait on.
 
         Raises:
@@ -155,7 +156,7 @@ class Stream(_Waiting):
         pump: AioPump,
         begin: Callable[[Stream], Awaitable[bool]],
         *,
-        result_type: Any,
+        result_type: TypeForm,
         report_bytes: int,
     ) -> None:
         self._pump = pump
@@ -170,7 +171,7 @@ class Stream(_Waiting):
         self._call: OutgoingCall | None = None
 
     async def start(self) -> Self:
-        """Make the call now rather than when the first value is asked for; ``await`` does the same."""
+        """Make the call now, not when the first value is asked for; ``await`` does the same."""
         begin, self._begin = self._begin, None
         if begin is not None:
             self._raw = await begin(self)
@@ -179,10 +180,10 @@ class Stream(_Waiting):
     def __await__(self) -> Generator[Any, None, Self]:
         return self.start().__await__()
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Value]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Value:
         """Return the next value; waits for it.
 
         Raises:

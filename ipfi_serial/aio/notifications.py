@@ -7,13 +7,15 @@ import inspect
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ipfi_serial.aio.serving import SERVED_FOR, Serving
 from ipfi_serial.codec.values import ArgumentError
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.subscriptions import (
     EventArguments,
+    Reader,
     Subscriptions,
     decode_event,
     takes_argument,
@@ -24,6 +26,14 @@ from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, Te
 
 log = logging.getLogger("ipfi_serial")
 device_log = logging.getLogger("ipfi_serial.device")
+
+
+class Served(Protocol):
+    """The connection that the callbacks belong to."""
+
+    endpoint: str
+    interface: Interface
+
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
@@ -37,7 +47,7 @@ class Notifications:
         events_dropped: events lost because handlers or readers were slow.
     """
 
-    def __init__(self, connection: Any, config: WireConfig) -> None:
+    def __init__(self, connection: Served, config: WireConfig) -> None:
         self._connection = connection
         self._limit = config.event_queue_size
         self._max_depth = config.max_depth
@@ -88,6 +98,8 @@ class Notifications:
                 log.warning("%s: %s", self._connection.endpoint, text)
             case EndOfInputReceived():
                 self.notify("end_of_input", None)
+            case _:
+                log.error("%s: nobody takes %r", self._connection.endpoint, event)
 
     def error(self, error: Exception) -> None:
         """Pass an exception of a handler on; it was logged."""
@@ -99,7 +111,7 @@ class Notifications:
             queue.finish(reason)
         self.notify("close", reason)
 
-    def notify(self, what: str, argument: Any) -> None:
+    def notify(self, what: str, argument: object) -> None:
         """Queue the callbacks of one sort."""
         for function in self._callbacks[what]:
             self._queue(function, (argument,) if takes_argument(function) else ())
@@ -118,15 +130,13 @@ class Notifications:
                 function, arguments = self._jobs.popleft()
                 try:
                     await self._call(function, arguments)
-                except Exception as error:  # user code may raise anything
+                except Exception as error:
                     log.warning("a callback failed: %s", error, exc_info=error)
                     self.notify("error", error)
         finally:
             self._task = None
 
-    async def _call(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes
-    ) -> None:
+    async def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes) -> None:
         if isinstance(arguments, bytes):
             arguments = self.subscriptions.bind(function, arguments, self._max_depth)
         if inspect.iscoroutinefunction(function):
@@ -139,7 +149,7 @@ class Notifications:
 
     # --- inside ---
 
-    def _feed(self, queue: Any, index: int, name: str | None, payload: bytes) -> None:
+    def _feed(self, queue: Reader, index: int, name: str | None, payload: bytes) -> None:
         try:
             arguments = decode_event(payload, self._max_depth)
         except ArgumentError as error:

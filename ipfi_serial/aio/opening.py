@@ -1,11 +1,11 @@
-"""connect(): an endpoint string in, a connection out."""
+"""Opens a line by its endpoint string and makes the handshake."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from ipfi_serial.aio.connection import Connection
 from ipfi_serial.config import WireConfig
@@ -14,6 +14,8 @@ from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
 from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
+from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
+from ipfi_serial.transport.uart import SerialSettings
 
 
 class Closable(Protocol):
@@ -54,13 +56,12 @@ def connect(
     endpoint: str | Endpoint | AsyncTransport,
     interface: Interface | None = None,
     *,
-    baud: int = 115200,
     connect_timeout_s: float | None = None,
     link: LinkKind | None = None,
     role: Role = "host",
     can_call: bool = True,
     config: WireConfig | None = None,
-    **serial: Any,
+    **serial: Unpack[SerialSettings],
 ) -> Opening[Connection]:
     """Open a line and make the handshake: ``await`` it, or ``async with connect(...) as wire:``.
 
@@ -69,7 +70,7 @@ def connect(
 
     async def open_it() -> Connection:
         config_ = adjusted(config, can_call=can_call)
-        transport, kind = await _open(endpoint, connect_timeout_s, baud, serial)
+        transport, kind = await _open(endpoint, connect_timeout_s, serial)
         return await _join(
             transport,
             interface if interface is not None else Interface(),
@@ -117,11 +118,11 @@ async def _join(
 async def _open(
     endpoint: str | Endpoint | AsyncTransport,
     connect_timeout_s: float | None,
-    baud: int,
-    serial: dict[str, Any],
+    serial: SerialSettings,
 ) -> tuple[AsyncTransport, LinkKind]:
     if not isinstance(endpoint, str | Endpoint):
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-    limit = {} if connect_timeout_s is None else {"connect_timeout_s": connect_timeout_s}
-    return await open_async_transport(parsed, baud=baud, **limit, **serial), parsed.link
+    limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s
+    transport = await open_async_transport(parsed, connect_timeout_s=limit_s, **serial)
+    return transport, parsed.link

@@ -69,7 +69,7 @@ class AioPump:
         return result
 
     async def flush(self, timeout_s: float) -> bool:
-        """Wait until everything queued has left (framed: was acknowledged); return whether it did."""
+        """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""
         until_s = time.monotonic() + timeout_s
         while self._unsent or not self._wire.flushed:
             left_s = until_s - time.monotonic()

@@ -1,4 +1,4 @@
-"""listen(): serves one interface to everybody who connects."""
+"""Serves one interface to everybody who connects."""
 
 from __future__ import annotations
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 from ipfi_serial.aio.pump import AioPump
+from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import ArgumentError, ValueEncodeError
 from ipfi_serial.engine.calls import ErrorCode, IncomingCall
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Interface, Procedure
 from ipfi_serial.engine.serving import decode_arguments, describe_failure, encode_result
+from ipfi_serial.engine.wire import Wire
 from ipfi_serial.workers import Workers
 
 log = logging.getLogger("ipfi_serial")
@@ -31,16 +34,14 @@ class Deferred:
         self._procedure = procedure
         self._call = call
 
-    def reply(self, value: Any = None) -> None:
+    def reply(self, value: Value = None) -> None:
         """Answer with a value; ignored if the call has ended."""
         self._serving.on_loop(lambda: self._serving.answer(self._procedure, self._call, value))
 
     def fail(self, message: str) -> None:
         """Answer with an error, which reaches the caller as RemoteCallError."""
         self._serving.on_loop(
-            lambda: self._serving.fail(
-                self._call, ErrorCode.HANDLER_FAILED, message, executed=True
-            )
+            lambda: self._serving.fail(self._call, ErrorCode.HANDLER_FAILED, message, executed=True)
         )
 
 
@@ -105,7 +106,7 @@ class Serving:
         else:
             self._loop.call_soon_threadsafe(job)
 
-    def answer(self, procedure: Procedure, call: IncomingCall, value: Any) -> None:
+    def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
         """Send a result, or the error that it cannot travel."""
         try:
             data = encode_result(procedure, value)
@@ -120,7 +121,7 @@ class Serving:
             lambda wire, _: wire.callee.fail(call, code, text, may_have_executed=executed)
         )
 
-    async def in_thread(self, function: Callable[[], Any]) -> Any:
+    async def in_thread(self, function: Callable[[], Value]) -> Value:
         """Run blocking code in a thread of its own and return what it returns."""
         future: asyncio.Future[Any] = self._loop.create_future()
 
@@ -143,15 +144,13 @@ class Serving:
         except asyncio.CancelledError:
             if not call.cancelled:
                 self.fail(call, ErrorCode.CANCELLED, "the handler was cancelled", executed=True)
-        except Exception as error:  # a handler may raise anything
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything
             self._report(procedure, call, error)
         finally:
             self._pump.command(lambda wire, _: wire.callee.worker_done(call))
 
     async def _serve(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> None:
-        context = CallContext(
-            self._connection, call, lambda: self._defer(procedure, call, served)
-        )
+        context = CallContext(self._connection, call, lambda: self._defer(procedure, call, served))
         try:
             arguments, keywords = decode_arguments(
                 procedure, bytes(call.arguments), context, self._max_depth
@@ -175,23 +174,23 @@ class Serving:
         return Deferred(self, procedure, call)
 
     async def _stream(
-        self, procedure: Procedure, call: IncomingCall, served: ServedCall, values: Any
+        self, procedure: Procedure, call: IncomingCall, served: ServedCall, values: Value
     ) -> None:
         """Send a generator's values as there is room for them."""
+        source: AsyncGenerator[Value, None]
         source = values if procedure.is_async else self._from_thread(values)
         async with contextlib.aclosing(source):
             async for value in source:
                 data = encode_result(procedure, value)
-                while not self._pump.command(lambda wire, _, d=data: _send_item(wire, call, d)):
+                if not self._pump.command(partial(_send, call, data)):
                     await served.room.wait()
                     served.room.clear()
-                    break
         self._pump.command(lambda wire, _: wire.callee.end_stream(call))
 
-    async def _from_thread(self, values: Iterator[Any]) -> AsyncIterator[Any]:
+    async def _from_thread(self, values: Iterator[Value]) -> AsyncGenerator[Value, None]:
         """Take the values of an ordinary generator in a thread."""
         end = object()
-        while (value := await self.in_thread(lambda: next(values, end))) is not end:
+        while (value := await self.in_thread(partial(next, values, end))) is not end:
             yield value
 
     def _report(self, procedure: Procedure, call: IncomingCall, error: Exception) -> None:
@@ -201,7 +200,7 @@ class Serving:
         self._on_error(error)
 
 
-def _settle(future: asyncio.Future[Any], outcome: Any, failed: bool) -> None:  # noqa: FBT001 - call_soon passes no keywords
+def _settle(future: asyncio.Future[Any], outcome: Value, failed: bool) -> None:
     if future.done():
         return
     if failed:
@@ -210,8 +209,7 @@ def _settle(future: asyncio.Future[Any], outcome: Any, failed: bool) -> None:  #
         future.set_result(outcome)
 
 
-def _send_item(wire: Any, call: IncomingCall, data: bytes) -> bool:
+def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:
     """Send one value of a stream; return whether the next may follow at once."""
     wire.callee.send_item(call, data)
-    room: bool = wire.callee.has_room(call)
-    return room
+    return wire.callee.has_room(call)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ipfi_serial.codec.signature import Signature
+from ipfi_serial.errors import IpfiError
 
 _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -20,18 +21,18 @@ class EventArguments(tuple[Any, ...]):
     """The arguments of one received event: a tuple that knows which event it was.
 
     Attributes:
-        index: the event's index.
+        event_index: the event's index (``index`` is a method of every tuple).
         name: its name, or None if this wire does not know it.
     """
 
-    index: int
+    event_index: int
     name: str | None
 
     @classmethod
     def of(cls, index: int, name: str | None, arguments: tuple[Any, ...]) -> EventArguments:
         """Make one."""
         event = cls(arguments)
-        event.index = index
+        event.event_index = index
         event.name = name
         return event
 
@@ -39,6 +40,22 @@ class EventArguments(tuple[Any, ...]):
     def args(self) -> tuple[Any, ...]:
         """The arguments as a plain tuple."""
         return tuple(self)
+
+
+class Reader(Protocol):
+    """What takes the events of one kind, or all.
+
+    Attributes:
+        index: which event; None takes every one.
+    """
+
+    index: int | None
+
+    def put(self, event: EventArguments) -> bool:
+        """Queue one event; return False if the oldest had to go."""
+
+    def finish(self, reason: IpfiError) -> None:
+        """Note that the wire has closed."""
 
 
 class EventQueue:
@@ -91,7 +108,7 @@ class Subscriptions:
     def __init__(self) -> None:
         self._signatures: dict[Callable[..., Any], Signature] = {}
         self._handlers: dict[int, list[Callable[..., Any]]] = {}
-        self._queues: list[Any] = []
+        self._queues: list[Reader] = []
 
     def add_handler(self, index: int, handler: Callable[..., Any]) -> None:
         """Call ``handler`` for this event too."""
@@ -117,21 +134,21 @@ class Subscriptions:
             signature = self._signatures[handler] = Signature(handler)
         return signature.decode(payload, max_depth)
 
-    def add_queue(self, queue: Any) -> None:
+    def add_queue(self, queue: Reader) -> None:
         """Feed ``queue`` too."""
         self._queues.append(queue)
 
-    def remove_queue(self, queue: Any) -> None:
+    def remove_queue(self, queue: Reader) -> None:
         """Feed it no longer; harmless if it was not there."""
         if queue in self._queues:
             self._queues.remove(queue)
 
-    def queues(self, index: int) -> list[Any]:
+    def queues(self, index: int) -> list[Reader]:
         """Return the queues that take an event."""
         return [q for q in self._queues if q.index is None or q.index == index]
 
     @property
-    def all_queues(self) -> list[Any]:
+    def all_queues(self) -> list[Reader]:
         """Every queue."""
         return list(self._queues)
 

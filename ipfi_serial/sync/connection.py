@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.calls import (
@@ -83,11 +85,11 @@ class Connection:
     def call(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
-    ) -> Any:
+    ) -> Value:
         """Call a procedure of the other end and return its answer.
 
         Args:
@@ -113,9 +115,9 @@ class Connection:
     def start(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting."""
@@ -129,9 +131,9 @@ class Connection:
     def start_partial(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
@@ -145,9 +147,9 @@ class Connection:
     def stream(
         self,
         procedure: str | int,
-        *arguments: Any,
+        *arguments: Value,
         timeout_s: float | None = None,
-        result_type: Any = Any,
+        result_type: TypeForm = Any,
         raw: bool | None = None,
     ) -> Stream:
         """Call a streaming procedure; iterate over what this returns.
@@ -170,7 +172,7 @@ class Connection:
 
     # --- events ---
 
-    def emit(self, event: str | int, *arguments: Any, lossy: bool = False) -> None:
+    def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
         """Emit an event to the other end.
 
         Args:
@@ -235,9 +237,10 @@ class Connection:
     # --- callbacks ---
 
     def on_reset(self, function: Callback) -> Callback:
-        """Call ``function`` (with the DeviceResetError, if it takes one) after the other end restarted.
+        """Call ``function`` after the other end restarted, when the new session stands.
 
-        The new session stands then: the place to repeat what was armed on the device.
+        It gets the DeviceResetError, if it takes an argument, and is the place to repeat what was
+        armed on the device.
         """
         return self._notifications.on("reset", function)
 
@@ -267,7 +270,9 @@ class Connection:
             IpfiError: what :meth:`call` raises.
         """
         if not self._wire.framed:
-            raise LocalProtocolError("a plain wire does not describe itself: nothing is asked there")
+            raise LocalProtocolError(
+                "a plain wire does not describe itself: nothing is asked there"
+            )
         with self._describing:
             manifest = self._directory.manifest
             if manifest is None:
@@ -346,7 +351,12 @@ class Connection:
         return target.index
 
     def _new_call(
-        self, target: Target, timeout_s: float | None, owner: CallHandle | Stream, *, streaming: bool
+        self,
+        target: Target,
+        timeout_s: float | None,
+        owner: CallHandle | Stream,
+        *,
+        streaming: bool,
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s
@@ -364,24 +374,24 @@ class Connection:
     def _deliver(self, events: list[WireEvent]) -> None:
         """Pass on what the wire reported; on the leader's thread, so nothing here may wait."""
         for event in events:
-            kind = type(event)
-            if kind is CallEnded:
-                event.call.owner.finish(event.value, event.error)
-            elif kind is ItemReceived:
-                event.call.owner.put(event.value)
-            elif kind is CallReceived:
-                self._workers.run(lambda call=event.call: self._serving.run(call))
-            elif kind is CallCancelled or kind is RoomAvailable:
-                if event.call.owner is not None:
-                    event.call.owner.room.set()
-            elif kind is EventReceived:
-                self._notifications.event(event, self._directory.event_name(event.index))
-            elif kind is SessionOpened:
-                self._session_opened()
-            elif kind is SessionLost:
-                self._session_lost(event)
-            else:
-                self._notifications.other(event)
+            match event:
+                case CallEnded(call, value, error):
+                    call.owner.finish(value, error)
+                case ItemReceived(call, value):
+                    call.owner.put(value)
+                case CallReceived(call):
+                    self._workers.run(partial(self._serving.run, call))
+                case CallCancelled(call) | RoomAvailable(call):
+                    if call.owner is not None:
+                        call.owner.room.set()
+                case EventReceived(index):
+                    self._notifications.event(event, self._directory.event_name(index))
+                case SessionOpened():
+                    self._session_opened()
+                case SessionLost():
+                    self._session_lost(event)
+                case _:
+                    self._notifications.other(event)
 
     def _session_opened(self) -> None:
         self._directory.session_opened(self._wire.peer_schema)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import decode_value, encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
@@ -24,7 +25,7 @@ class CallHandle:
 
     __slots__ = ("_call", "_error", "_pump", "_raw", "_result_type", "_value", "event", "ready")
 
-    def __init__(self, pump: Pump, *, raw: bool, result_type: Any) -> None:
+    def __init__(self, pump: Pump, *, raw: bool, result_type: TypeForm) -> None:
         self._pump = pump
         self._raw = raw
         self._result_type = result_type
@@ -34,7 +35,7 @@ class CallHandle:
         self.ready = False
         self.event: threading.Event | None = None
 
-    def result(self, timeout_s: float | None = None) -> Any:
+    def result(self, timeout_s: float | None = None) -> Value:
         """Wait for the answer and return it.
 
         Args:
@@ -92,7 +93,7 @@ class PartialCall:
         self._handle = handle
         self._call = call
 
-    def send(self, *values: Any) -> None:
+    def send(self, *values: Value) -> None:
         """Send whole argument values.
 
         Raises:
@@ -109,7 +110,7 @@ class PartialCall:
         """
         self._pump.command(lambda wire, _: wire.caller.add_arguments(self._call, data, more=True))
 
-    def finish(self, *values: Any) -> CallHandle:
+    def finish(self, *values: Value) -> CallHandle:
         """Send the last values, if any, and return the handle to wait on.
 
         Raises:
@@ -132,7 +133,7 @@ class Stream:
         ready: whether a value waits or the stream has ended.
     """
 
-    def __init__(self, pump: Pump, *, raw: bool, result_type: Any, report_bytes: int) -> None:
+    def __init__(self, pump: Pump, *, raw: bool, result_type: TypeForm, report_bytes: int) -> None:
         self._pump = pump
         self._raw = raw
         self._result_type = result_type
@@ -145,10 +146,10 @@ class Stream:
         self.ready = False
         self.event: threading.Event | None = None
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Value]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Value:
         """Return the next value; waits for it.
 
         Raises:
@@ -219,7 +220,9 @@ class EventStream(EventQueue):
         ready: whether one waits or the wire has closed.
     """
 
-    def __init__(self, pump: Pump, index: int | None, limit: int, detach: Any) -> None:
+    def __init__(
+        self, pump: Pump, index: int | None, limit: int, detach: Callable[[EventStream], None]
+    ) -> None:
         super().__init__(index, limit)
         self._pump = pump
         self._detach = detach

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 from ipfi_serial.codec.values import ArgumentError
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.subscriptions import (
     EventArguments,
+    Reader,
     Subscriptions,
     decode_event,
     takes_argument,
@@ -24,8 +27,16 @@ from ipfi_serial.workers import Sequence, Workers
 log = logging.getLogger("ipfi_serial")
 device_log = logging.getLogger("ipfi_serial.device")
 
+
+class Served(Protocol):
+    """The connection that the callbacks belong to."""
+
+    endpoint: str
+    interface: Interface
+
+
 Callback = TypeVar("Callback", bound=Callable[..., Any])
-_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 
 
 class Notifications:
@@ -36,7 +47,7 @@ class Notifications:
         events_dropped: events lost because handlers or readers were slow.
     """
 
-    def __init__(self, connection: Any, workers: Workers, config: WireConfig) -> None:
+    def __init__(self, connection: Served, workers: Workers, config: WireConfig) -> None:
         self._connection = connection
         self._limit = config.event_queue_size
         self._max_depth = config.max_depth
@@ -76,6 +87,8 @@ class Notifications:
                 log.warning("%s: %s", self._connection.endpoint, text)
             case EndOfInputReceived():
                 self.notify("end_of_input", None)
+            case _:
+                log.error("%s: nobody takes %r", self._connection.endpoint, event)
 
     def error(self, error: Exception) -> None:
         """Pass an exception of a handler on; it was logged."""
@@ -87,10 +100,10 @@ class Notifications:
             queue.finish(reason)
         self.notify("close", reason)
 
-    def notify(self, what: str, argument: Any) -> None:
+    def notify(self, what: str, argument: object) -> None:
         """Queue the callbacks of one sort."""
         for function in self._callbacks[what]:
-            self._sequence.run(lambda f=function: self._run_callback(f, argument))
+            self._sequence.run(partial(self._run_callback, function, argument))
 
     # --- on a worker ---
 
@@ -98,12 +111,12 @@ class Notifications:
         own = self._connection.interface.events.get(index)
         functions = [own.function] if own is not None else []
         for function in [*functions, *self.subscriptions.handlers(index)]:
-            self._guard(lambda f=function: self._call_handler(f, payload))
+            self._guard(partial(self._call_handler, function, payload))
 
     def _call_handler(self, function: Callable[..., Any], payload: bytes) -> None:
         function(*self.subscriptions.bind(function, payload, self._max_depth))
 
-    def _run_callback(self, function: Callable[..., Any], argument: Any) -> None:
+    def _run_callback(self, function: Callable[..., Any], argument: object) -> None:
         if takes_argument(function):
             self._guard(lambda: function(argument))
         else:
@@ -114,7 +127,7 @@ class Notifications:
         SERVED_FOR.set(self._connection)
         try:
             job()
-        except Exception as error:  # user code may raise anything
+        except Exception as error:
             log.warning("a callback failed: %s", error, exc_info=error)
             if self._callbacks["error"]:
                 self.notify("error", error)
@@ -123,7 +136,7 @@ class Notifications:
 
     # --- inside ---
 
-    def _feed(self, queue: Any, index: int, name: str | None, payload: bytes) -> None:
+    def _feed(self, queue: Reader, index: int, name: str | None, payload: bytes) -> None:
         try:
             arguments = decode_event(payload, self._max_depth)
         except ArgumentError as error:

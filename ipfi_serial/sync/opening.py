@@ -1,9 +1,9 @@
-"""connect(): an endpoint string in, a connection out."""
+"""Opens a line by its endpoint string and makes the handshake."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Unpack
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import connect_error
@@ -12,19 +12,20 @@ from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
+from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
+from ipfi_serial.transport.uart import SerialSettings
 
 
 def connect(
     endpoint: str | Endpoint | Transport,
     interface: Interface | None = None,
     *,
-    baud: int = 115200,
     connect_timeout_s: float | None = None,
     link: LinkKind | None = None,
     role: Role = "host",
     can_call: bool = True,
     config: WireConfig | None = None,
-    **serial: Any,
+    **serial: Unpack[SerialSettings],
 ) -> Connection:
     """Open a line, make the handshake, and return the connection.
 
@@ -32,15 +33,14 @@ def connect(
         endpoint: "/dev/ttyACM0", "COM3", "usb:2341:0043", "tcp:host:port", "sim:" ...
             (docs/guide/endpoints.md has them all), or a transport of your own.
         interface: what this end serves; nothing if None.
-        baud: speed of a serial port.
         connect_timeout_s: limit for opening and for the handshake, in seconds; if None 5 s and
             6 wire times of a handshake for a host, and no waiting for a device.
         link: "framed" or "plain", against the endpoint's default.
-        role: "host" opens actively; "device" waits for a host, and connect() returns before one came.
+        role: "host" opens actively; "device" waits for a host: connect() returns before one came.
         can_call: False for a module-style wire that is called but never calls.
         config: limits and times.
-        **serial: settings of a serial port: exclusive, low_latency, dtr, rts, rtscts, xonxoff,
-            rs485, bytesize, parity, stopbits.
+        **serial: settings of a serial port: baud (115200 by default), exclusive, low_latency,
+            dtr, rts, rtscts, xonxoff, rs485, bytesize, parity, stopbits.
 
     Raises:
         ConfigError: the endpoint or a setting is wrong.
@@ -53,7 +53,7 @@ def connect(
     """
     interface = interface if interface is not None else Interface()
     config = adjusted(config, can_call=can_call)
-    transport, kind = _open(endpoint, connect_timeout_s, baud, serial)
+    transport, kind = _open(endpoint, connect_timeout_s, serial)
     wire = build_wire(
         interface,
         config,
@@ -79,11 +79,11 @@ def connect(
 def _open(
     endpoint: str | Endpoint | Transport,
     connect_timeout_s: float | None,
-    baud: int,
-    serial: dict[str, Any],
+    serial: SerialSettings,
 ) -> tuple[Transport, LinkKind]:
     if not isinstance(endpoint, str | Endpoint):
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-    limit = {} if connect_timeout_s is None else {"connect_timeout_s": connect_timeout_s}
-    return open_transport(parsed, baud=baud, **limit, **serial), parsed.link
+    limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s
+    transport = open_transport(parsed, connect_timeout_s=limit_s, **serial)
+    return transport, parsed.link

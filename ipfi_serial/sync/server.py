@@ -1,4 +1,4 @@
-"""listen(): serves one interface to everybody who connects."""
+"""Serves one interface to everybody who connects."""
 
 from __future__ import annotations
 
@@ -165,6 +165,4 @@ def listen(
     """
     interface = interface if interface is not None else Interface()
     kind = link or parse_endpoint(endpoint).link
-    return Server(
-        Listener(endpoint), interface, adjusted(config, can_call=can_call), kind, role
-    )
+    return Server(Listener(endpoint), interface, adjusted(config, can_call=can_call), kind, role)

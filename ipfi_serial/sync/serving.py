@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import ContextVar
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
+from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import ArgumentError, ValueEncodeError
 from ipfi_serial.engine.calls import ErrorCode, IncomingCall
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Interface, Procedure
 from ipfi_serial.engine.serving import decode_arguments, describe_failure, encode_result
+from ipfi_serial.engine.wire import Wire
 from ipfi_serial.pump import Pump
 
 log = logging.getLogger("ipfi_serial")
@@ -32,7 +35,7 @@ class Deferred:
         self._procedure = procedure
         self._call = call
 
-    def reply(self, value: Any = None) -> None:
+    def reply(self, value: Value = None) -> None:
         """Answer with a value; ignored if the call has ended."""
         self._serving.answer(self._procedure, self._call, value)
 
@@ -80,7 +83,7 @@ class Serving:
             SERVED_FOR.set(None)
             self._pump.command(lambda wire, _: wire.callee.worker_done(call))
 
-    def answer(self, procedure: Procedure, call: IncomingCall, value: Any) -> None:
+    def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
         """Send a result, or the error that it cannot travel."""
         try:
             data = encode_result(procedure, value)
@@ -98,9 +101,7 @@ class Serving:
     def _run(self, call: IncomingCall) -> None:
         procedure = self._interface.procedures[call.procedure]
         served = call.owner = ServedCall()
-        context = CallContext(
-            self._connection, call, lambda: self._defer(procedure, call, served)
-        )
+        context = CallContext(self._connection, call, lambda: self._defer(procedure, call, served))
         try:
             arguments, keywords = decode_arguments(
                 procedure, bytes(call.arguments), context, self._max_depth
@@ -111,11 +112,13 @@ class Serving:
         try:
             result = procedure.function(*arguments, **keywords)
             if procedure.streams:
-                self._stream(procedure, call, served, result)
+                self._stream(
+                    procedure, call, served, _iterate(result) if procedure.is_async else result
+                )
                 return
             if procedure.is_async:
                 result = asyncio.run(_awaited(result))
-        except Exception as error:  # a handler may raise anything
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything
             self._report(procedure, call, error)
             return
         if not served.deferred:
@@ -127,17 +130,19 @@ class Serving:
         return Deferred(self, procedure, call)
 
     def _stream(
-        self, procedure: Procedure, call: IncomingCall, served: ServedCall, values: Any
+        self,
+        procedure: Procedure,
+        call: IncomingCall,
+        served: ServedCall,
+        values: Generator[Value, None, None],
     ) -> None:
         """Send a generator's values as there is room for them."""
-        if procedure.is_async:
-            values = _iterate(values)
         with contextlib.closing(values):
             for value in values:
                 if call.cancelled:
                     return
                 data = encode_result(procedure, value)
-                if not self._pump.command(lambda wire, _, d=data: _send_item(wire, call, d)):
+                if not self._pump.command(partial(_send, call, data)):
                     self._wait_for_room(call, served)
         self._pump.command(lambda wire, _: wire.callee.end_stream(call))
 
@@ -154,18 +159,17 @@ class Serving:
         self._on_error(error)
 
 
-def _send_item(wire: Any, call: IncomingCall, data: bytes) -> bool:
+def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:
     """Send one value of a stream; return whether the next may follow at once."""
     wire.callee.send_item(call, data)
-    room: bool = wire.callee.has_room(call)
-    return room
+    return wire.callee.has_room(call)
 
 
-async def _awaited(result: Awaitable[Any]) -> Any:
+async def _awaited(result: Awaitable[Value]) -> Value:
     return await result
 
 
-def _iterate(values: AsyncGenerator[Any, None]) -> Iterator[Any]:
+def _iterate(values: AsyncGenerator[Value, None]) -> Generator[Value, None, None]:
     """Run an async generator from blocking code."""
     with asyncio.Runner() as runner:
         try:
