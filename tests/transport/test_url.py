@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import serial
@@ -167,7 +168,7 @@ def _serve_rfc2217(server: socket.socket, port: serial.Serial) -> None:
             with lock:
                 peer.sendall(data)
 
-        manager = serial.rfc2217.PortManager(port, _Connection(send))
+        manager = serial.rfc2217.PortManager(cast(Any, port), cast(Any, _Connection(send)))
         peer.settimeout(0.02)
         while True:
             try:
