@@ -5,7 +5,7 @@ Frozen; never read from the environment.  docs/protocol.md, section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Final
 
 from ipfi_serial.errors import ConfigError
@@ -91,11 +91,3 @@ class WireConfig:
                 )
         if not self.crc_profiles & 1:
             raise ConfigError("crc_profiles must offer CRC-16 (bit 0): the handshake uses it")
-
-    def replaced(self, **changes: float) -> WireConfig:
-        """Return a copy with some fields changed.
-
-        Raises:
-            ConfigError: a value is out of its range.
-        """
-        return replace(self, **changes)

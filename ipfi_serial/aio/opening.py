@@ -63,7 +63,7 @@ def connect(
     config: WireConfig | None = None,
     **serial: Unpack[SerialSettings],
 ) -> Opening[Connection]:
-    """Open a line and make the handshake: ``await`` it, or ``async with connect(...) as wire:``.
+    """Open a line and make the handshake; await it, or use it in an ``async with`` block.
 
     Args and errors are those of :func:`ipfi_serial.connect`.
     """
@@ -107,12 +107,16 @@ async def _join(
     if connect_timeout_s is None:
         connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
     try:
-        if not await connection.wait_opened(connect_timeout_s):
-            raise connect_error(connection.stats(), connection.endpoint, connect_timeout_s)
+        await _wait_for_session(connection, connect_timeout_s)
     except BaseException:
         connection.abandon()
         raise
     return connection
+
+
+async def _wait_for_session(connection: Connection, timeout_s: float) -> None:
+    if not await connection.wait_opened(timeout_s):
+        raise connect_error(connection.stats(), connection.endpoint, timeout_s)
 
 
 async def _open(

@@ -134,7 +134,7 @@ def listen(
     can_call: bool = True,
     config: WireConfig | None = None,
 ) -> Opening[Server]:
-    """Serve an interface to everybody who connects: ``async with listen(...) as server:``.
+    """Serve an interface to everybody; await it, or use it in an ``async with`` block.
 
     Args and errors are those of :func:`ipfi_serial.listen`.
     """

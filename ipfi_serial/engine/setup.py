@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
@@ -63,7 +64,7 @@ def build_wire(
 def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:
     """Return the configuration with what connect()'s own arguments say."""
     config = config if config is not None else WireConfig()
-    return config if can_call else config.replaced(can_call=False)
+    return config if can_call else replace(config, can_call=False)
 
 
 def default_connect_timeout_s(bytes_per_s: float | None) -> float:

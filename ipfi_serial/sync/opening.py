@@ -68,12 +68,16 @@ def connect(
     if connect_timeout_s is None:
         connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
     try:
-        if not connection.wait_opened(connect_timeout_s):
-            raise connect_error(connection.stats(), connection.endpoint, connect_timeout_s)
+        _wait_for_session(connection, connect_timeout_s)
     except BaseException:
         connection.abandon()
         raise
     return connection
+
+
+def _wait_for_session(connection: Connection, timeout_s: float) -> None:
+    if not connection.wait_opened(timeout_s):
+        raise connect_error(connection.stats(), connection.endpoint, timeout_s)
 
 
 def _open(
