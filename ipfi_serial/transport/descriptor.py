@@ -20,6 +20,7 @@ from ipfi_serial.errors import TransportError
 
 READ_SIZE_BYTES: Final = 65536  # the contract's most
 TTY_READ_SIZE_BYTES: Final = 4096  # a tty never has more (Linux: N_TTY_BUF_SIZE)
+HAS_DESCRIPTORS: Final = os.name == "posix"  # elsewhere threads do the waiting
 _LONGEST_POLL_MS: Final = 2**30  # 12 days; poll takes 31 bits
 _CLOSE_PATIENCE_S: Final = 0.5  # a reader leaves at once, unless this is its signal handler
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar, Unpack
@@ -12,7 +11,11 @@ from ipfi_serial.errors import ConfigError
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.async_uart import AsyncSerialTransport
 from ipfi_serial.transport.base import AsyncTransport, Transport
-from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
+from ipfi_serial.transport.descriptor import (
+    HAS_DESCRIPTORS,
+    TTY_READ_SIZE_BYTES,
+    DescriptorTransport,
+)
 from ipfi_serial.transport.endpoint import Endpoint, Kind, parse_endpoint
 from ipfi_serial.transport.listener import AsyncListener, Listener
 from ipfi_serial.transport.ports import find_usb_port
@@ -131,7 +134,7 @@ def _opener(openers: dict[Kind, _Opener], endpoint: Endpoint) -> _Opener:
 def _open_device(request: Request) -> Transport:
     port, speed = _open_port(request)
     name = str(request.endpoint)
-    if os.name != "posix":
+    if not HAS_DESCRIPTORS:
         return ThreadedTransport(PySerialSource(port), name, speed)
     return DescriptorTransport(
         port.fileno(), name, speed, release=port.close, read_size_bytes=TTY_READ_SIZE_BYTES
@@ -140,7 +143,7 @@ def _open_device(request: Request) -> Transport:
 
 async def _open_device_async(request: Request) -> AsyncTransport:
     port, speed = _open_port(request)
-    if os.name != "posix":
+    if not HAS_DESCRIPTORS:
         return AsyncThreadedTransport(PySerialSource(port), str(request.endpoint), speed)
     return AsyncSerialTransport(port, str(request.endpoint), speed)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.base import AsyncTransport, Transport
-from ipfi_serial.transport.descriptor import DescriptorTransport
+from ipfi_serial.transport.descriptor import HAS_DESCRIPTORS, DescriptorTransport
 from ipfi_serial.transport.threaded import AsyncThreadedTransport, SocketSource, ThreadedTransport
 
 
@@ -19,7 +18,7 @@ def transport_on(
     release: Callable[[], None] | None = None,
 ) -> Transport:
     """Return a blocking transport that owns ``line``; ``release`` closes it if given."""
-    if os.name != "posix":
+    if not HAS_DESCRIPTORS:
         return ThreadedTransport(SocketSource(line, release), endpoint, bytes_per_s)
     return DescriptorTransport(line.fileno(), endpoint, bytes_per_s, release=release or line.close)
 
@@ -31,7 +30,7 @@ def async_transport_on(
     release: Callable[[], None] | None = None,
 ) -> AsyncTransport:
     """Return an asyncio transport that owns ``line``; ``release`` closes it if given."""
-    if os.name != "posix":
+    if not HAS_DESCRIPTORS:
         return AsyncThreadedTransport(SocketSource(line, release), endpoint, bytes_per_s)
     return AsyncDescriptorTransport(
         line.fileno(), endpoint, bytes_per_s, release=release or line.close

@@ -194,6 +194,40 @@ def test_a_write_that_finds_the_line_dead_raises_and_the_loss_is_told_once(
 
 
 @every_line
+def test_a_line_that_died_before_the_start_tells_it_at_the_start(
+    open_line: OpenLine, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        transport, far = await open_line(tmp_path)
+        far.close()
+        with contextlib.suppress(TransportError):
+            transport.write(b"x")
+        with pytest.raises(TransportError):
+            transport.write(b"x")
+        ear = Ear(transport)
+        await ear.until(lambda: bool(ear.losses))
+        transport.close()
+
+    run(test())
+
+
+@every_line
+def test_a_line_that_was_filled_before_the_start_tells_of_room_after_it(
+    open_line: OpenLine, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        transport, far = await open_line(tmp_path)
+        total = fill(transport)
+        ear = Ear(transport)
+        assert await far.receive(total) == b"x" * total
+        await ear.until(lambda: ear.rooms == 1)
+        transport.close()
+        far.close()
+
+    run(test())
+
+
+@every_line
 def test_close_frees_everything_at_once_and_tells_nothing(
     open_line: OpenLine, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from pytest_mock import MockerFixture
@@ -21,7 +22,7 @@ from ipfi_serial.transport import (
 )
 from ipfi_serial.transport.opening import Request
 from ipfi_serial.transport.ports import find_holder
-from tests.transport.lines import open_pty, opened, run
+from tests.transport.lines import PATIENCE_S, open_pty, opened, run, start_python
 
 
 def _port(device: str, serial_number: str = "A1", **more: str) -> ListPortInfo:
@@ -80,6 +81,19 @@ def test_interfaces_of_one_board_are_told_apart(ports: list[ListPortInfo]) -> No
         ]
         opened("usb:2341:0043?interface=RPC").__enter__().close()
         opened("usb:2341:0043?location=1-1:1.2").__enter__().close()
+
+
+def test_a_port_that_another_program_merely_has_open_names_that_program() -> None:
+    script = "import sys; file = open(sys.argv[1], 'rb', 0); print(flush=True); sys.stdin.read()"
+    with open_pty() as board:
+        path = board.path
+        with start_python(script, path, stdin=PIPE, stdout=PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            os.close(board.other_fd)
+            board.other_fd = -1
+            assert (find_holder(path) or "").endswith(f"({child.pid})")
+            child.communicate(timeout=PATIENCE_S)
 
 
 def test_the_holder_of_a_port_is_found_by_its_open_descriptor() -> None:

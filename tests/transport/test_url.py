@@ -313,3 +313,43 @@ def test_a_threaded_line_on_the_event_loop_tells_room_and_loss() -> None:
         assert len(ear.losses) == 1
 
     run(test())
+
+
+@pytest.fixture
+def no_descriptors(mocker: MockerFixture) -> None:
+    """Make the library believe that descriptors cannot be waited for, as on Windows."""
+    for module in ("opening", "sockets"):
+        mocker.patch(f"ipfi_serial.transport.{module}.HAS_DESCRIPTORS", new=False)
+
+
+@pytest.mark.usefixtures("no_descriptors")
+def test_without_descriptors_threads_serve_ports_and_sockets() -> None:
+    with open_pty() as board, opened(board.path) as line:
+        assert isinstance(line, ThreadedTransport)
+        line.write(b"ping")
+        assert _read(board.fd, 4) == b"ping"
+    with opened("loopback:threads") as one, opened("loopback:threads") as other:
+        assert isinstance(one, ThreadedTransport)
+        one.write(b"ping")
+        assert read_exactly(other, 4) == b"ping"
+    open_transport("loopback:threads").close()
+
+
+@pytest.mark.usefixtures("no_descriptors")
+def test_without_descriptors_threads_serve_the_event_loop_too() -> None:
+    async def test() -> None:
+        with open_pty() as board:
+            line = await open_async_transport(board.path)
+            assert isinstance(line, AsyncThreadedTransport)
+            ear = Ear(line)
+            with open(board.fd, "wb", closefd=False) as file:
+                file.write(b"pong")
+            assert await ear.take(4) == b"pong"
+            line.close()
+        one = await open_async_transport("loopback:threads")
+        with opened("loopback:threads") as other:
+            one.write(b"ping")
+            assert read_exactly(other, 4) == b"ping"
+        one.close()
+
+    run(test())
