@@ -36,6 +36,7 @@ def build_wire(
     role: Role,
     bytes_per_s: float | None,
     random_u32: Callable[[], int],
+    boot_cause: int = PROGRAM_START,
 ) -> Wire:
     """Make one end of a wire.
 
@@ -46,11 +47,12 @@ def build_wire(
         role: a host opens actively; a device waits and says so when it starts (HS-11).
         bytes_per_s: speed of the line, or None.
         random_u32: source of nonces and of the first session id.
+        boot_cause: why this end has started, docs/protocol.md 3.2.
     """
     if not framed:
         return Wire(PlainLink(), interface, config)
     link = Link(
-        _parameters(interface, config, role),
+        _parameters(interface, config, role, boot_cause),
         active=role == "host",
         floor=random_u32() & 0xFFFF,
         new_nonce=random_u32,
@@ -79,7 +81,9 @@ def default_call_timeout_s(config: WireConfig, bytes_per_s: float | None) -> flo
     return config.call_timeout_s + CALL_FRAMES * wire_s
 
 
-def _parameters(interface: Interface, config: WireConfig, role: Role) -> Parameters:
+def _parameters(
+    interface: Interface, config: WireConfig, role: Role, boot_cause: int
+) -> Parameters:
     flags = Flag(0)
     if role == "host":
         flags |= Flag.HOST
@@ -89,7 +93,7 @@ def _parameters(interface: Interface, config: WireConfig, role: Role) -> Paramet
         flags |= Flag.MAKES_NO_CALLS
     return Parameters(
         flags=int(flags),
-        boot_cause=PROGRAM_START,
+        boot_cause=boot_cause,
         nonce=0,
         frame_payload=config.frame_payload_bytes,
         ring=config.ring_bytes,
