@@ -15,9 +15,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 enum { BATCH = 65536 };
 
@@ -158,9 +155,6 @@ static void watch_for_the_end(void)
     action.sa_handler = stop; /* no SA_RESTART: poll returns */
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
-#ifdef __linux__
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-#endif
 }
 
 int main(int count, char **words)
