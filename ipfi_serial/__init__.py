@@ -26,7 +26,10 @@ from ipfi_serial.errors import (
     TransportError,
     WireClosedError,
 )
+from ipfi_serial.sim import register as _register_sim
 from ipfi_serial.sync import CallHandle, Connection, PartialCall, Server, Stream, connect, listen
+
+_register_sim()
 
 __version__ = "0.1.0"
 
