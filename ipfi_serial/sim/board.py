@@ -13,7 +13,6 @@ from typing import Final, Self
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.setup import build_wire
-from ipfi_serial.link.parameters import BOOT_CAUSES, PROGRAM_START
 from ipfi_serial.sim.line import BoardLine, BootTransport
 from ipfi_serial.sim.procedures import Procedures, board_interface
 from ipfi_serial.sim.timers import Timers
@@ -23,7 +22,8 @@ from ipfi_serial.transport.base import Transport
 BOARD_CONFIG: Final = WireConfig(  # the limits of the C board
     max_calls=32, max_partial_calls=32, max_message_bytes=8192, stream_buffer_bytes=4096
 )
-SOFTWARE_RESET: Final = BOOT_CAUSES.index("software")
+PROGRAM_START: Final = 6  # boot causes of docs/protocol.md 3.2
+SOFTWARE_RESET: Final = 4
 REBOOT_PATIENCE_S: Final = 0.5  # how long a reboot waits for its answer to be acknowledged
 
 

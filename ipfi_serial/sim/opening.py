@@ -83,8 +83,8 @@ def _start_process(endpoint: Endpoint) -> BoardProcess | None:
 def _check_options(endpoint: Endpoint) -> None:
     for name, _ in endpoint.options:
         if name not in _OPTIONS:
-            takes = ", ".join(_OPTIONS)
-            raise ConfigError(f"endpoint {endpoint.text!r}: unknown option {name!r}, it takes {takes}")
+            known = ", ".join(_OPTIONS)
+            raise ConfigError(f"endpoint {endpoint.text!r}: no option {name!r}; it has {known}")
     seed, small = endpoint.option("seed"), endpoint.option("small")
     if seed is not None and not seed.isdecimal():
         raise ConfigError(f"endpoint {endpoint.text!r}: seed={seed!r} is no number")
