@@ -18,6 +18,7 @@ import serial_asyncio
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, lost
+from ipfi_serial.transport.uart import close_port
 
 
 class _BurstPort:
@@ -50,7 +51,7 @@ class _BurstPort:
         """Do nothing: the driver goes on sending, and waiting would block the event loop."""
 
     def close(self) -> None:
-        self._port.close()
+        close_port(self._port)
 
 
 class AsyncSerialTransport(asyncio.Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 
 from ipfi_serial.errors import ConfigError
@@ -33,7 +34,13 @@ from ipfi_serial.transport.threaded import (
     PySerialSource,
     ThreadedTransport,
 )
-from ipfi_serial.transport.uart import SerialOptions, SerialSettings, is_pty, open_port
+from ipfi_serial.transport.uart import (
+    SerialOptions,
+    SerialSettings,
+    close_port,
+    is_pty,
+    open_port,
+)
 from ipfi_serial.transport.url import open_url, resolve_url, url_speed
 from ipfi_serial.transport.virtual import AsyncPtyTransport, PtyTransport, join_loopback
 
@@ -137,7 +144,11 @@ def _open_device(request: Request) -> Transport:
     if not HAS_DESCRIPTORS:
         return ThreadedTransport(PySerialSource(port), name, speed)
     return DescriptorTransport(
-        port.fileno(), name, speed, release=port.close, read_size_bytes=TTY_READ_SIZE_BYTES
+        port.fileno(),
+        name,
+        speed,
+        release=partial(close_port, port),
+        read_size_bytes=TTY_READ_SIZE_BYTES,
     )
 
 

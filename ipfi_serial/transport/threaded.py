@@ -19,6 +19,7 @@ import serial
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport.descriptor import GONE, READ_SIZE_BYTES
+from ipfi_serial.transport.uart import close_port
 
 POLL_S: Final = 0.1  # how long a read of the thread waits before it looks for our close
 _MOST_INCOMING_BYTES: Final = 1 << 20  # then the thread stops reading until somebody takes it
@@ -58,7 +59,7 @@ class PySerialSource:
 
     def close(self) -> None:
         """See :class:`Source`."""
-        self._port.close()
+        close_port(self._port)
         log = getattr(getattr(self._port, "formatter", None), "output", None)
         if log not in (None, sys.stderr):  # the file of spy://, which pyserial forgets
             log.close()

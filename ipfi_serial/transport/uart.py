@@ -7,11 +7,13 @@ the operating system does to them nevertheless.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import stat
 import sys
+import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _PTY_MAJORS: Final = range(136, 144)  # Linux: UNIX98_PTY_SLAVE_MAJOR and the seven after it
+_CLOSE_PATIENCE_S: Final = 0.1
 _MOST_BAUD: Final = 100_000_000
 
 
@@ -171,6 +174,22 @@ def configure(port: serial.Serial, options: SerialOptions) -> serial.Serial:
     if options.rts is not None:
         port.rts = options.rts
     return port
+
+
+def close_port(port: serial.Serial) -> None:
+    """Close a port without hanging.
+
+    The kernel lets a closing program wait up to 30 s for output that flow control holds back; so
+    what has not left after 0.1 s is discarded then.  Without flow control output leaves by itself.
+    """
+    if port.is_open and (port.rtscts or port.xonxoff):
+        with contextlib.suppress(Exception):  # unplugged: nothing is held back any more
+            end_s = time.monotonic() + _CLOSE_PATIENCE_S
+            while port.out_waiting and time.monotonic() < end_s:
+                time.sleep(_CLOSE_PATIENCE_S / 10)
+            if port.out_waiting:
+                port.reset_output_buffer()
+    port.close()
 
 
 def keep_what_was_received(port: serial.Serial, options: SerialOptions) -> None:

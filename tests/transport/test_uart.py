@@ -21,7 +21,7 @@ from ipfi_serial.errors import (
     TransportError,
 )
 from ipfi_serial.transport import PortInfo, SerialOptions, open_transport, parse_endpoint
-from ipfi_serial.transport.uart import configure, explain, is_pty, open_port
+from ipfi_serial.transport.uart import close_port, configure, explain, is_pty, open_port
 from tests.transport.lines import PATIENCE_S, open_pty, opened, read_exactly, start_python
 
 
@@ -199,3 +199,20 @@ def test_low_latency_is_asked_for_and_its_lack_is_no_error(mocker: MockerFixture
         asked.assert_called_once_with(True)
         open_transport(board.path, low_latency=False).close()
         asked.assert_called_once()
+
+
+@pytest.mark.parametrize(("held_back", "flow_control"), [(5, True), (0, True), (5, False)])
+def test_output_that_flow_control_holds_back_does_not_hold_up_the_close(
+    mocker: MockerFixture, held_back: int, flow_control: bool
+) -> None:
+    port = mocker.Mock(is_open=True, rtscts=flow_control, xonxoff=False, out_waiting=held_back)
+    close_port(port)
+    assert port.reset_output_buffer.called == (flow_control and held_back > 0)
+    port.close.assert_called_once_with()
+
+
+def test_a_port_with_flow_control_that_was_unplugged_closes() -> None:
+    with open_pty() as board, opened(board.path, rtscts=True, xonxoff=True) as line:
+        board.close()
+        with pytest.raises(TransportError):
+            line.read(PATIENCE_S)
