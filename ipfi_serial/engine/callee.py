@@ -21,7 +21,9 @@ from ipfi_serial.engine.calls import (
     IncomingState,
     RoomAvailable,
 )
+from ipfi_serial.engine.failures import encode_failure
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.engine.order import AnswerOrder
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.events import EventReceived, FaultNoted
 from ipfi_serial.link.handshake import Agreement
@@ -31,7 +33,6 @@ NIL: Final = b"\xc0"  # MessagePack nil, VAL-2
 BACKLOG_BYTES: Final = 64 << 10  # a producer waits while more than this has not left
 ITEM_BACKLOG: Final = 16  # values of one stream that may wait for credit
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
 _GRANT: Final = msgspec.msgpack.Decoder(int)
 
 
@@ -66,7 +67,7 @@ class Callee:
         self._framed = framed
         self._calls: dict[CallKey, IncomingCall] = {}
         self._tombstones: set[CallKey] = set()
-        self._order: deque[IncomingCall] = deque()  # CALL-9
+        self._order = AnswerOrder()
         self._receiving = 0
         self._leftover_workers = 0  # handlers that still run although their call was answered
         self._producers: list[IncomingCall] = []  # streams whose handlers wait for room
@@ -188,11 +189,7 @@ class Callee:
             return
         self.refused += 1
         if self._sends_errors:
-            payload = (
-                _ENCODER.encode(int(code))
-                + _ENCODER.encode(may_have_executed)
-                + _ENCODER.encode(text)
-            )
+            payload = encode_failure(code, text, may_have_executed=may_have_executed)
             if call.items:
                 call.items.append((payload, None))  # after the values before it
                 self._send_items(call)
@@ -208,7 +205,6 @@ class Callee:
     def defer(self, call: IncomingCall) -> None:
         """Let other answers overtake this one (CALL-9)."""
         self._leave_order(call)
-        self._release_answers()
 
     def send_item(self, call: IncomingCall, value: bytes) -> None:
         """Send one value of a stream."""
@@ -314,8 +310,7 @@ class Callee:
     def _run(self, call: IncomingCall) -> None:
         """Hand a complete call over."""
         if not self._framed:
-            call.ordered = True
-            self._order.append(call)
+            self._order.enter(call)
         if call.is_event:
             self._events.append(EventReceived(call.procedure, bytes(call.arguments)))
             self.answer(call, NIL)
@@ -387,17 +382,13 @@ class Callee:
 
     def _release_answers(self) -> None:
         """Send answers whose turn it is (CALL-9)."""
-        while self._order and self._order[0].answer is not None:
-            call = self._order.popleft()
-            call.ordered = False
-            self._put(call, Terminator.COMPLETE, call.answer or b"")
+        for call, value in self._order.take_ready():
+            self._put(call, Terminator.COMPLETE, value)
             self._finish(call)
 
     def _leave_order(self, call: IncomingCall) -> None:
-        if call.ordered:
-            call.ordered = False
-            self._order.remove(call)
-            self._release_answers()
+        self._order.leave(call)
+        self._release_answers()
 
     def _finish(self, call: IncomingCall) -> None:
         """Free the pair; keep a tombstone if its arguments are still coming (CALL-7)."""

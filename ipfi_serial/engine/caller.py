@@ -5,7 +5,6 @@ docs/protocol.md, CALL-1 to CALL-10 and STREAM-1 to STREAM-3 as the caller sees 
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from typing import Any, Final
 
@@ -14,14 +13,14 @@ import msgspec
 from ipfi_serial.codec.message import Message, MessageKind, Oversized, Terminator
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.calls import (
-    REFUSAL_REASONS,
     CallEnded,
     CallKey,
-    ErrorCode,
     ItemReceived,
     OutgoingCall,
     OutgoingState,
 )
+from ipfi_serial.engine.deadlines import Deadlines
+from ipfi_serial.engine.failures import failure_from
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.errors import (
     CallCancelledError,
@@ -30,7 +29,6 @@ from ipfi_serial.errors import (
     CallTimeoutError,
     IpfiError,
     LocalProtocolError,
-    RemoteCallError,
     WireClosedError,
 )
 from ipfi_serial.link.handshake import Agreement
@@ -38,9 +36,7 @@ from ipfi_serial.link.parameters import Extension
 
 CALL_INDICES: Final = 1 << 16  # CALL-2
 NESTED_SHARE: Final = 4  # one slot in four is kept for calls that handlers make
-ERROR_HEADER: Final = b"\x93"  # MessagePack: array of three, put before the joined values
 
-_ERROR_VALUES: Final = msgspec.msgpack.Decoder(tuple[int, bool, str])
 _GRANT_VALUE: Final = msgspec.msgpack.Encoder()
 
 
@@ -65,8 +61,7 @@ class Caller:
         self._waiting: deque[OutgoingCall] = deque()
         self._partial: list[OutgoingCall] = []
         self._next_index: dict[int, int] = {}
-        self._deadlines: list[tuple[float, int, OutgoingCall]] = []
-        self._ticket = 0
+        self._deadlines = Deadlines()
         self._open = 0
         self._limit = CALL_INDICES
         self._partial_limit = CALL_INDICES
@@ -124,8 +119,7 @@ class Caller:
         self._check(call, arguments)
         call.arguments_open = more
         call.first_arguments.append((arguments, Terminator.NONE if more else Terminator.COMPLETE))
-        self._ticket += 1
-        heapq.heappush(self._deadlines, (call.deadline_s, self._ticket, call))
+        self._deadlines.add(call)
         if self._waiting or not self._has_slot(call):
             if call.nested:
                 call.state = OutgoingState.ENDED
@@ -211,7 +205,7 @@ class Caller:
         if call.state is OutgoingState.OPEN:
             if call.arguments_open or self._outbox.drop(_lane(call)):
                 self._send_cancel(call)  # CALL-7
-            self._end(call, None, _error_from(message.payload, call.procedure))
+            self._end(call, None, failure_from(message.payload, call.procedure))
         self._forget(call)
 
     def on_oversized(self, message: Oversized) -> None:
@@ -224,14 +218,12 @@ class Caller:
 
     def next_deadline_s(self) -> float | None:
         """Return when the next call times out."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines.next_s
 
     def on_deadline(self, now_s: float) -> None:
         """Time out what is due."""
-        while self._deadlines and self._deadlines[0][0] <= now_s:
-            _, _, call = heapq.heappop(self._deadlines)
-            if call.state in (OutgoingState.WAITING, OutgoingState.OPEN):
-                self.cancel(call, _timeout_error(call))
+        while (call := self._deadlines.take_due(now_s)) is not None:
+            self.cancel(call, _timeout_error(call))
 
     @property
     def busy(self) -> bool:
@@ -408,10 +400,7 @@ class Caller:
         """Free the pair: its terminal answer arrived."""
         call.state = OutgoingState.ENDED
         del self._calls[call.key]
-        if len(self._deadlines) > 64 + 2 * (len(self._calls) + len(self._waiting)):
-            live = (OutgoingState.WAITING, OutgoingState.OPEN)
-            self._deadlines = [d for d in self._deadlines if d[2].state in live]
-            heapq.heapify(self._deadlines)
+        self._deadlines.sweep(len(self._calls) + len(self._waiting))
         self._start_waiting()
 
     def _start_waiting(self) -> None:
@@ -430,20 +419,3 @@ def _timeout_error(call: OutgoingCall) -> CallTimeoutError:
         "handler returns, or give it a longer timeout_s",
         may_have_executed=call.handed_over,
     )
-
-
-def _error_from(payload: bytes, procedure: int) -> IpfiError:
-    """Turn an Error's payload into the exception for the caller (docs/protocol.md 1.2)."""
-    try:
-        code, executed, text = _ERROR_VALUES.decode(ERROR_HEADER + payload)
-    except msgspec.MsgspecError:
-        return CallError(
-            f"procedure {procedure} failed at the other end, which could not say why",
-            may_have_executed=True,
-        )
-    if code == ErrorCode.CANCELLED:
-        return CallCancelledError(text or "cancelled", may_have_executed=executed)
-    if code in REFUSAL_REASONS:
-        reason = REFUSAL_REASONS[ErrorCode(code)]
-        return CallRefusedError(text or reason, reason=reason, may_have_executed=executed)
-    return RemoteCallError(text or "the handler failed", may_have_executed=executed)

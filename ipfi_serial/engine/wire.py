@@ -20,6 +20,7 @@ from ipfi_serial.codec.message import (
     encode_parts,
 )
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.assembly import EventAssembly
 from ipfi_serial.engine.callee import Callee
 from ipfi_serial.engine.caller import Caller
 from ipfi_serial.engine.calls import (
@@ -93,8 +94,7 @@ class Wire:
         )
         self._decoder = self._new_decoder()
         self._busy = False
-        self._event_parts = bytearray()
-        self._event_too_large = False
+        self._assembly = EventAssembly(config.max_message_bytes)
         self._peer_extensions = 0
 
     # --- commands ---
@@ -256,7 +256,7 @@ class Wire:
     def _session_lost(self, event: SessionLost) -> None:
         self._outbox.clear()
         self._decoder = self._new_decoder()
-        self._event_parts.clear()
+        self._assembly.clear()
         self.caller.session_lost(event.reason)
         self.callee.session_lost()
         self._busy = False
@@ -304,20 +304,9 @@ class Wire:
             self._link.abort(WireClosedError("the other end closed the wire"), now_s)
 
     def _take_event(self, message: Message) -> None:
-        if len(self._event_parts) + len(message.payload) > self._config.max_message_bytes:
-            self._event_too_large = True
-            self._event_parts.clear()
-        if not self._event_too_large and (self._event_parts or not message.terminator):
-            self._event_parts += message.payload
-        if message.terminator is Terminator.NONE:
-            return
-        if self._event_too_large:
-            self._note_large_event(message.procedure)
-        else:
-            payload = bytes(self._event_parts) if self._event_parts else message.payload
-            self._events.append(EventReceived(message.procedure, payload))
-        self._event_parts.clear()
-        self._event_too_large = False
+        event = self._assembly.take(message)
+        if event is not None:
+            self._events.append(event)
 
     def _take_lossy(self, content: bytes) -> None:
         decoder = self._new_decoder()
@@ -331,15 +320,7 @@ class Wire:
         elif message.kind is MessageKind.RESPONSE:
             self.caller.on_oversized(message)
         else:
-            self._note_large_event(message.procedure)
-
-    def _note_large_event(self, index: int) -> None:
-        self._events.append(
-            FaultNoted(
-                f"event {index} was dropped: it is larger than max_message_bytes="
-                f"{self._config.max_message_bytes}"
-            )
-        )
+            self._events.append(self._assembly.note_large(message.procedure))
 
     # --- sending ---
 

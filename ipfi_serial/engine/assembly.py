@@ -1,0 +1,47 @@
+"""Parts of an event to the whole; docs/protocol.md, EVENT-2 and MSG-6.  Pure."""
+
+from __future__ import annotations
+
+from ipfi_serial.codec.message import Message, Terminator
+from ipfi_serial.events import EventReceived, FaultNoted
+
+
+class EventAssembly:
+    """The one event whose parts may be on their way."""
+
+    __slots__ = ("_max_message_bytes", "_parts", "_too_large")
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_message_bytes = max_message_bytes
+        self._parts = bytearray()
+        self._too_large = False
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def clear(self) -> None:
+        """Forget what has come: the session ended."""
+        self._parts.clear()
+
+    def take(self, message: Message) -> EventReceived | FaultNoted | None:
+        """Take an Event message; return what it completes."""
+        if len(self._parts) + len(message.payload) > self._max_message_bytes:
+            self._too_large = True
+            self._parts.clear()
+        if not self._too_large and (self._parts or not message.terminator):
+            self._parts += message.payload
+        if message.terminator is Terminator.NONE:
+            return None
+        too_large, self._too_large = self._too_large, False
+        if too_large:
+            return self.note_large(message.procedure)
+        payload = bytes(self._parts) if self._parts else message.payload
+        self._parts.clear()
+        return EventReceived(message.procedure, payload)
+
+    def note_large(self, index: int) -> FaultNoted:
+        """Say that an event was dropped."""
+        return FaultNoted(
+            f"event {index} was dropped: it is larger than max_message_bytes="
+            f"{self._max_message_bytes}"
+        )

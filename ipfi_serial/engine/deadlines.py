@@ -1,0 +1,55 @@
+"""When calls time out: the soonest first, without those that have ended.  Pure.
+
+docs/protocol.md, CALL-10.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from ipfi_serial.engine.calls import OutgoingCall, OutgoingState
+
+LIVE: Final = (OutgoingState.WAITING, OutgoingState.OPEN)
+SLACK: Final = 64  # entries of ended calls that may wait to be swept
+
+
+class Deadlines:
+    """The deadlines of calls that have not ended."""
+
+    __slots__ = ("_heap", "_ticket")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, OutgoingCall]] = []
+        self._ticket = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, call: OutgoingCall) -> None:
+        """Watch a call."""
+        self._ticket += 1
+        heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
+
+    def sweep(self, live: int) -> None:
+        """Forget calls that have ended if they are most of what is kept; ``live`` have not."""
+        if len(self._heap) > SLACK + 2 * live:
+            self._heap = [entry for entry in self._heap if entry[2].state in LIVE]
+            heapq.heapify(self._heap)
+
+    @property
+    def next_s(self) -> float | None:
+        """When the next call times out, at the latest."""
+        return self._heap[0][0] if self._heap else None
+
+    def take_due(self, now_s: float) -> OutgoingCall | None:
+        """Hand over one call whose time is up; None if there is none."""
+        while self._heap and self._heap[0][0] <= now_s:
+            call = heapq.heappop(self._heap)[2]
+            if call.state in LIVE:
+                return call
+        return None
+
+    def clear(self) -> None:
+        """Forget everything: the session ended."""
+        self._heap.clear()

@@ -1,0 +1,1 @@
+"""Tests of the engine: two wires stepped by hand, no threads, no clock."""
