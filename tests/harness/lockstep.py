@@ -1,0 +1,149 @@
+"""Two cores, two lines, one clock: steps them until something is true or nothing will ever happen.
+
+Needs nothing of a core but the five verbs of docs/design.md.  Never sleeps.  A core that says it is
+due and then does nothing is a :class:`BusyLoop`; ends that wait for nothing are reported as quiet,
+which the caller compares with the work that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+from tests.harness.line import Line
+
+MOST_ROUNDS: Final = 20_000  # exchanges at one instant before it counts as a loop
+
+EventT_co = TypeVar("EventT_co", covariant=True)
+
+
+class Core(Protocol[EventT_co]):
+    """The five verbs."""
+
+    def receive_bytes(self, data: bytes, now_s: float) -> None:
+        """Take what the line brought."""
+
+    def bytes_to_send(self, now_s: float, max_bytes: int = ...) -> bytes:
+        """Hand over what may go on the line."""
+
+    def next_event(self) -> EventT_co | None:
+        """Hand over the oldest event."""
+
+    def next_deadline_s(self) -> float | None:
+        """Return when something is due."""
+
+    def on_deadline(self, now_s: float) -> None:
+        """Act on what is due."""
+
+
+class BusyLoop(AssertionError):
+    """A core asks for the present moment again and again."""
+
+
+EventT = TypeVar("EventT")
+EventHook = Callable[[int, EventT, float], None]
+
+
+class Lockstep(Generic[EventT]):
+    """Two ends and the line between them.
+
+    Attributes:
+        ends: the two cores; replace one to reboot it.
+        lines: ``lines[0]`` carries from end 0 to end 1, ``lines[1]`` back.
+        now_s: the clock.
+        sends: whether an end's transport takes bytes now; False is a blocked port.
+        steps: instants visited so far.
+    """
+
+    def __init__(
+        self,
+        first: Core[EventT],
+        second: Core[EventT],
+        lines: tuple[Line, Line],
+        on_event: EventHook[EventT],
+        *,
+        now_s: float = 100.0,
+        pieces: Callable[[bytes], Sequence[bytes]] | None = None,
+    ) -> None:
+        self.ends: list[Core[EventT]] = [first, second]
+        self.lines = lines
+        self.now_s = now_s
+        self.sends = [True, True]
+        self.steps = 0
+        self._on_event = on_event
+        self._pieces = pieces
+
+    # --- one instant ---
+
+    def settle(self) -> None:
+        """Do all that can be done without time passing."""
+        for _ in range(MOST_ROUNDS):
+            moved = False
+            for index in (0, 1):
+                self._deadline(index)
+                moved |= self._send(index)
+                moved |= self._deliver(index)
+                moved |= self._take_events(index)
+            if not moved:
+                break
+        else:
+            raise BusyLoop(f"no end of bytes at {self.now_s}")
+        for index, end in enumerate(self.ends):
+            due_s = end.next_deadline_s()
+            if self.sends[index] and due_s is not None and due_s <= self.now_s:
+                raise BusyLoop(f"end {index} is due at {due_s} and did nothing at {self.now_s}")
+
+    def _deadline(self, index: int) -> None:
+        end = self.ends[index]
+        due_s = end.next_deadline_s()
+        if due_s is not None and due_s <= self.now_s:
+            end.on_deadline(self.now_s)
+
+    def _send(self, index: int) -> bool:
+        if not self.sends[index]:
+            return False
+        data = self.ends[index].bytes_to_send(self.now_s)
+        if data:
+            self.lines[index].write(data, self.now_s)
+        return bool(data)
+
+    def _deliver(self, index: int) -> bool:
+        data = self.lines[1 - index].read(self.now_s)
+        for piece in (data,) if self._pieces is None or not data else self._pieces(data):
+            if piece:
+                self.ends[index].receive_bytes(piece, self.now_s)
+        return bool(data)
+
+    def _take_events(self, index: int) -> bool:
+        moved = False
+        while (event := self.ends[index].next_event()) is not None:
+            self._on_event(index, event, self.now_s)
+            moved = True
+        return moved
+
+    # --- time ---
+
+    def next_s(self) -> float | None:
+        """Return the next instant at which anything can happen, or None: it is quiet."""
+        due = [line.next_arrival_s() for line in self.lines]
+        due += [end.next_deadline_s() for i, end in enumerate(self.ends) if self.sends[i]]
+        times = [t for t in due if t is not None]
+        return min(times) if times else None
+
+    def run(self, until: Callable[[], bool] | None = None, *, for_s: float = 60.0) -> bool:
+        """Step until ``until()`` holds, or it is quiet, or ``for_s`` seconds passed.
+
+        Returns:
+            Whether ``until()`` holds; without it, whether it became quiet in time.
+        """
+        end_s = self.now_s + for_s
+        while True:
+            self.steps += 1
+            self.settle()
+            if until is not None and until():
+                return True
+            next_s = self.next_s()
+            if next_s is None or next_s > end_s:
+                self.now_s = end_s if until is not None or next_s is not None else self.now_s
+                return until is None and next_s is None
+            self.now_s = max(next_s, self.now_s)

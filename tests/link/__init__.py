@@ -1,0 +1,1 @@
+"""Tests of the link: docs/protocol.md, section 3."""
