@@ -7,7 +7,7 @@ from typing import Final
 ALPHA: Final = 1 / 8  # RFC 6298, section 2.3
 BETA: Final = 1 / 4
 FIRST_RTO_S: Final = 0.25  # before a sample; outlasts an 85 ms flash stall and a 16 ms USB timer
-FLOOR_S: Final = 0.05  # LINK-9; below 25 ms spurious retransmission is reported from the field
+FLOOR_S: Final = 0.03  # LINK-9: above the other end's ACK delay of 20 ms (LINK-8)
 # A serial line has no queue of strangers to relieve: doubling only guards against a time-out that
 # is too short, and a noisy line must be tried often within the patience time (LINK-13).
 MOST_DOUBLINGS: Final = 3

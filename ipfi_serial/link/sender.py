@@ -123,8 +123,7 @@ class Sender:
 
     def sent(self, flight: Flight, departure_s: float, wire_bytes: int) -> None:
         """Note that ``flight`` was handed over and when its last byte will have left."""
-        self._order += 1
-        flight.order = self._order
+        flight.order = self.next_order()
         flight.departure_s = departure_s
         flight.times += 1
         if flight.again:
@@ -167,6 +166,11 @@ class Sender:
         self.queued_bytes -= size - left
         return b"".join(parts)
 
+    def next_order(self) -> int:
+        """Return the position of a transmission among all of this session."""
+        self._order += 1
+        return self._order
+
     # --- acknowledgements in ---
 
     def on_ack(self, ack: int, now_s: float) -> bool:
@@ -178,18 +182,21 @@ class Sender:
         if not 0 < count <= len(flights):
             return False  # nothing new, or displaced by the transport
         clean = True
+        proved = -1
         for _ in range(count):
             newest = flights.popleft()
             if newest.again:
                 self._repeats -= 1
             if newest.times == 1 and not newest.sacked:
                 self._note_clean()
+                proved = newest.order
             else:
                 clean = False  # the frames behind it waited for it: no round trip to learn from
         if clean:
             self.rtt.sample(max(0.0, now_s - newest.departure_s))
         self.rtt.progressed()
         self._go_back_after_s = 0.0
+        self.on_evidence(proved)
         if self._charges:
             self._clear_until(sequence=newest.sequence)
         return True
@@ -207,9 +214,12 @@ class Sender:
                     flight.again = False
                     self._repeats -= 1
                 newest_order = max(newest_order, flight.order)
+        self.on_evidence(newest_order)
+
+    def on_evidence(self, order: int) -> None:
+        """Repeat what was sent *before* a transmission that arrived: lines do not reorder."""
         for flight in self.flights:
-            # a frame sent *before* one that arrived is missing: lines do not reorder
-            if flight.order < newest_order:
+            if flight.order < order:
                 self._repeat(flight)
 
     def on_repeated_ack(self, ack: int, now_s: float) -> None:

@@ -499,8 +499,9 @@ class Link:
             again = flight.times > 0
             wire = self._wrap(live.data(flight), live.profile, now_s, lead=again)
             live.sender.sent(flight, self._line_free_s, len(wire))
+            live.repeated = live.repeated or again
             return wire
-        if live.receiver.ack_now or live.ping_wanted:
+        if live.receiver.ack_now or live.ping_wanted or live.probes:
             return self._send_ack(live, now_s)
         if self._lossy and live.lossy_fits(self._lossy[0]):
             return self._next_frame(now_s)
@@ -511,6 +512,8 @@ class Link:
         if ping is not None:
             self._pinged_s = now_s
         wire = self._wrap(content, live.profile, now_s)
+        if ping is not None:
+            live.ping_sent(self._line_free_s)
         live.sender.charge(len(wire), ping=ping)
         return wire
 
@@ -560,7 +563,8 @@ class Link:
         return max(AHEAD_S, 2 * self._frame_time_s)
 
     def _too_far_ahead(self, now_s: float) -> bool:
-        return self._bytes_per_s is not None and self._line_free_s - now_s > self._ahead_s()
+        # the very sum that _pacing_deadline_s returns: rounded otherwise, it would be due for ever
+        return self._bytes_per_s is not None and now_s < self._line_free_s - self._ahead_s()
 
     def _pacing_deadline_s(self) -> float | None:
         """Return when more may be handed over, if there is something to hand over."""
@@ -575,6 +579,7 @@ class Link:
         return (
             live.receiver.ack_now
             or live.ping_wanted
+            or live.probes
             or live.sender.sendable(FRAME_OVERHEAD_BYTES)
             or bool(self._lossy and live.lossy_fits(self._lossy[0]))
         )
@@ -619,7 +624,7 @@ class Link:
 
     def _retry(self, live: Transfer) -> None:
         if live.sender.flights:
-            live.sender.expired()
+            live.expired()
         else:
             live.sender.rtt.expired()
             live.ping_wanted = True

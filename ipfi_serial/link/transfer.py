@@ -34,6 +34,7 @@ class Transfer:
         largest_frame: most stream bytes that we put into one frame.
         peer_spoke: whether the other end sent anything but READY in it.
         ping_wanted: a PING should go out.
+        repeated: a frame was sent again and no PING has followed it yet (LINK-10).
     """
 
     __slots__ = (
@@ -41,12 +42,15 @@ class Transfer:
         "_echo_due",
         "_head",
         "_ping",
+        "_ping_order",
+        "_ping_sent_s",
         "agreement",
         "largest_frame",
         "peer_spoke",
         "ping_wanted",
         "profile",
         "receiver",
+        "repeated",
         "sender",
         "session",
     )
@@ -72,7 +76,10 @@ class Transfer:
         self.receiver = Receiver(ours.window, ours.credit, frame_time_s)
         self.peer_spoke = False
         self.ping_wanted = False
+        self.repeated = False
         self._ping = 0
+        self._ping_order = 0  # 0: none is out
+        self._ping_sent_s = 0.0
         self._echo = 0
         self._echo_due = False
 
@@ -111,12 +118,37 @@ class Transfer:
             sender.on_ack(ack, now_s)
             self.answer_ping(number)
             return
-        if number == self._ping:
-            sender.on_echo(number)
         if not sender.on_ack(ack, now_s) and len(content) == 9:
             sender.on_repeated_ack(ack, now_s)
         if len(content) == 11:
             sender.on_sack(ack, content[9] | content[10] << 8)
+        if number == self._ping and self._ping_order:
+            self._on_echo(now_s)
+
+    def _on_echo(self, now_s: float) -> None:
+        """Our PING was answered: what was sent before it and is not acknowledged now is lost."""
+        sender = self.sender
+        sender.on_echo(self._ping)
+        sender.rtt.sample(max(0.0, now_s - self._ping_sent_s))
+        sender.rtt.progressed()
+        sender.on_evidence(self._ping_order)
+        self._ping_order = 0
+
+    def ping_sent(self, departure_s: float) -> None:
+        """Note when the last byte of the newest PING will have left."""
+        self._ping_sent_s = departure_s
+        self._ping_order = self.sender.next_order()
+        self.repeated = False
+
+    @property
+    def probes(self) -> bool:
+        """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
+        return self.repeated and not self._ping_order
+
+    def expired(self) -> None:
+        """Take the expiry of the RTO: repeat, and believe in no PING any more (LINK-11)."""
+        self._ping_order = 0
+        self.sender.expired()
 
     def answer_ping(self, number: int) -> None:
         """Answer a PING or READY with an ACK at once (LINK-8)."""
@@ -144,7 +176,9 @@ class Transfer:
         """Build an ACK's or, if one is wanted, a PING's content, and return the PING's number."""
         receiver = self.receiver
         sack = receiver.sack
-        ping = not self._echo_due and (self.ping_wanted or self.sender.ring_clogged)
+        ping = not self._echo_due and (
+            self.ping_wanted or self.probes or self.sender.ring_clogged
+        )
         if ping:
             self.ping_wanted = False
             self._ping = self._ping % 255 + 1
