@@ -144,8 +144,7 @@ class Link:
         if self._live is not None:
             self._control.append((self._live.bye(reason), self._live.profile))
             self._end_session(WireClosedError("this end closed the wire"), final=True)
-        self._hello_due_s = None
-        self._advance(LinkInput.CLOSE)
+        self._stop()
 
     def abort(self, error: IpfiError, now_s: float) -> None:
         """End the session because its stream cannot be trusted any more (MSG-6), and start anew."""
@@ -414,7 +413,7 @@ class Link:
         error = WireClosedError("the other end closed the wire")
         if reason == 0 and self._active:
             self._end_session(error, final=True)
-            self._advance(LinkInput.CLOSE)
+            self._stop()
         elif reason == 0:
             self._restart(error, now_s)
         else:
@@ -458,10 +457,15 @@ class Link:
         self._expect_profiles()
 
     def _give_up(self, reason: IpfiError) -> None:
+        self._stop()
+        self._events.append(SessionLost(reason, final=True))
+
+    def _stop(self) -> None:
+        """Take no further part: whatever comes finds no session to begin or to confirm."""
         self._candidate = None
+        self._handshake.pending = None
         self._hello_due_s = None
         self._advance(LinkInput.CLOSE)
-        self._events.append(SessionLost(reason, final=True))
 
     def _expect_profiles(self) -> None:
         """Tell the decoder which CRCs a session frame may carry now."""
