@@ -218,18 +218,17 @@ class Link:
 
     def on_deadline(self, now_s: float) -> None:
         """Act on what is due; early or stale calls are harmless."""
+        live = self._live
+        if live is not None:
+            if live.receiver.ack_due_s is not None and now_s >= live.receiver.ack_due_s:
+                live.receiver.ack_now = True
+                live.receiver.ack_due_s = None
+            retry_s = self._retry_deadline_s()
+            if retry_s is not None and now_s >= retry_s:
+                self._retry(live)
+            self._check_silence(now_s)
         if self._hello_due_s is not None and now_s >= self._hello_due_s:
             self._hello_deadline(now_s)
-        live = self._live
-        if live is None:
-            return
-        if live.receiver.ack_due_s is not None and now_s >= live.receiver.ack_due_s:
-            live.receiver.ack_now = True
-            live.receiver.ack_due_s = None
-        retry_s = self._retry_deadline_s()
-        if retry_s is not None and now_s >= retry_s:
-            self._retry(live)
-        self._check_silence(now_s)
 
     # --- queries ---
 
@@ -589,9 +588,14 @@ class Link:
         )
 
     def _hello_deadline(self, now_s: float) -> None:
-        if self.state is LinkState.UNCONFIRMED:
-            self._send_ready(now_s)
+        candidate = self._candidate
+        if candidate is not None and self._ready_count < READY_LIMIT:
+            self._send_ready(candidate, now_s)
             return
+        if candidate is not None:  # HS-6: it is not going to be confirmed
+            self._seek(now_s)
+            if not self._active:
+                return
         if not any(content[0] == FrameType.HELLO for content, _ in self._control):
             self._control.append((self._handshake.hello, CRC16))
         self._hello_sent_s = max(now_s, self._line_free_s) + self._wire_s(HANDSHAKE_WIRE_BYTES / 2)
@@ -602,11 +606,7 @@ class Link:
         slowest_s = max(HELLO_SLOWEST_S, 8 * self._wire_s(HANDSHAKE_WIRE_BYTES))
         self._hello_interval_s = min(self._hello_interval_s * 1.5, slowest_s)
 
-    def _send_ready(self, now_s: float) -> None:
-        candidate = self._candidate
-        if candidate is None or self._ready_count >= READY_LIMIT:
-            self._seek(now_s)
-            return
+    def _send_ready(self, candidate: Agreement, now_s: float) -> None:
         self._ready_count += 1
         self._ready_ping = (self._ready_ping + 1) & 0xFF
         head = bytes((FrameType.READY,)) + candidate.session.to_bytes(2, "little")
