@@ -124,7 +124,7 @@ def _container_twin(annotation: TypeForm, origin: TypeForm, build: Build) -> Twi
         return _array_twin(_ARRAYS[origin], build(arguments[0] if arguments else Any))
     if origin in _MAPS:
         key, value = arguments or (Any, Any)
-        return _map_twin(Twin(bytes, None, 0) if key is bytes else build(key), build(value))
+        return _map_twin(build(key), build(value))
     if origin is tuple:
         if annotation is tuple:
             return Twin(tuple, None, None)

@@ -105,13 +105,12 @@ def custom_profile(
     width_bits = polynomial.bit_length() - 1
     if width_bits < 16 or not initial:
         raise ConfigError(f"{name}: a profile has 16 bits or more and an initial value above 0")
+    start = initial ^ final_xor  # crcmod's: the CRC of an empty message
     try:
-        # crcmod takes the start as the CRC of an empty message, final xor included.
-        compute = crcmod.mkCrcFun(polynomial, initial ^ final_xor, reflected, final_xor)
+        compute = crcmod.mkCrcFun(polynomial, start, reflected, final_xor)
     except ValueError as error:
         raise ConfigError(f"{name}: not a CRC that crcmod computes: {error}") from error
     size_bytes = width_bits // 8
-    start = initial ^ final_xor
     order: ByteOrder = "little" if reflected else "big"
     sealed = CHECK_INPUT + compute(CHECK_INPUT, start).to_bytes(size_bytes, order)
     return CrcProfile(CUSTOM_BIT, name, size_bytes, compute, start, order, compute(sealed, start))

@@ -21,6 +21,11 @@ class Mixed(enum.Enum):
     REAL = 1.5
 
 
+class Loose(enum.Enum):
+    NUMBER = 1
+    TEXT = "text"
+
+
 class Name(enum.StrEnum):
     ANN = "ann"
 

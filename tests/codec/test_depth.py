@@ -109,6 +109,13 @@ def test_a_long_value_is_skipped_by_its_length(value: bytes | str) -> None:
     assert not nests_deeper_than(data * 2, 0)
 
 
+@pytest.mark.parametrize(
+    "before", [b"\xdc\xc4\xff", b"\xdd\xc6\0\x10\0", b"\xcb\n\xc6\0\x10\0\xff\xff\xff"]
+)
+def test_numbers_that_look_like_headers_hide_nothing_behind_them(before: bytes) -> None:
+    assert nests_deeper_than(before + b"\x91" * 200 + b"\x01", 64)
+
+
 def test_the_limit_itself_is_allowed() -> None:
     for nest in (b"\x91", b"\xdc\x00\x01"):
         assert not nests_deeper_than(nest * 64 + b"\x01", 64)
@@ -120,6 +127,10 @@ def test_many_containers_beside_each_other_are_not_deep() -> None:
     record = msgspec.msgpack.encode({"name": "x" * 40, "tags": [[1], [2]]})
     assert not nests_deeper_than(record * 1000, 3)
     assert nests_deeper_than(record * 1000, 2)
+
+
+def test_a_number_that_is_cut_off_has_no_depth() -> None:
+    assert not nests_deeper_than(b"\x91\xcb\x91\x91", 1)
 
 
 def test_an_empty_container_ends_the_ones_around_it() -> None:

@@ -203,6 +203,13 @@ def test_arguments_nested_deeper_than_the_limit_are_refused(
         Signature(function).decode(b"\x91\x91\x91\x01", 2)
 
 
+def test_a_limit_below_what_the_annotations_allow_is_kept() -> None:
+    data = many([1], [[2]], b"")
+    assert Signature(draw).decode(data, 2) == (Point(1), [Point(2)], b"")
+    with pytest.raises(ArgumentError, match="an argument nests deeper than 1 level"):
+        Signature(draw).decode(data, 1)
+
+
 def test_the_deepest_argument_allowed_is_taken() -> None:
     (value,) = Signature(untyped).decode(b"\x91" * 64 + b"\x01")
     assert repr(value).count("[") == 64

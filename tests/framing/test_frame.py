@@ -14,6 +14,7 @@ from ipfi_serial.framing.verdict import (
     Rejected,
     RejectReason,
     Text,
+    Verdict,
     printable,
 )
 
@@ -158,6 +159,25 @@ def test_a_delimiter_cuts_a_text_off() -> None:
 )
 def test_a_line_is_text_if_people_can_read_it(raw: bytes, line: str | None) -> None:
     assert printable(raw) == line
+
+
+@pytest.mark.parametrize(
+    "wire, verdicts",
+    [
+        (b"\n\0", [Text("")]),
+        (b"ab\n\0", [Text("ab")]),
+        (b"\0\0", []),
+        (b"x" * 20 + b"\n", [Text("x" * 16), Text("xxxx")]),
+        (b"\x85\0", [REJECTED[RejectReason.COBS]]),
+        (encode_frame(b"\x12" + b"\x01" * 200, CRC32), [NOISE]),
+        (b"\x01\x81\0", [REJECTED[RejectReason.COBS]]),
+    ],
+    ids=repr,
+)
+def test_both_decoders_agree_on_the_edges(wire: bytes, verdicts: list[Verdict]) -> None:
+    decoder = ByteFrameDecoder(BOUND, text_line_bytes=16)
+    assert [found for byte in wire if (found := decoder.push(byte)) is not None] == verdicts
+    assert FrameDecoder(BOUND, text_line_bytes=16).receive(wire) == verdicts
 
 
 def test_counters_tell_what_was_seen() -> None:
