@@ -276,9 +276,8 @@ class Caller:
         call.first_arguments = []
 
     def _put(self, call: OutgoingCall, arguments: bytes, terminator: Terminator) -> None:
-        last = call if terminator is Terminator.COMPLETE else None
         self._outbox.put(
-            _lane(call), MessageKind.CALL, call.procedure, call.call, terminator, arguments, last
+            _lane(call), MessageKind.CALL, call.procedure, call.call, terminator, arguments, call
         )
 
     def _take_index(self, procedure: int) -> int:

@@ -52,6 +52,7 @@ class OutgoingCall:
         "partial_value",
         "procedure",
         "received_bytes",
+        "sent",
         "state",
         "streaming",
     )
@@ -65,6 +66,7 @@ class OutgoingCall:
         self.nested = nested  # made by a handler: never waits for a free slot
         self.deadline_s = deadline_s
         self.state = OutgoingState.WAITING
+        self.sent = False  # anything of it left the outbox: the other end knows the pair
         self.handed_over = False
         self.arguments_open = False  # more arguments are to come
         self.first_arguments: list[tuple[bytes, Terminator]] = []  # while WAITING

@@ -13,12 +13,22 @@ from ipfi_serial.codec.message import MessageKind, Terminator, encode_parts
 from ipfi_serial.engine.calls import OutgoingCall
 
 READY_PER_PART: Final = 8  # small messages between two parts of large ones
+UNCUT: Final = 1 << 62  # a plain wire never cuts
 
 
 class _Transfer:
-    """One large message on its way."""
+    """One large message on its way, or a small one behind it."""
 
-    __slots__ = ("call", "kind", "last_for", "payload", "position", "procedure", "terminator")
+    __slots__ = (
+        "after",
+        "call",
+        "kind",
+        "payload",
+        "position",
+        "procedure",
+        "sender",
+        "terminator",
+    )
 
     def __init__(
         self,
@@ -27,7 +37,8 @@ class _Transfer:
         call: int,
         terminator: Terminator,
         payload: bytes,
-        last_for: OutgoingCall | None,
+        sender: OutgoingCall | None,
+        after: int,
     ) -> None:
         self.kind = kind
         self.procedure = procedure
@@ -35,20 +46,27 @@ class _Transfer:
         self.terminator = terminator
         self.payload = memoryview(payload)
         self.position = 0
-        self.last_for = last_for
+        self.sender = sender
+        self.after = after  # so many small messages go before it
 
     def next_part(self, part_bytes: int) -> bytes:
         """Encode the next part."""
-        end = self.position + part_bytes
-        last = end >= len(self.payload)
+        end = min(self.position + part_bytes, len(self.payload))
         part = bytes(self.payload[self.position : end])
         self.position = end
-        terminator = self.terminator if last else Terminator.NONE
+        terminator = self.terminator if self.done else Terminator.NONE
+        if self.sender is not None:
+            self.sender.sent = True
+            self.sender.handed_over = terminator is Terminator.COMPLETE
         return encode_parts(self.kind, self.procedure, self.call, terminator, part)
 
     @property
     def done(self) -> bool:
-        return self.position >= len(self.payload)
+        return self.position == len(self.payload)
+
+    @property
+    def left_bytes(self) -> int:
+        return len(self.payload) - self.position
 
 
 class Outbox:
@@ -58,14 +76,15 @@ class Outbox:
         part_bytes: largest payload of one message; None never cuts.
 
     Attributes:
-        queued_bytes: payload bytes waiting.
+        queued_bytes: bytes waiting: whole small messages and the payloads of large ones.
     """
 
-    __slots__ = ("_lanes", "_part_bytes", "_ready", "_turn", "queued_bytes")
+    __slots__ = ("_lanes", "_part_bytes", "_pulled", "_ready", "_turn", "queued_bytes")
 
     def __init__(self, part_bytes: int | None) -> None:
-        self._part_bytes = part_bytes
-        self._ready: deque[tuple[bytes, OutgoingCall | None]] = deque()
+        self._part_bytes = part_bytes or UNCUT
+        self._ready: deque[tuple[bytes, OutgoingCall | None, Terminator]] = deque()
+        self._pulled = 0  # small messages taken since the beginning
         self._lanes: OrderedDict[Hashable, deque[_Transfer]] = OrderedDict()
         self._turn = 0
         self.queued_bytes = 0
@@ -75,15 +94,15 @@ class Outbox:
 
     def cuts(self, size_bytes: int) -> bool:
         """Tell whether a payload of this size is sent in parts."""
-        return self._part_bytes is not None and size_bytes > self._part_bytes
+        return size_bytes > self._part_bytes
 
     @property
-    def part_bytes(self) -> int | None:
+    def part_bytes(self) -> int:
         """Largest payload of one message; set when a session is agreed on."""
         return self._part_bytes
 
     @part_bytes.setter
-    def part_bytes(self, size: int | None) -> None:
+    def part_bytes(self, size: int) -> None:
         self._part_bytes = size
 
     def put(
@@ -94,7 +113,7 @@ class Outbox:
         call: int,
         terminator: Terminator,
         payload: bytes,
-        last_for: OutgoingCall | None = None,
+        sender: OutgoingCall | None = None,
     ) -> None:
         """Queue one message.
 
@@ -105,16 +124,18 @@ class Outbox:
             call: call index.
             terminator: what follows the payload.
             payload: any size.
-            last_for: the call whose arguments end with this message.
+            sender: the call whose arguments these are; it is told when they leave.
         """
-        size = len(payload)
-        self.queued_bytes += size
         waiting = self._lanes.get(lane)
-        if waiting is None and not self.cuts(size):
+        if waiting is None and len(payload) <= self._part_bytes:
             message = encode_parts(kind, procedure, call, terminator, payload)
-            self._ready.append((message, last_for))
+            self._ready.append((message, sender, terminator))
+            self.queued_bytes += len(message)
             return
-        transfer = _Transfer(kind, procedure, call, terminator, payload, last_for)
+        # what is small and was queued before it may be of the same lane: it goes first
+        after = self._pulled + len(self._ready)
+        transfer = _Transfer(kind, procedure, call, terminator, payload, sender, after)
+        self.queued_bytes += len(payload)
         if waiting is None:
             self._lanes[lane] = deque((transfer,))
         else:
@@ -122,14 +143,16 @@ class Outbox:
 
     def pull(self) -> bytes:
         """Take the next message or part; there must be one."""
-        if self._ready and (not self._lanes or self._turn < READY_PER_PART):
+        if self._ready and (
+            not self._lanes or self._turn < READY_PER_PART or not self._part_may_go()
+        ):
             self._turn += 1
-            message, last_for = self._ready.popleft()
-            if last_for is not None:
-                last_for.handed_over = True
-            self.queued_bytes = max(0, self.queued_bytes - len(message))
-            if not self:
-                self.queued_bytes = 0
+            self._pulled += 1
+            message, sender, terminator = self._ready.popleft()
+            if sender is not None:
+                sender.sent = True
+                sender.handed_over = terminator is Terminator.COMPLETE
+            self.queued_bytes -= len(message)
             return message
         self._turn = 0
         return self._pull_part()
@@ -139,7 +162,7 @@ class Outbox:
         waiting = self._lanes.pop(lane, None)
         if waiting is None:
             return False
-        self.queued_bytes -= sum(len(t.payload) - t.position for t in waiting)
+        self.queued_bytes -= sum(transfer.left_bytes for transfer in waiting)
         return True
 
     def clear(self) -> None:
@@ -148,16 +171,18 @@ class Outbox:
         self._lanes.clear()
         self.queued_bytes = 0
 
+    def _part_may_go(self) -> bool:
+        """Tell whether the small messages that were queued before the next part have left."""
+        return next(iter(self._lanes.values()))[0].after <= self._pulled
+
     def _pull_part(self) -> bytes:
         lane, waiting = next(iter(self._lanes.items()))
         transfer = waiting[0]
-        before = transfer.position
-        message = transfer.next_part(self._part_bytes or len(transfer.payload) or 1)
-        self.queued_bytes -= min(transfer.position, len(transfer.payload)) - before
+        before = transfer.left_bytes
+        message = transfer.next_part(self._part_bytes)
+        self.queued_bytes -= before - transfer.left_bytes
         if transfer.done:
             waiting.popleft()
-            if transfer.last_for is not None:
-                transfer.last_for.handed_over = True
         if waiting:
             self._lanes.move_to_end(lane)
         else:

@@ -1,6 +1,6 @@
 """Two ends of a wire on a line in memory, stepped by hand: the engine's test bench.
 
-An :class:`End` is the smallest shell that a wire can have: it sorts what the wire reports, and runs a
+An :class:`End` is the smallest shell that a wire can have: it sorts what the wire reports, runs a
 handler at once, if there is one, or leaves the call to the test.  A :class:`Peer` is the other end
 without an engine: it says any message and remembers every message that it hears.
 """
