@@ -320,32 +320,33 @@ static const ipfi_procedure_t table[] IPFI_FLASH = {
 
 /* ---- two sizes of board ---- */
 
-IPFI_BUFFERS(small_buffers, 64, 2, 192, 4, 256, 128);
-IPFI_BUFFERS(large_buffers, 1024, 16, 32768, BOARD_CALLS_MAX, 8192, 4096);
-
-static ipfi_config_t small_config(void)
+static void configure_small(board_t *board)
 {
     const ipfi_config_t config = {
-        IPFI_USE_BUFFERS(small_buffers), .table = table, .table_length = sizeof table / sizeof table[0],
+        IPFI_USE_BUFFERS(board->buffers.small), .table = table, .table_length = sizeof table / sizeof table[0],
         .frame_payload = 64, .window = 2, .ring = 256, .crc_profiles = IPFI_CRC_16, .stream_credit = 16,
     };
-    return config;
+    board->config = config;
 }
 
-static ipfi_config_t large_config(void)
+static void configure_large(board_t *board)
 {
     const ipfi_config_t config = {
-        IPFI_USE_BUFFERS(large_buffers), .table = table, .table_length = sizeof table / sizeof table[0],
+        IPFI_USE_BUFFERS(board->buffers.large), .table = table, .table_length = sizeof table / sizeof table[0],
         .frame_payload = 1024, .window = 16, .ring = 0xFFFF, .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32,
         .stream_credit = 256,
     };
-    return config;
+    board->config = config;
 }
 
 void board_init(board_t *board, bool is_small, uint32_t nonce, uint8_t boot_cause, uint32_t now_ms)
 {
     memset(board, 0, sizeof *board);
-    board->config = is_small ? small_config() : large_config();
+    if (is_small) {
+        configure_small(board);
+    } else {
+        configure_large(board);
+    }
     board->config.user = board;
     board->nonce = nonce;
     board_restart(board, boot_cause, now_ms);

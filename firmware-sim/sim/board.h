@@ -19,6 +19,9 @@ typedef struct {
     bool used;
 } board_sleeper_t;
 
+typedef IPFI_BUFFERS_TYPE(64, 2, 192, 4, 256, 128) board_small_t;
+typedef IPFI_BUFFERS_TYPE(1024, 16, 32768, BOARD_CALLS_MAX, 8192, 4096) board_large_t;
+
 typedef struct {
     ipfi_wire_t wire;
     ipfi_config_t config;
@@ -32,6 +35,10 @@ typedef struct {
     bool led;
     board_sleeper_t sleepers[BOARD_CALLS_MAX];
     board_callback_t callbacks[BOARD_CALLS_MAX];
+    union {
+        board_small_t small;
+        board_large_t large;
+    } buffers;
 } board_t;
 
 /* Buffers as on a microcontroller (small), or as a desktop would have them. */

@@ -9,8 +9,8 @@ enum { NO = 0xFF };
 static const uint8_t transitions[IPFI_ESTABLISHED + 1][IPFI_INPUTS] IPFI_FLASH = {
     /*                  LISTEN          CONNECT          ANSWERED          CONFIRMED         ENTERED           RETRY            WAIT            CLOSE */
     [IPFI_CLOSED]      = { IPFI_LISTENING, IPFI_CONNECTING, NO,               NO,               NO,               NO,              NO,             IPFI_CLOSED },
-    [IPFI_LISTENING]   = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              IPFI_LISTENING, IPFI_CLOSED },
-    [IPFI_CONNECTING]  = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, IPFI_CONNECTING, NO,             IPFI_CLOSED },
+    [IPFI_LISTENING]   = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              NO,             IPFI_CLOSED },
+    [IPFI_CONNECTING]  = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              NO,             IPFI_CLOSED },
     [IPFI_UNCONFIRMED] = { NO,             NO,              IPFI_UNCONFIRMED, IPFI_ESTABLISHED, IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
     [IPFI_ESTABLISHED] = { NO,             NO,              NO,               NO,               IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
 };
@@ -108,14 +108,10 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
 static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
 {
     if (length != 9 && length != 11) { return; }
-    const uint8_t echo = content[4];
-    if (wire->link.ping_out && echo == wire->link.ping) {
-        wire->link.ping_out = false;
-        ipfi_ring_clear(wire, wire->link.ping_charge); /* LINK-14 */
-    }
     const uint16_t sack = length == 11 ? ipfi_u16_at(content + 9) : 0;
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
     ipfi_sender_ack(wire, content[3], true, sack, now_ms);
+    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_echo(wire, now_ms); }
 }
 
 static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)

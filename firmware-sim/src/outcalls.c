@@ -202,7 +202,8 @@ static bool index_in_use(const ipfi_wire_t *wire, uint16_t procedure, uint16_t i
 bool ipfi_outcall_start(ipfi_wire_t *wire, ipfi_outcall_t *out, uint16_t procedure, uint32_t now_ms,
                         uint32_t timeout_ms)
 {
-    if (wire->link.state != IPFI_ESTABLISHED || (wire->link.peer.flags & IPFI_TAKES_NO_CALLS) != 0) { return false; }
+    const bool refused = (wire->link.peer.flags & IPFI_TAKES_NO_CALLS) != 0;
+    if (wire->link.state != IPFI_ESTABLISHED || refused || !ipfi_outcall_idle(out)) { return false; }
     while (index_in_use(wire, procedure, wire->next_call)) { wire->next_call++; }
     out->procedure = procedure;
     out->index = wire->next_call++;

@@ -5,8 +5,8 @@
 #include "stream.h"
 
 enum { SACKED = 1, AGAIN = 2 };
-enum { CUT_MIN = 32, CLEAN_SHRINK = 16, CLEAN_GROW = 32, WINDOW_MAX = 16 };
-enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, BACKOFF_MAX = 7 };
+enum { CUT_MIN = 32, CUT_START = 64, CLEAN_RUN = 16, WINDOW_MAX = 16 };
+enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, BACKOFF_MAX = 7, DOUBLINGS_MAX = 3 };
 
 /* ---- the ring's account (LINK-14) ---- */
 
@@ -58,19 +58,16 @@ static void frame_lost(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     wire->stats.retransmissions++;
-    if (link->clean < CLEAN_SHRINK) {
-        const uint16_t half = link->cut / 2;
-        if (half >= CUT_MIN) { link->cut = half; }
-    }
+    if (link->clean < CLEAN_RUN && link->cut / 2 >= CUT_MIN) { link->cut /= 2; } /* the second in a short time */
     link->clean = 0;
 }
 
 static void frame_clean(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (++link->clean < CLEAN_GROW) { return; }
-    link->clean = CLEAN_SHRINK;
-    link->cut = least((uint16_t)(link->cut + link->cut / 4), largest_cut(wire));
+    if (++link->clean < 2 * CLEAN_RUN) { return; }
+    link->clean = CLEAN_RUN;
+    link->cut = least((uint16_t)(link->cut * 2), largest_cut(wire));
 }
 
 void ipfi_sender_reset(ipfi_wire_t *wire)
@@ -83,13 +80,14 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
     link->acked_offset = 0;
     link->handed = link->cleared = link->ping_charge = 0;
     link->ping_out = false;
+    link->repeated = false;
     link->have_rtt = false;
     link->srtt8 = link->rttvar4 = 0;
     link->stream_start = link->stream_used = link->stream_sent = 0;
     link->lossy_start = link->lossy_used = 0;
     link->lossy_last = false;
-    link->clean = CLEAN_SHRINK;
-    link->cut = largest_cut(wire);
+    link->clean = CLEAN_RUN;
+    link->cut = least(CUT_START, largest_cut(wire));
 }
 
 /* ---- round-trip time (LINK-9) ---- */
@@ -118,8 +116,9 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
         rto_ms = link->srtt8 / 8u + (link->rttvar4 > 10 ? link->rttvar4 : 10u); /* 4 x RTTVAR is rttvar4 */
         if (rto_ms < IPFI_RTO_MIN_MS) { rto_ms = IPFI_RTO_MIN_MS; }
     }
+    const uint32_t most_ms = rto_ms > IPFI_BACKED_OFF_MS ? rto_ms : (uint32_t)IPFI_BACKED_OFF_MS;
     rto_ms <<= link->backoff;
-    if (rto_ms > IPFI_RTO_MAX_MS) { rto_ms = IPFI_RTO_MAX_MS; }
+    if (rto_ms > most_ms) { rto_ms = most_ms; }
     return rto_ms + ipfi_wire_time_ms(wire, charged(wire));
 }
 
@@ -130,12 +129,17 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frames = wire->config->tx_window;
     uint16_t bytes = 0;
+    bool clean = true; /* a frame that waited for a repetition is no round trip to learn from */
     for (uint8_t i = 0; i < count; i++) {
         bytes = (uint16_t)(bytes + frames[i].length);
         ipfi_ring_clear(wire, frames[i].charge);
-        frame_clean(wire);
+        if (frames[i].tries == 1 && (frames[i].marks & SACKED) == 0) {
+            frame_clean(wire);
+        } else {
+            clean = false;
+        }
     }
-    if (frames[count - 1].tries == 1 && (frames[count - 1].marks & SACKED) == 0) { /* Karn */
+    if (clean) { /* Karn */
         const uint32_t left_ms = frames[count - 1].left_ms;
         sample_rtt(link, ipfi_due(now_ms, left_ms) ? now_ms - left_ms : 0);
     }
@@ -153,14 +157,24 @@ static bool may_repeat(const ipfi_wire_t *wire, uint32_t since_ms, uint32_t now_
     return ipfi_due(now_ms, since_ms + wire->link.srtt8 / 8u + 1u); /* once per round-trip time */
 }
 
-/* LINK-10: what lies behind a frame that arrived has been lost. */
-static void mark_missing(ipfi_wire_t *wire, uint8_t before, uint32_t now_ms)
+/* LINK-10: lines do not reorder, so what was sent before something that arrived, and has not arrived, is lost. */
+static void mark_before(ipfi_wire_t *wire, uint32_t charge)
 {
-    ipfi_tx_frame_t *const frames = wire->config->tx_window;
-    for (uint8_t i = 0; i < before; i++) {
-        if ((frames[i].marks & (SACKED | AGAIN)) != 0) { continue; }
-        if (frames[i].tries == 1 || may_repeat(wire, frames[i].left_ms, now_ms)) { frames[i].marks |= AGAIN; }
+    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
+        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        if ((frame->marks & (SACKED | AGAIN)) == 0 && (int32_t)(charge - frame->charge) > 0) { frame->marks |= AGAIN; }
     }
+}
+
+/* The newest PING was answered: evidence, a sample, and a sign of life. */
+void ipfi_sender_echo(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->ping_out = false;
+    link->backoff = 0;
+    sample_rtt(link, ipfi_due(now_ms, link->ping_ms) ? now_ms - link->ping_ms : 0);
+    ipfi_ring_clear(wire, link->ping_charge); /* LINK-14 */
+    mark_before(wire, link->ping_charge);
 }
 
 static void mark_all(ipfi_wire_t *wire)
@@ -171,17 +185,19 @@ static void mark_all(ipfi_wire_t *wire)
     }
 }
 
-static void take_sack(ipfi_wire_t *wire, uint16_t sack, uint32_t now_ms)
+static void take_sack(ipfi_wire_t *wire, uint16_t sack)
 {
-    uint8_t highest = 0;
-    for (uint8_t i = 1; i < wire->link.in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
+    ipfi_link_t *const link = &wire->link;
+    uint32_t newest = link->cleared;
+    for (uint8_t i = 1; i < link->in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
         if ((sack >> (i - 1) & 1) == 0) { continue; }
         ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        if ((frame->marks & SACKED) == 0) { link->backoff = 0; }
         frame->marks = SACKED;
-        ipfi_ring_clear(wire, frame->charge);
-        highest = i;
+        newest = ipfi_later_of(frame->charge, newest);
     }
-    mark_missing(wire, highest, now_ms);
+    ipfi_ring_clear(wire, newest);
+    mark_before(wire, newest);
 }
 
 void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms)
@@ -196,7 +212,7 @@ void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack
         link->goback_ms = now_ms;
         mark_all(wire); /* LINK-10 */
     }
-    if (sack != 0) { take_sack(wire, sack, now_ms); }
+    if (sack != 0) { take_sack(wire, sack); }
 }
 
 void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit)
@@ -269,12 +285,25 @@ static bool send_again(ipfi_wire_t *wire, uint32_t now_ms)
     return false;
 }
 
+/* LINK-10: a repetition that no new frame follows is followed by a PING, one at a time. */
+static bool probe(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (!link->repeated || link->ping_out) { return false; }
+    link->repeated = false;
+    link->want |= IPFI_WANT_PING;
+    return ipfi_receiver_build(wire, now_ms);
+}
+
 bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_link_t *const link = &wire->link;
-    if (send_again(wire, now_ms)) { return true; }
+    if (send_again(wire, now_ms)) {
+        link->repeated = true;
+        return true;
+    }
     const uint16_t size = new_cut(wire);
-    if (size == 0) { return false; }
+    if (size == 0) { return probe(wire, now_ms); }
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;
@@ -323,7 +352,8 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
         link->probe_ms = now_ms;
         return;
     }
-    if (link->backoff < BACKOFF_MAX) { link->backoff++; }
+    if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }
+    link->ping_out = false; /* it is given up (LINK-11) */
     ipfi_ring_clear(wire, link->handed);
     if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
         mark_all(wire); /* LINK-11 */

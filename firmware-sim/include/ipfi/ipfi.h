@@ -317,7 +317,9 @@ enum { IPFI_ANSWER_ROOM = 16 }; /* a number always fits behind the largest argum
  * and events waiting or unacknowledged (at least payload + 32).  calls: served at once.  value: largest
  * arguments of a call.  lossy: bytes of waiting lossy events and log lines. */
 #define IPFI_BUFFERS(name, payload, frames, stream, call_count, value, lossy_bytes) \
-    static struct { \
+    static IPFI_BUFFERS_TYPE(payload, frames, stream, call_count, value, lossy_bytes) name
+#define IPFI_BUFFERS_TYPE(payload, frames, stream, call_count, value, lossy_bytes) \
+    struct { \
         ipfi_tx_frame_t window[(frames)]; \
         ipfi_call_t calls[(call_count) + 1]; \
         uint8_t rx_frame[IPFI_RX_FRAME_SIZE(payload)]; \
@@ -325,7 +327,7 @@ enum { IPFI_ANSWER_ROOM = 16 }; /* a number always fits behind the largest argum
         uint8_t tx_stream[(stream)]; \
         uint8_t values[((call_count) + 1) * ((value) + IPFI_ANSWER_ROOM)]; \
         uint8_t lossy[(lossy_bytes)]; \
-    } name
+    }
 #define IPFI_USE_BUFFERS(name) \
     .tx_window = (name).window, .tx_window_length = (uint8_t)(sizeof (name).window / sizeof (name).window[0]), \
     .calls = (name).calls, .calls_length = (uint8_t)(sizeof (name).calls / sizeof (name).calls[0]), \
@@ -437,7 +439,7 @@ typedef struct { /* small fields first: chips reach those with the shortest inst
     uint8_t state, boot_cause, readies, echoes, ping, echo, bye_reason, bye_profile, refuse_reason;
     uint8_t want;                                   /* what to send next */
     uint8_t tx_sequence, rx_sequence, in_flight, backoff, clean, unacked, probe_shift;
-    bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, lossy_last, ack_doubled, halved;
+    bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, repeated, lossy_last, ack_doubled;
     uint16_t floor, cut, bye_session;
     uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
     uint16_t stream_start, stream_used, stream_sent;
