@@ -53,6 +53,9 @@ class Runner:
             try:
                 run_scenario(ours or peer.address(), scenario)
                 return Ended(peer.finish(), peer.log)
+            except BaseException as error:
+                error.add_note(f"the peer's log: {peer.log}")
+                raise
             finally:
                 peer.kill()
 

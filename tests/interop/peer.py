@@ -23,7 +23,7 @@ class Peer:
     """One process of the reference peer.
 
     Attributes:
-        log: what it said for people.
+        log: every line that it printed.
     """
 
     def __init__(
@@ -51,10 +51,9 @@ class Peer:
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
             for line in pipe:
+                self.log.append(line.decode(errors="replace").rstrip())
                 if line.startswith(b"{"):
                     self._reports.put(json.loads(line))
-                else:
-                    self.log.append(line.decode(errors="replace").rstrip())
 
     def next_report(self) -> dict[str, Any]:
         """Return the next line of JSON that it prints: where it listens, or what came out."""

@@ -10,7 +10,7 @@ use crate::endpoint::{Reader, Writer};
 use ipfi::blocking::{CallHandle, Wire};
 use std::error::Error;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 const WRITER_LOOKS_EVERY: Duration = Duration::from_micros(200);
 
 const STOPPED_IS_LOOKED_AT_EVERY: Duration = Duration::from_millis(2);
+
+/// For reports: what of the other side's bytes came this far.
+pub static BYTES_READ: AtomicUsize = AtomicUsize::new(0);
 
 pub static LINK: OnceLock<Link> = OnceLock::new();
 
@@ -164,6 +167,7 @@ struct Watched {
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let result = self.reader.read(buffer);
+        BYTES_READ.fetch_add(*result.as_ref().unwrap_or(&0), Ordering::AcqRel);
         self.ended = match &result {
             Ok(size) => *size == 0,
             Err(error) => error.kind() != io::ErrorKind::Interrupted,

@@ -12,12 +12,13 @@ mod single_threaded;
 mod values;
 
 use ipfi::blocking::{Interface, ProcedureIndex, Wire};
-use link::{link, Failure, Link, LINK};
+use link::{link, Failure, Link, BYTES_READ, LINK};
 use procedures::NOTE;
 use scripts::{SCRIPTS, STAGE};
 use serde_json::{json, Value};
 use std::io::Write;
 use std::process::exit;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,7 @@ fn watch_the_clock(options: &Options) {
             &json!({
                 "ok": false,
                 "error": format!("not done after {seconds} s, while {stage}"),
+            "bytes_read": BYTES_READ.load(Ordering::Acquire),
             }),
         );
         exit(TOO_LATE);
@@ -178,6 +180,7 @@ fn report(options: &Options, result: Result<Value, Failure>) {
         Err(error) => json!({ "error": error.to_string() }),
     };
     line["ok"] = json!(line.get("error").is_none());
+    line["bytes_read"] = json!(BYTES_READ.load(Ordering::Acquire));
     if let Some(link) = LINK.get() {
         line["errors"] = json!(*link.errors.lock().expect("a list of strings"));
     }
