@@ -130,7 +130,7 @@ def test_many_containers_beside_each_other_are_not_deep() -> None:
 
 
 def test_a_number_that_is_cut_off_has_no_depth() -> None:
-    assert not nests_deeper_than(b"\x91\xcb\x91\x91", 1)
+    assert not nests_deeper_than(b"\x91\xcb\x91\x91\x91", 2)
 
 
 def test_an_empty_container_ends_the_ones_around_it() -> None:
