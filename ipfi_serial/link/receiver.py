@@ -30,6 +30,8 @@ class Receiver:
         "_ack_delay_s",
         "_ahead",
         "_credit_bytes",
+        "_in_order_only",
+        "_told",
         "_unacknowledged",
         "_window",
         "ack_due_s",
@@ -40,8 +42,12 @@ class Receiver:
         "offset",
     )
 
-    def __init__(self, window: int, credit_bytes: int, frame_time_s: float) -> None:
+    def __init__(
+        self, window: int, credit_bytes: int, frame_time_s: float, *, in_order_only: bool = False
+    ) -> None:
         self._window = window
+        self._in_order_only = in_order_only
+        self._told = False  # the last stale frame was acknowledged at once
         self._credit_bytes = credit_bytes
         self._ack_delay_s = max(ACK_DELAY_S, 2 * frame_time_s)
         self._ahead: dict[int, bytes] = {}
@@ -57,8 +63,9 @@ class Receiver:
         """Take one DATA frame; append the stream bytes that are now in order to ``out``."""
         ahead_by = (sequence - self.expected) & 0xFF
         if ahead_by:
-            self._keep(sequence, payload, ahead_by)
+            self._take_other(sequence, payload, ahead_by, now_s)
             return
+        self._told = False
         out.append(payload)
         self.offset += len(payload)
         self.expected = (sequence + 1) & 0xFF
@@ -70,8 +77,8 @@ class Receiver:
             self._unacknowledged += 1
         if self._unacknowledged >= ACK_EVERY_FRAMES or self.credit_moved:
             self.ack_now = True
-        elif self.ack_due_s is None:
-            self.ack_due_s = now_s + self._ack_delay_s
+        else:
+            self._acknowledge_soon(now_s)
 
     @property
     def credit_moved(self) -> bool:
@@ -101,9 +108,24 @@ class Receiver:
         self.granted = self.offset + self._credit_bytes
         return self.granted & 0xFFFFFFFF
 
-    def _keep(self, sequence: int, payload: bytes, ahead_by: int) -> None:
-        self.ack_now = True
-        if ahead_by < self._window and sequence not in self._ahead:
-            self._ahead[sequence] = payload
-        else:
+    def _take_other(self, sequence: int, payload: bytes, ahead_by: int, now_s: float) -> None:
+        """Take a frame that is not the expected one (LINK-3, LINK-4)."""
+        if ahead_by >= self._window:
             self.duplicates += 1
+            self._told = not self._told
+            if self._told:
+                self.ack_now = True
+            else:
+                self._acknowledge_soon(now_s)
+            return
+        self.ack_now = True
+        if self._in_order_only:
+            return
+        if sequence in self._ahead:
+            self.duplicates += 1
+        else:
+            self._ahead[sequence] = payload
+
+    def _acknowledge_soon(self, now_s: float) -> None:
+        if self.ack_due_s is None:
+            self.ack_due_s = now_s + self._ack_delay_s
