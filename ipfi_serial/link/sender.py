@@ -15,6 +15,7 @@ SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 FIRST_FRAME_BYTES: Final = 64
 CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
+MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
 
 
 class Flight:
@@ -40,6 +41,7 @@ class Sender:
         credit: stream offset that we may send up to.
         frame_bytes: stream bytes for the next frame (LINK-16).
         retransmissions: frames sent again.
+        probes: how often the interval of a stall's PINGs was doubled (LINK-15).
         flights: frames under way, oldest first.
         queued_bytes: stream bytes not yet in a frame.
     """
@@ -62,6 +64,7 @@ class Sender:
         "credit",
         "flights",
         "frame_bytes",
+        "probes",
         "queued_bytes",
         "retransmissions",
         "rtt",
@@ -84,6 +87,7 @@ class Sender:
         self._go_back_after_s = 0.0
         self._charges: deque[tuple[int | None, int | None, int]] = deque()
         self._charged = 0
+        self.probes = 0
         self.rtt = RttEstimator()
         self.credit = credit
         self.frame_bytes = min(FIRST_FRAME_BYTES, largest_frame)
@@ -136,7 +140,8 @@ class Sender:
     def sendable(self, overhead_bytes: int) -> bool:
         """Whether :meth:`next_flight` would return a frame."""
         if self._repeats:
-            return True
+            flight = next(f for f in self.flights if f.again)
+            return self.fits_ring(len(flight.payload) + overhead_bytes)
         if not self.queued_bytes or len(self.flights) >= self._window:
             return False
         room = min(self.frame_bytes, (self.credit - self._offset) & 0xFFFFFFFF)
@@ -183,8 +188,10 @@ class Sender:
             return False  # nothing new, or displaced by the transport
         clean = True
         proved = -1
+        self.probes = 0
         for _ in range(count):
             newest = flights.popleft()
+            self._clear_until(sequence=newest.sequence)
             if newest.again:
                 self._repeats -= 1
             if newest.times == 1 and not newest.sacked:
@@ -197,8 +204,6 @@ class Sender:
         self.rtt.progressed()
         self._go_back_after_s = 0.0
         self.on_evidence(proved)
-        if self._charges:
-            self._clear_until(sequence=newest.sequence)
         return True
 
     def on_sack(self, ack: int, bits: int) -> None:
@@ -214,6 +219,7 @@ class Sender:
                     flight.again = False
                     self._repeats -= 1
                 newest_order = max(newest_order, flight.order)
+                self._clear_until(sequence=flight.sequence)
         self.on_evidence(newest_order)
 
     def on_evidence(self, order: int) -> None:
@@ -239,26 +245,29 @@ class Sender:
 
     # --- time ---
 
-    def deadline_s(self, bytes_per_s: float | None) -> float | None:
+    def deadline_s(self, bytes_per_s: float | None, overhead_bytes: int) -> float | None:
         """Return when the oldest unacknowledged frame is overdue, or None."""
-        for flight in self.flights:
-            if not flight.sacked:
-                if flight.again and self.fits_ring(len(flight.payload) + 13):
-                    return None  # it waits for its turn, not for time
-                return flight.departure_s + self.rtt.rto_s(self._outstanding_s(bytes_per_s))
-        return None
+        if not self.flights:
+            return None
+        oldest = self.flights[0]
+        if oldest.again and self.fits_ring(len(oldest.payload) + overhead_bytes):
+            return None  # it waits for its turn, not for time
+        return oldest.departure_s + self.rtt.rto_s(self._outstanding_s(bytes_per_s))
 
     def expired(self) -> None:
         """Repeat the oldest frame, or all of them to a go-back-N receiver (LINK-11)."""
         self.rtt.expired()
-        self._charges.clear()
-        self._charged = 0
+        self._clear_all()
+        self.flights[0].sacked = False  # or it would have been acknowledged: that SACK was damaged
         for flight in self.flights:
-            if flight.sacked:
-                continue
             self._repeat(flight)
             if not self._go_back_only:
                 break
+
+    def probed(self) -> None:
+        """Note that a stall lasted for its time: a PING will ask, the next one later (LINK-15)."""
+        self.probes = min(self.probes + 1, MOST_PROBE_DOUBLINGS)
+        self._clear_all()
 
     def _outstanding_s(self, bytes_per_s: float | None) -> float:
         if bytes_per_s is None:
@@ -298,6 +307,11 @@ class Sender:
         return lasting * 2 > self._ring
 
     @property
+    def ring_overdrawn(self) -> bool:
+        """Whether one frame went beyond the ring: no other one may."""
+        return self._ring is not None and self._charged > self._ring
+
+    @property
     def ring_in_use(self) -> bool:
         """Whether anything is charged."""
         return bool(self._charges)
@@ -305,6 +319,10 @@ class Sender:
     def on_echo(self, ping: int) -> None:
         """Clear what was handed over before the PING with this number, and the PING."""
         self._clear_until(ping=ping)
+
+    def _clear_all(self) -> None:
+        self._charges.clear()
+        self._charged = 0
 
     def _clear_until(self, *, sequence: int | None = None, ping: int | None = None) -> None:
         """Clear charges up to the newest entry that was proved to have been read."""

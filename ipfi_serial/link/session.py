@@ -119,6 +119,7 @@ class Link:
         self._work_since_s = 0.0
         self._heard_s = 0.0
         self._pinged_s = 0.0
+        self._probe_from_s = 0.0  # when something last went out or came that may end a stall
         self._hello_due_s: float | None = None
         self._hello_sent_s = float("-inf")
         self._hello_interval_s = self._first_interval_s
@@ -164,8 +165,9 @@ class Link:
 
     def push_log(self, level: int, text: str) -> None:
         """Queue one line for a LOG frame (LINK-20)."""
-        limit = self.lossy_limit_bytes
-        self._push_unnumbered(bytes((FrameType.LOG,)), bytes((level,)) + text.encode()[: limit - 1])
+        limit = max(0, self.lossy_limit_bytes - 1)
+        whole = text.encode()[:limit].decode("utf-8", "ignore").encode()  # no half character
+        self._push_unnumbered(bytes((FrameType.LOG,)), bytes((level,)) + whole)
 
     def set_busy(self, busy: bool, now_s: float) -> None:
         """Say whether calls or streams are open: then silence of the other end counts."""
@@ -286,6 +288,8 @@ class Link:
         live = self._live
         if live is not None and live.owns(content):
             self._heard_s = now_s
+            if content[0] != FrameType.DATA:
+                self._probe_from_s = now_s  # it may have brought credit or cleared the ring
             if content[0] == FrameType.BYE:
                 self._on_bye(content, now_s)
             elif not live.on_frame(content, now_s, self._events):
@@ -428,7 +432,7 @@ class Link:
         self._handshake.pending = None
         self._hello_due_s = None
         self._hello_interval_s = self._first_interval_s
-        self._heard_s = self._pinged_s = now_s
+        self._heard_s = self._pinged_s = self._probe_from_s = now_s
         self._expect_profiles()
         self.counters.sessions += 1
         self._events.append(SessionOpened())
@@ -488,13 +492,14 @@ class Link:
         live = self._live
         if live is None:
             return None
-        if live.needs_full_ack:
+        may_ack = not live.sender.ring_overdrawn
+        if live.needs_full_ack and may_ack:
             return self._send_ack(live, now_s)
         if self._lossy and self._lossy_turn and live.lossy_fits(self._lossy[0]):
             self._lossy_turn = False
             wire = self._wrap(live.head(self._lossy[0]), live.profile, now_s)
             self._lossy.popleft()
-            live.sender.charge(len(wire))
+            self._charge(live, len(wire), ping=None)
             return wire
         self._lossy_turn = True
         flight = live.sender.next_flight(FRAME_OVERHEAD_BYTES)
@@ -504,7 +509,7 @@ class Link:
             live.sender.sent(flight, self._line_free_s, len(wire))
             live.repeated = live.repeated or again
             return wire
-        if live.receiver.ack_now or live.ping_wanted or live.probes:
+        if may_ack and live.wants_ack:
             return self._send_ack(live, now_s)
         if self._lossy and live.lossy_fits(self._lossy[0]):
             return self._next_frame(now_s)
@@ -517,8 +522,14 @@ class Link:
         wire = self._wrap(content, live.profile, now_s)
         if ping is not None:
             live.ping_sent(self._line_free_s)
-        live.sender.charge(len(wire), ping=ping)
+        self._charge(live, len(wire), ping=ping)
         return wire
+
+    def _charge(self, live: Transfer, wire_bytes: int, *, ping: int | None) -> None:
+        """Charge a frame that is no DATA; what may end a stall was just tried (LINK-14, LINK-15)."""
+        live.sender.charge(wire_bytes, ping=ping)
+        if ping is not None or live.sender.ring_in_use:
+            self._probe_from_s = self._line_free_s
 
     def _wrap(self, content: bytes, profile: CrcProfile, now_s: float, *, lead: bool = False) -> bytes:
         wire = encode_frame(content, profile)
@@ -533,10 +544,12 @@ class Link:
         return wire
 
     def _push_unnumbered(self, head: bytes, body: bytes) -> None:
-        if self._live is None or len(self._lossy) == self._lossy.maxlen:
+        if self._live is None or len(body) > self._live.largest_frame:
             self.counters.lossy_dropped += 1
-        if self._live is not None:
-            self._lossy.append(head + body)
+            return
+        if len(self._lossy) == self._lossy.maxlen:
+            self.counters.lossy_dropped += 1
+        self._lossy.append(head + body)
 
     # --- time ---
 
@@ -580,9 +593,7 @@ class Link:
         if self._control or live is None:
             return bool(self._control)
         return (
-            live.receiver.ack_now
-            or live.ping_wanted
-            or live.probes
+            (live.wants_ack and not live.sender.ring_overdrawn)
             or live.sender.sendable(FRAME_OVERHEAD_BYTES)
             or bool(self._lossy and live.lossy_fits(self._lossy[0]))
         )
@@ -618,19 +629,25 @@ class Link:
         live = self._live
         if live is None:
             return None
-        due_s = live.sender.deadline_s(self._bytes_per_s)
-        if due_s is None and not live.ping_wanted and (live.stalled or self._lossy_blocked(live)):
-            due_s = max(self._pinged_s, self._heard_s) + live.sender.rtt.rto_s(self._frame_time_s)
+        due_s = live.sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
+        if due_s is None and self._blocked(live):
+            rto_s = live.sender.rtt.rto_s(self._frame_time_s)
+            due_s = self._probe_from_s + min(rto_s * (1 << live.sender.probes), self.keepalive_s)
         return due_s
 
-    def _lossy_blocked(self, live: Transfer) -> bool:
-        return bool(self._lossy) and not live.lossy_fits(self._lossy[0])
+    def _blocked(self, live: Transfer) -> bool:
+        """Whether something waits for credit or ring, and for nothing that is under way."""
+        if live.sender.ring_overdrawn:
+            return live.wants_ack or live.stalled or bool(self._lossy)
+        if live.ping_wanted:
+            return False
+        return live.stalled or bool(self._lossy and not live.lossy_fits(self._lossy[0]))
 
     def _retry(self, live: Transfer) -> None:
         if live.sender.flights:
             live.expired()
         else:
-            live.sender.rtt.expired()
+            live.sender.probed()
             live.ping_wanted = True
 
     @property

@@ -73,7 +73,12 @@ class Transfer:
             largest_frame=self.largest_frame,
             go_back_only=bool(theirs.flags & Flag.IN_ORDER_ONLY),
         )
-        self.receiver = Receiver(ours.window, ours.credit, frame_time_s)
+        self.receiver = Receiver(
+            ours.window,
+            ours.credit,
+            frame_time_s,
+            in_order_only=bool(ours.flags & Flag.IN_ORDER_ONLY),
+        )
         self.peer_spoke = False
         self.ping_wanted = False
         self.repeated = False
@@ -122,13 +127,13 @@ class Transfer:
             sender.on_repeated_ack(ack, now_s)
         if len(content) == 11:
             sender.on_sack(ack, content[9] | content[10] << 8)
+        sender.on_echo(number)
         if number == self._ping and self._ping_order:
             self._on_echo(now_s)
 
     def _on_echo(self, now_s: float) -> None:
         """Our PING was answered: what was sent before it and is not acknowledged now is lost."""
         sender = self.sender
-        sender.on_echo(self._ping)
         sender.rtt.sample(max(0.0, now_s - self._ping_sent_s))
         sender.rtt.progressed()
         sender.on_evidence(self._ping_order)
@@ -159,6 +164,11 @@ class Transfer:
     # --- frames out ---
 
     @property
+    def wants_ack(self) -> bool:
+        """Whether an ACK or PING should go out when nothing else does."""
+        return self.receiver.ack_now or self.ping_wanted or self.probes
+
+    @property
     def needs_full_ack(self) -> bool:
         """Whether an ACK frame must go first: a DATA frame could not say what it says."""
         return self._echo_due or (
@@ -177,7 +187,7 @@ class Transfer:
         receiver = self.receiver
         sack = receiver.sack
         ping = not self._echo_due and (
-            self.ping_wanted or self.probes or self.sender.ring_clogged
+            self.ping_wanted or self.probes or (self.sender.ring_clogged and not sack)
         )
         if ping:
             self.ping_wanted = False
@@ -187,7 +197,9 @@ class Transfer:
         self._echo_due = False
         body = _ACK_BODY.pack(receiver.expected, number, receiver.take_credit())
         content = bytes((kind,)) + self._head + body
-        if sack and not ping:
+        if sack and ping:
+            receiver.ack_now = True  # a PING cannot say it: an ACK follows
+        elif sack:
             content += sack.to_bytes(2, "little")
         return content, self._ping if ping else None
 

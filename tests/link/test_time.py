@@ -1,0 +1,239 @@
+"""Deadlines of a link: what is due when, and that it does something (HS-1, LINK-8 to LINK-15)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipfi_serial.errors import LinkLostError
+from ipfi_serial.events import SessionLost
+from ipfi_serial.link.parameters import HANDSHAKE_WIRE_BYTES, FrameType
+from ipfi_serial.link.states import LinkState
+from tests.harness.links import BAUD_300, BAUD_115200, new_link, parameters
+from tests.link._frames import Puppet, ack, bye, data, ping
+
+
+def spoken_at(puppet: Puppet, kind: FrameType, count: int) -> list[float]:
+    """Wait for frames of one kind; return when they came, from the first one's time on."""
+    times: list[float] = []
+    start_s = puppet.now_s
+    while len(times) < count:
+        said = puppet.wait_until_due()
+        times += [puppet.now_s - start_s for content in said if content[0] == kind]
+    return [round(time, 4) for time in times]
+
+
+def test_hello_is_repeated_at_growing_intervals_up_to_one_second() -> None:
+    """HS-1."""
+    puppet = Puppet(new_link())
+    assert [c[0] for c in puppet.open()] == [FrameType.HELLO]
+    times = spoken_at(puppet, FrameType.HELLO, 7)
+    gaps = [round(b - a, 3) for a, b in zip([0.0, *times], times, strict=False)]
+    assert gaps == [0.25, 0.375, 0.562, 0.844, 1.0, 1.0, 1.0]
+
+
+def test_hello_waits_on_a_slow_line_for_the_time_that_the_exchange_takes() -> None:
+    """HS-1: counted from the estimated end of its transmission."""
+    puppet = Puppet(new_link(bytes_per_s=BAUD_300))
+    puppet.open()
+    wire_s = HANDSHAKE_WIRE_BYTES / BAUD_300
+    first, second = spoken_at(puppet, FrameType.HELLO, 2)
+    assert 2 * wire_s < first < 3 * wire_s
+    assert 3 * wire_s < second - first < 4 * wire_s
+    *_, a, b = spoken_at(puppet, FrameType.HELLO, 8)
+    assert b - a < 9 * wire_s
+
+
+def test_ready_is_sent_four_times_then_a_new_attempt_begins() -> None:
+    """HS-6: and its first HELLO leaves at once, with a new nonce."""
+    puppet = Puppet(new_link())
+    (first,) = puppet.open()
+    puppet.answer(first, 5)
+    readies = puppet.hear()
+    while puppet.link.state is LinkState.UNCONFIRMED:
+        said = puppet.wait_until_due()
+        readies += [c for c in said if c[0] == FrameType.READY]
+        assert puppet.link.next_deadline_s() != puppet.now_s
+    assert [c[3] for c in readies] == [1, 2, 3, 4]
+    assert [c[0] for c in said] == [FrameType.HELLO]
+    assert said[0] != first
+
+
+def test_a_waiting_end_whose_ready_stays_unanswered_waits_again() -> None:
+    """HS-6, HS-11: it has said its HELLO."""
+    puppet = Puppet(new_link(active=False))
+    (first,) = puppet.open()
+    puppet.answer(first, 5)
+    while puppet.link.state is LinkState.UNCONFIRMED:
+        said = puppet.wait_until_due()
+    assert puppet.link.state is LinkState.LISTENING
+    assert said == []
+    assert puppet.link.next_deadline_s() is None
+
+
+def test_nothing_is_due_in_an_idle_session() -> None:
+    """Section 3.5, LINK-12: silence without work is no fault."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    assert puppet.link.next_deadline_s() is None
+    puppet.wait(1e6)
+    puppet.link.on_deadline(puppet.now_s)
+    assert puppet.hear() == []
+    assert puppet.link.state is LinkState.ESTABLISHED
+
+
+def test_an_ack_is_due_20_ms_after_the_first_frame_and_at_once_after_the_second() -> None:
+    """LINK-8."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.say(data(5, 0, b"a"))
+    assert puppet.hear() == []
+    due_s = puppet.link.next_deadline_s()
+    assert due_s == pytest.approx(puppet.now_s + 0.02)
+    (said,) = puppet.wait_until_due()
+    assert said[:4] == ack(5, 1)[:4]
+    puppet.say(data(5, 1, b"b"))
+    assert puppet.hear() == []
+    puppet.say(data(5, 2, b"c"))
+    (said,) = puppet.hear()
+    assert said[:4] == ack(5, 3)[:4]
+    assert puppet.link.next_deadline_s() is None
+
+
+def test_an_ack_waits_two_frame_times_on_a_slow_line() -> None:
+    """LINK-8."""
+    puppet = Puppet(new_link(bytes_per_s=BAUD_300))
+    puppet.accept()
+    puppet.hear()
+    puppet.wait(60)
+    puppet.say(data(5, 0, b"a"))
+    due_s = puppet.link.next_deadline_s()
+    assert due_s == pytest.approx(puppet.now_s + 2 * 77 / BAUD_300)
+
+
+def test_a_data_frame_carries_the_ack_that_was_due() -> None:
+    """LINK-2, LINK-8."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.say(data(5, 0, b"a"))
+    puppet.link.push(b"x", puppet.now_s)
+    assert puppet.hear() == [data(5, 0, b"x", ack=1)]
+    puppet.say(ack(5, 1))
+    assert puppet.link.next_deadline_s() is None
+
+
+def test_a_frame_is_sent_again_when_its_time_is_out_and_the_time_doubles() -> None:
+    """LINK-9, LINK-11: 250 ms before there is a sample, not above 500 ms."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.link.push(b"x", puppet.now_s)
+    assert puppet.hear() == [data(5, 0, b"x")]
+    times = spoken_at(puppet, FrameType.DATA, 4)
+    assert times == [0.25, 0.75, 1.25, 1.75]
+
+
+def test_while_work_is_pending_silence_is_asked_about_every_second_and_ends_after_five() -> None:
+    """LINK-12, LINK-13, LINK-19, HS-13: reason 2, and an active end tries again."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.events()
+    puppet.wait(50)
+    puppet.link.set_busy(True, puppet.now_s)
+    assert spoken_at(puppet, FrameType.PING, 4) == [1, 2, 3, 4]
+    said = puppet.wait_until_due()
+    assert [c[0] for c in said] == [FrameType.BYE, FrameType.HELLO]
+    assert said[0] == bye(5, 2)
+    (lost,) = puppet.events()
+    assert isinstance(lost, SessionLost)
+    assert isinstance(lost.reason, LinkLostError)
+    assert lost.reason.silent_s == pytest.approx(5.0)
+    assert not lost.final
+    assert puppet.link.state is LinkState.CONNECTING
+    assert puppet.link.next_deadline_s() != puppet.now_s
+
+
+def test_an_answered_ping_starts_the_silence_anew() -> None:
+    """LINK-12, LINK-13."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.link.set_busy(True, puppet.now_s)
+    for _ in range(20):
+        (said,) = puppet.wait_until_due()
+        assert said[0] == FrameType.PING
+        puppet.say(ack(5, 0, echo=said[4]))
+    assert puppet.now_s == pytest.approx(120.0)
+    puppet.link.set_busy(False, puppet.now_s)
+    assert puppet.link.next_deadline_s() is None
+
+
+def test_keepalive_and_patience_are_frame_times_on_a_slow_line() -> None:
+    """LINK-12, LINK-13: 20 and 60 of them."""
+    puppet = Puppet(new_link(bytes_per_s=BAUD_300))
+    puppet.accept()
+    puppet.hear()
+    puppet.wait(60)
+    start_s = puppet.now_s
+    puppet.link.set_busy(True, puppet.now_s)
+    frame_s = 77 / BAUD_300
+    assert spoken_at(puppet, FrameType.PING, 1) == [round(20 * frame_s, 4)]
+    while puppet.link.established:
+        puppet.wait_until_due()
+    assert puppet.now_s == pytest.approx(start_s + 60 * frame_s)
+
+
+def test_data_without_credit_is_asked_for_at_growing_intervals() -> None:
+    """LINK-15: first at the RTO, and never later than the keepalive."""
+    puppet = Puppet(new_link(), parameters(flags=0, credit=0))
+    puppet.accept()
+    puppet.hear()
+    puppet.link.push(b"x", puppet.now_s)
+    assert puppet.hear() == []
+    gaps = []
+    for _ in range(9):
+        before_s = puppet.now_s
+        (said,) = puppet.wait_until_due()
+        assert said[0] == FrameType.PING
+        gaps.append(puppet.now_s - before_s)
+        puppet.say(ack(5, 0, echo=said[4], credit=0))
+    assert gaps[0] == pytest.approx(0.25)
+    assert gaps[1:] == pytest.approx([0.06, 0.12, 0.24, 0.48, 0.96, 1.0, 1.0, 1.0])
+    puppet.say(ack(5, 0, credit=1))
+    assert puppet.hear() == [data(5, 0, b"x")]
+
+
+def test_a_lost_grant_is_asked_for_while_the_other_end_goes_on_sending() -> None:
+    """LINK-15: its DATA frames carry no credit, so they are no reason to wait."""
+    puppet = Puppet(new_link(), parameters(flags=0, credit=0))
+    puppet.accept()
+    puppet.hear()
+    puppet.link.push(b"x", puppet.now_s)
+    heard = []
+    for sequence in range(20):
+        puppet.wait(0.04)
+        puppet.say(data(5, sequence, b"y"))
+        heard += puppet.hear()
+    assert FrameType.PING in [c[0] for c in heard]
+
+
+def test_a_ping_is_answered_at_once_with_its_number() -> None:
+    """LINK-8."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.say(ping(5, 0, ping=77))
+    assert puppet.hear() == [ack(5, 0, echo=77)]
+
+
+@pytest.mark.parametrize("bytes_per_s", [None, BAUD_115200])
+def test_early_and_stale_calls_of_on_deadline_change_nothing(bytes_per_s: float | None) -> None:
+    """Design section 4: the verb may be called at any time."""
+    puppet = Puppet(new_link(bytes_per_s=bytes_per_s))
+    puppet.accept()
+    puppet.hear()
+    puppet.link.push(b"x" * 10, puppet.now_s)
+    puppet.hear()
+    puppet.say(data(5, 0, b"a"))
+    due_s = puppet.link.next_deadline_s()
+    for _ in range(3):
+        puppet.link.on_deadline(puppet.now_s)
+        puppet.link.on_deadline(puppet.now_s - 50)
+        assert puppet.link.next_deadline_s() == due_s
+    assert puppet.hear() == []
