@@ -66,6 +66,16 @@ class BoardProcess:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it ends by itself; return whether it has."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self) -> None:
         """End it, and wait until it has ended.  Idempotent."""
         self._end(politely=True)

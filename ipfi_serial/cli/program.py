@@ -1,0 +1,131 @@
+"""From the command line to an exit code: parses, runs one command, tells what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType, ModuleType
+from typing import Final, NoReturn
+
+from ipfi_serial import __version__
+from ipfi_serial.cli import call, demo, describe, listen, ports, serve, sim, stream
+from ipfi_serial.cli.failures import ExitCode, Failure, failure_of
+from ipfi_serial.cli.options import add_common
+from ipfi_serial.cli.screen import Screen
+
+COMMANDS: Final[tuple[ModuleType, ...]] = (
+    demo, call, stream, listen, describe, ports, sim, serve,
+)  # fmt: skip
+_EPILOG: Final = """\
+try it without a board:  ipfi demo
+                         ipfi describe sim:
+                         ipfi call sim: add 40 2
+
+exit codes:  0 done   1 refused or failed   2 wrong usage   3 cannot connect
+             4 timeout   5 connection lost   130 interrupted"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: the words after ``ipfi``; those of this process if None.
+    """
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    screen = Screen(sys.stdout, sys.stderr, as_json=options.json)
+    _log_to_stderr(debug=options.debug)
+    _end_on_sigterm()
+    try:
+        code: int = options.run(options, screen)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        code = _nobody_reads()
+    except Exception as error:  # every other error becomes one line
+        if options.debug:
+            raise
+        code = _tell(error, screen)
+    return int(code)
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options, more = parser.parse_known_args(words)
+    if more and (not hasattr(options, "arguments") or any(w.startswith("--") for w in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:  # argparse lets an option end the arguments of a call: ipfi call sim: add --json 1 2
+        options.arguments = [*options.arguments, *more]
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ipfi",
+        description="Talk to microcontrollers: call their procedures, hear their events.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ipfi {__version__}")
+    parser.set_defaults(json=False, debug=False)
+    add_common(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        add_common(command)
+        module.add_options(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _tell(error: Exception, screen: Screen) -> int:
+    failure = failure_of(error)
+    if failure is None:
+        what = str(error).partition("\n")[0]
+        failure = Failure(
+            ExitCode.FAILED, type(error).__name__, what, "--debug shows where; please report it"
+        )
+    screen.object(failure.as_object())
+    advice = f"; {failure.advice}" if failure.advice else ""
+    screen.note(f"ipfi: {failure.message}{advice}", "red")
+    return failure.code
+
+
+def _nobody_reads() -> ExitCode:
+    """Keep Python from complaining when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.NOBODY_READS
+
+
+class _OneLine(logging.Formatter):
+    """Leaves out tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"ipfi: {record.getMessage()}"
+
+
+def _log_to_stderr(*, debug: bool) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(name)s: %(message)s") if debug else _OneLine()
+    )
+    log = logging.getLogger("ipfi_serial")
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if debug else logging.WARNING)
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM unwind the program, so that boards are stopped and links removed."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(ExitCode.TERMINATED)
+
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, end)
