@@ -111,7 +111,7 @@ static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     const uint16_t sack = length == 11 ? ipfi_u16_at(content + 9) : 0;
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
     ipfi_sender_ack(wire, content[3], true, sack, now_ms);
-    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_echo(wire, now_ms); }
+    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire, now_ms); }
 }
 
 static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)

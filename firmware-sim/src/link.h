@@ -28,7 +28,7 @@ enum { /* extensions, protocol.md 3.2 */
 
 enum { IPFI_FLAG_IN_ORDER = 2 }; /* we receive in order only (LINK-3); the others are in ipfi.h */
 enum { IPFI_NO_RING_LIMIT = 0xFFFF };
-enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_MIN_MS = 30, IPFI_RTO_MAX_MS = 5000, IPFI_BACKED_OFF_MS = 500 };
+enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_MIN_MS = 30, IPFI_RTO_DOUBLED_MS = 500, IPFI_RTT_MAX_MS = 5000 };
 /* We take every byte at once and keep none, so credit runs far ahead of what has arrived (LINK-7). */
 enum { IPFI_CREDIT_AHEAD = 0x3FFFFFFF };
 enum { IPFI_KEEPALIVE_MS = 1000, IPFI_PATIENCE_MS = 5000 };
@@ -75,8 +75,8 @@ bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms);
 
 /* sender.c */
 void ipfi_sender_reset(ipfi_wire_t *wire);
-void ipfi_sender_echo(ipfi_wire_t *wire, uint32_t now_ms);
 void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms);
+void ipfi_sender_pinged(ipfi_wire_t *wire, uint32_t now_ms); /* the echo of our PING */
 void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit);
 bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms);
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);

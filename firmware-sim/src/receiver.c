@@ -115,7 +115,7 @@ bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms)
     if (is_ping) {
         link->ping_out = true;
         link->ping_charge = link->handed;
-        link->ping_ms = now_ms;
+        link->ping_ms = link->line_free_ms;
     }
     return true;
 }

@@ -6,7 +6,7 @@
 
 enum { SACKED = 1, AGAIN = 2 };
 enum { CUT_MIN = 32, CUT_START = 64, CLEAN_RUN = 16, WINDOW_MAX = 16 };
-enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, BACKOFF_MAX = 7, DOUBLINGS_MAX = 3 };
+enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, DOUBLINGS_MAX = 3, PROBE_MAX = 5 };
 
 /* ---- the ring's account (LINK-14) ---- */
 
@@ -78,9 +78,9 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
     link->backoff = 0;
     link->probe_shift = 0;
     link->acked_offset = 0;
-    link->handed = link->cleared = link->ping_charge = 0;
-    link->ping_out = false;
+    link->handed = link->cleared = link->ping_charge = link->evidence = 0;
     link->repeated = false;
+    link->ping_out = false;
     link->have_rtt = false;
     link->srtt8 = link->rttvar4 = 0;
     link->stream_start = link->stream_used = link->stream_sent = 0;
@@ -92,9 +92,10 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
 
 /* ---- round-trip time (LINK-9) ---- */
 
-static void sample_rtt(ipfi_link_t *link, uint32_t rtt_ms)
+static void sample_rtt(ipfi_link_t *link, uint32_t left_ms, uint32_t now_ms)
 {
-    if (rtt_ms > IPFI_RTO_MAX_MS) { rtt_ms = IPFI_RTO_MAX_MS; }
+    uint32_t rtt_ms = ipfi_due(now_ms, left_ms) ? now_ms - left_ms : 0;
+    if (rtt_ms > IPFI_RTT_MAX_MS) { rtt_ms = IPFI_RTT_MAX_MS; }
     const uint16_t rtt = (uint16_t)rtt_ms;
     if (!link->have_rtt) {
         link->have_rtt = true;
@@ -116,9 +117,8 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
         rto_ms = link->srtt8 / 8u + (link->rttvar4 > 10 ? link->rttvar4 : 10u); /* 4 x RTTVAR is rttvar4 */
         if (rto_ms < IPFI_RTO_MIN_MS) { rto_ms = IPFI_RTO_MIN_MS; }
     }
-    const uint32_t most_ms = rto_ms > IPFI_BACKED_OFF_MS ? rto_ms : (uint32_t)IPFI_BACKED_OFF_MS;
-    rto_ms <<= link->backoff;
-    if (rto_ms > most_ms) { rto_ms = most_ms; }
+    const uint32_t doubled_ms = rto_ms << link->backoff;
+    if (rto_ms < IPFI_RTO_DOUBLED_MS) { rto_ms = doubled_ms < IPFI_RTO_DOUBLED_MS ? doubled_ms : IPFI_RTO_DOUBLED_MS; }
     return rto_ms + ipfi_wire_time_ms(wire, charged(wire));
 }
 
@@ -140,8 +140,8 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
         }
     }
     if (clean) { /* Karn */
-        const uint32_t left_ms = frames[count - 1].left_ms;
-        sample_rtt(link, ipfi_due(now_ms, left_ms) ? now_ms - left_ms : 0);
+        sample_rtt(link, frames[count - 1].left_ms, now_ms);
+        link->evidence = ipfi_later_of(frames[count - 1].charge, link->evidence);
     }
     link->in_flight = (uint8_t)(link->in_flight - count);
     memmove(frames, frames + count, link->in_flight * sizeof frames[0]);
@@ -152,31 +152,6 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
     ipfi_stream_drop(wire, bytes);
 }
 
-static bool may_repeat(const ipfi_wire_t *wire, uint32_t since_ms, uint32_t now_ms)
-{
-    return ipfi_due(now_ms, since_ms + wire->link.srtt8 / 8u + 1u); /* once per round-trip time */
-}
-
-/* LINK-10: lines do not reorder, so what was sent before something that arrived, and has not arrived, is lost. */
-static void mark_before(ipfi_wire_t *wire, uint32_t charge)
-{
-    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
-        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
-        if ((frame->marks & (SACKED | AGAIN)) == 0 && (int32_t)(charge - frame->charge) > 0) { frame->marks |= AGAIN; }
-    }
-}
-
-/* The newest PING was answered: evidence, a sample, and a sign of life. */
-void ipfi_sender_echo(ipfi_wire_t *wire, uint32_t now_ms)
-{
-    ipfi_link_t *const link = &wire->link;
-    link->ping_out = false;
-    link->backoff = 0;
-    sample_rtt(link, ipfi_due(now_ms, link->ping_ms) ? now_ms - link->ping_ms : 0);
-    ipfi_ring_clear(wire, link->ping_charge); /* LINK-14 */
-    mark_before(wire, link->ping_charge);
-}
-
 static void mark_all(ipfi_wire_t *wire)
 {
     for (uint8_t i = 0; i < wire->link.in_flight; i++) {
@@ -185,19 +160,30 @@ static void mark_all(ipfi_wire_t *wire)
     }
 }
 
+/* LINK-10: what was handed over before something that arrived, and has not arrived itself, is lost. */
+static void mark_lost(ipfi_wire_t *wire)
+{
+    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
+        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        if ((frame->marks & (SACKED | AGAIN)) != 0 || ipfi_due(frame->charge, wire->link.evidence)) { continue; }
+        if ((wire->link.peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
+            mark_all(wire); /* the other end kept nothing that was behind it */
+            return;
+        }
+        frame->marks |= AGAIN;
+    }
+}
+
 static void take_sack(ipfi_wire_t *wire, uint16_t sack)
 {
-    ipfi_link_t *const link = &wire->link;
-    uint32_t newest = link->cleared;
-    for (uint8_t i = 1; i < link->in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
-        if ((sack >> (i - 1) & 1) == 0) { continue; }
+    for (uint8_t i = 1; i < wire->link.in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
         ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
-        if ((frame->marks & SACKED) == 0) { link->backoff = 0; }
+        if ((sack >> (i - 1) & 1) == 0 || (frame->marks & SACKED) != 0) { continue; }
         frame->marks = SACKED;
-        newest = ipfi_later_of(frame->charge, newest);
+        wire->link.backoff = 0;
+        ipfi_ring_clear(wire, frame->charge);
+        if (frame->tries == 1) { wire->link.evidence = ipfi_later_of(frame->charge, wire->link.evidence); }
     }
-    ipfi_ring_clear(wire, newest);
-    mark_before(wire, newest);
 }
 
 void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms)
@@ -208,11 +194,23 @@ void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack
     if (news != 0) {
         drop_front(wire, news, now_ms);
     } else if (repeats && link->in_flight != 0 && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
-               && may_repeat(wire, link->goback_ms, now_ms)) {
+               && ipfi_due(now_ms, link->goback_ms + link->srtt8 / 8u + 1u)) { /* once per round-trip time */
         link->goback_ms = now_ms;
-        mark_all(wire); /* LINK-10 */
+        mark_all(wire);
     }
-    if (sack != 0) { take_sack(wire, sack); }
+    take_sack(wire, sack);
+    mark_lost(wire);
+}
+
+void ipfi_sender_pinged(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    ipfi_link_t *const link = &wire->link;
+    link->ping_out = false;
+    link->backoff = 0; /* LINK-11 */
+    ipfi_ring_clear(wire, link->ping_charge);
+    link->evidence = ipfi_later_of(link->ping_charge, link->evidence);
+    sample_rtt(link, link->ping_ms, now_ms);
+    mark_lost(wire);
 }
 
 void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit)
@@ -260,7 +258,8 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32
     ipfi_encode_u8(to, (uint8_t)(link->tx_sequence + place));
     ipfi_encode_u8(to, link->rx_sequence);
     for (uint16_t i = 0; i < frame->length; i++) { ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }
-    if (frame->tries > 0) { frame_lost(wire); }
+    link->repeated = frame->tries > 0;
+    if (link->repeated) { frame_lost(wire); }
     if (frame->tries < TRIES_MAX) { frame->tries++; }
     frame->marks &= (uint8_t)~AGAIN;
     link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
@@ -285,11 +284,11 @@ static bool send_again(ipfi_wire_t *wire, uint32_t now_ms)
     return false;
 }
 
-/* LINK-10: a repetition that no new frame follows is followed by a PING, one at a time. */
-static bool probe(ipfi_wire_t *wire, uint32_t now_ms)
+/* LINK-10: a repetition that no new frame follows is followed by a PING. */
+static bool ask_for_fate(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_link_t *const link = &wire->link;
-    if (!link->repeated || link->ping_out) { return false; }
+    if (!link->repeated || link->ping_out || link->in_flight == 0) { return false; }
     link->repeated = false;
     link->want |= IPFI_WANT_PING;
     return ipfi_receiver_build(wire, now_ms);
@@ -298,12 +297,9 @@ static bool probe(ipfi_wire_t *wire, uint32_t now_ms)
 bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms)
 {
     ipfi_link_t *const link = &wire->link;
-    if (send_again(wire, now_ms)) {
-        link->repeated = true;
-        return true;
-    }
+    if (send_again(wire, now_ms)) { return true; }
     const uint16_t size = new_cut(wire);
-    if (size == 0) { return probe(wire, now_ms); }
+    if (size == 0) { return ask_for_fate(wire, now_ms); }
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;
@@ -348,7 +344,7 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
     if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(now_ms, at_ms)) { return; }
     if (link->in_flight == 0) { /* LINK-15 */
         link->want |= IPFI_WANT_PING;
-        if (link->ping_out && link->probe_shift < BACKOFF_MAX) { link->probe_shift++; }
+        if (link->ping_out && link->probe_shift < PROBE_MAX) { link->probe_shift++; }
         link->probe_ms = now_ms;
         return;
     }

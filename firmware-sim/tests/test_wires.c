@@ -97,6 +97,8 @@ static void start(bool is_small, uint32_t seed)
     random_state = seed;
     now_ms = 0xFFFFFF00u; /* the clock wraps soon */
     board_init(&board, is_small, seed, IPFI_BOOT_POWER, now_ms);
+    board.config.crc_profiles = IPFI_CRC_16 | IPFI_CRC_32; /* what must never fail needs the longer checksum */
+    board_restart(&board, IPFI_BOOT_POWER, now_ms);
     memset(&host, 0, sizeof host);
     const ipfi_config_t config = {
         IPFI_USE_BUFFERS(host.buffers), .table = table, .table_length = 2, .frame_payload = 64, .window = 4,

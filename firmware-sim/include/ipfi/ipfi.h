@@ -450,6 +450,7 @@ typedef struct { /* small fields first: chips reach those with the shortest inst
     uint32_t line_free_ms, heard_ms, ping_ms, ack_due_ms, probe_ms, goback_ms;
     uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
+    uint32_t evidence;                              /* all handed over before it has arrived or is lost, LINK-10 */
     ipfi_peer_t peer;    /* of the live session, or of the one to be confirmed */
     ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
