@@ -6,12 +6,18 @@ returns would keep a program from ending.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+log = logging.getLogger("ipfi_serial")
+
 IDLE_S: Final = 5.0  # an unused thread ends after this
+
+Job = Callable[[], None]
 
 
 class Workers:
@@ -20,29 +26,39 @@ class Workers:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Condition(threading.Lock())
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Job] = deque()
         self._idle = 0
         self._count = 0
         self._closed = False
 
-    def run(self, job: Callable[[], None]) -> None:
-        """Start ``job``; it must not raise.  Ignored after :meth:`close`."""
+    def run(self, job: Job) -> bool:
+        """Start ``job``, which must not raise; return False, and forget it, after :meth:`close`.
+
+        Raises:
+            RuntimeError: the system gives no more threads; the job is forgotten.
+        """
         with self._lock:
             if self._closed:
-                return
+                return False
             self._jobs.append(job)
             if self._idle >= len(self._jobs):
                 self._lock.notify()
-                return
+                return True
             self._count += 1
             number = self._count
-        threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock, contextlib.suppress(ValueError):  # another thread took it
+                self._jobs.remove(job)
+                raise
+        return True
 
     def close(self) -> None:
-        """Let idle threads end; busy ones end when their job returns."""
+        """Let idle threads end; busy ones end when no job that was started is left."""
         with self._lock:
             self._closed = True
-            self._jobs.clear()
             self._lock.notify_all()
 
     def _work(self) -> None:
@@ -51,7 +67,7 @@ class Workers:
                 if not self._jobs and not self._wait_for_job():
                     return
                 job = self._jobs.popleft()
-            job()
+            run_guarded(job)
             del job
 
     def _wait_for_job(self) -> bool:
@@ -70,26 +86,41 @@ class Sequence:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._lock = threading.Lock()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[tuple[Job, bool]] = deque()
         self._running = False
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
-    def run(self, job: Callable[[], None]) -> None:
+    def run(self, job: Job) -> None:
         """Queue ``job``; it must not raise."""
+        self._put(job, droppable=False)
+
+    def run_or_drop(self, job: Job, limit: int) -> bool:
+        """Queue ``job``; if ``limit`` wait already, drop the oldest of this sort, return False."""
         with self._lock:
-            self._jobs.append(job)
+            full = len(self._jobs) >= limit
+            if full:
+                self._drop_oldest()
+        self._put(job, droppable=True)
+        return not full
+
+    def _drop_oldest(self) -> None:
+        for position, (_, droppable) in enumerate(self._jobs):
+            if droppable:
+                del self._jobs[position]
+                return
+
+    def _put(self, job: Job, *, droppable: bool) -> None:
+        with self._lock:
+            self._jobs.append((job, droppable))
             if self._running:
                 return
             self._running = True
-        self._workers.run(self._drain)
-
-    def drop_oldest(self) -> None:
-        """Forget the oldest job that has not begun."""
-        with self._lock:
-            if self._jobs:
-                self._jobs.popleft()
+        try:
+            if self._workers.run(self._drain):
+                return
+            self._jobs.clear()  # closed: nobody is left to tell
+        except RuntimeError:  # the next job tries again
+            log.exception("no thread for a callback")
+        self._running = False
 
     def _drain(self) -> None:
         while True:
@@ -97,5 +128,13 @@ class Sequence:
                 if not self._jobs:
                     self._running = False
                     return
-                job = self._jobs.popleft()
-            job()
+                job, _ = self._jobs.popleft()
+            run_guarded(job)
+
+
+def run_guarded(job: Job) -> None:
+    """Run a job; one that raises, which it must not, is logged and stops no other one."""
+    try:
+        job()
+    except BaseException:
+        log.exception("a job of a worker failed")

@@ -18,6 +18,7 @@ from ipfi_serial.engine.calls import (
     CallCancelled,
     CallEnded,
     CallReceived,
+    IncomingCall,
     ItemReceived,
     OutgoingCall,
     RoomAvailable,
@@ -108,9 +109,15 @@ class Connection:
             ValueCodecError: an argument cannot travel, or the answer is not a ``result_type``.
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
-        return self.start(
+        handle = self.start(
             procedure, *arguments, timeout_s=timeout_s, result_type=result_type, raw=raw
-        ).result()
+        )
+        try:
+            return handle.result()
+        except BaseException:
+            if not handle.ready:  # Ctrl-C, or what another signal handler raised
+                handle.cancel()
+            raise
 
     def start(
         self,
@@ -276,9 +283,12 @@ class Connection:
         with self._describing:
             manifest = self._directory.manifest
             if manifest is None:
+                schema = self._peer_schema()
                 timeout_s = self._default_timeout_s
                 values = list(self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True))
-                manifest = self._directory.learn(values, self._wire.peer_schema)
+                if schema != self._peer_schema():
+                    raise WireClosedError("the other end restarted while it described itself")
+                manifest = self._directory.learn(values, schema)
         return list(manifest.entries)
 
     def end_of_input(self) -> None:
@@ -309,15 +319,16 @@ class Connection:
 
     def close(self) -> None:
         """Send what is queued, say goodbye and release the port.  Idempotent."""
-        if self._closed is None and not self._pump.is_own_thread:
-            self._pump.flush(self._config.close_timeout_s)
-        self._pump.close()
-        self._workers.close()
+        try:
+            if self._closed is None:
+                self._pump.flush(self._config.close_timeout_s)
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Release the port at once, without waiting for what is queued."""
-        self._pump.close()
-        self._workers.close()
+        if self._pump.close():
+            self._workers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -350,6 +361,9 @@ class Connection:
             raise WireClosedError("the other end restarted while it described itself")
         return target.index
 
+    def _peer_schema(self) -> int:
+        return self._pump.command(lambda wire, _: wire.peer_schema)
+
     def _new_call(
         self,
         target: Target,
@@ -371,30 +385,36 @@ class Connection:
         owner.attach(call)
         return call
 
-    def _deliver(self, events: list[WireEvent]) -> None:
-        """Pass on what the wire reported; on the leader's thread, so nothing here may wait."""
-        for event in events:
-            match event:
-                case CallEnded(call, value, error):
-                    call.owner.finish(value, error)
-                case ItemReceived(call, value):
-                    call.owner.put(value)
-                case CallReceived(call):
-                    self._workers.run(partial(self._serving.run, call))
-                case CallCancelled(call) | RoomAvailable(call):
-                    if call.owner is not None:
-                        call.owner.room.set()
-                case EventReceived(index):
-                    self._notifications.event(event, self._directory.event_name(index))
-                case SessionOpened():
-                    self._session_opened()
-                case SessionLost():
-                    self._session_lost(event)
-                case _:
-                    self._notifications.other(event)
+    def _deliver(self, event: WireEvent) -> None:
+        """Pass on what the wire reported; on whichever thread, so nothing here may wait."""
+        match event:
+            case CallEnded(call, value, error):
+                call.owner.finish(value, error)
+            case ItemReceived(call, value):
+                call.owner.put(value)
+            case CallReceived(call):
+                self._serve(call)
+            case CallCancelled(call):
+                self._serving.cancel(call)
+            case RoomAvailable(call):
+                call.owner.room.set()
+            case EventReceived(index):
+                self._notifications.event(event, self._directory.event_name(index))
+            case SessionOpened():
+                self._session_opened()
+            case SessionLost():
+                self._session_lost(event)
+            case _:
+                self._notifications.other(event)
+
+    def _serve(self, call: IncomingCall) -> None:
+        try:
+            self._workers.run(partial(self._serving.run, call))
+        except RuntimeError as error:  # the system gives no more threads
+            self._serving.refuse(call, f"no thread for the handler: {error}")
 
     def _session_opened(self) -> None:
-        self._directory.session_opened(self._wire.peer_schema)
+        self._directory.session_opened(self._peer_schema())
         self._opened.open()
         if self._reset is not None:
             self._notifications.notify("reset", self._reset)
@@ -414,20 +434,12 @@ class _Opened:
 
     def __init__(self) -> None:
         self.ready = False
-        self.event: threading.Event | None = None
         self.failure: IpfiError | None = None
 
     def open(self) -> None:
         self.ready = True
-        self._wake()
 
     def fail(self, reason: IpfiError) -> None:
         if not self.ready:
             self.failure = reason
             self.ready = True
-            self._wake()
-
-    def _wake(self) -> None:
-        event = self.event
-        if event is not None:
-            event.set()

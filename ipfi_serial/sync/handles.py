@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -12,7 +12,7 @@ from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import decode_value, encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
-from ipfi_serial.errors import CallTimeoutError, IpfiError
+from ipfi_serial.errors import CallTimeoutError, IpfiError, WireClosedError
 from ipfi_serial.pump import Pump
 
 
@@ -23,7 +23,7 @@ class CallHandle:
         ready: whether it has ended.
     """
 
-    __slots__ = ("_call", "_error", "_pump", "_raw", "_result_type", "_value", "event", "ready")
+    __slots__ = ("_call", "_error", "_pump", "_raw", "_result_type", "_value", "ready")
 
     def __init__(self, pump: Pump, *, raw: bool, result_type: TypeForm) -> None:
         self._pump = pump
@@ -33,7 +33,6 @@ class CallHandle:
         self._error: IpfiError | None = None
         self._call: OutgoingCall
         self.ready = False
-        self.event: threading.Event | None = None
 
     def result(self, timeout_s: float | None = None) -> Value:
         """Wait for the answer and return it.
@@ -78,9 +77,6 @@ class CallHandle:
         self._value = value or b""
         self._error = error
         self.ready = True
-        event = self.event
-        if event is not None:
-            event.set()
 
 
 class PartialCall:
@@ -144,7 +140,6 @@ class Stream:
         self._error: IpfiError | None = None
         self._call: OutgoingCall
         self.ready = False
-        self.event: threading.Event | None = None
 
     def __iter__(self) -> Iterator[Value]:
         return self
@@ -191,19 +186,13 @@ class Stream:
     def put(self, value: bytes) -> None:
         """Take a value; on the leader's thread."""
         self._items.append(value)
-        self._wake()
+        self.ready = True
 
     def finish(self, value: bytes | None, error: IpfiError | None) -> None:  # noqa: ARG002 - as a handle
         """Take the end of the stream; on the leader's thread."""
         self._error = error
         self._ended = True
-        self._wake()
-
-    def _wake(self) -> None:
         self.ready = True
-        event = self.event
-        if event is not None:
-            event.set()
 
     def _report(self, size_bytes: int) -> None:
         """Tell the core in batches what was taken, so that it grants more (STREAM-3)."""
@@ -228,16 +217,15 @@ class EventStream(EventQueue):
         self._detach = detach
         self._ended: IpfiError | None = None
         self.ready = False
-        self.event: threading.Event | None = None
 
     def __iter__(self) -> Iterator[EventArguments]:
         return self
 
     def __next__(self) -> EventArguments:
         """Return the next event; waits for it, and ends when the wire has closed."""
-        event = self.get(None)
-        if event is None:
-            raise StopIteration
+        while (event := self.get(None)) is None:
+            if self._ended is not None:
+                raise StopIteration
         return event
 
     def get(self, timeout_s: float | None) -> EventArguments | None:
@@ -245,7 +233,9 @@ class EventStream(EventQueue):
         self.ready = False  # before the look below: what comes after it sets it again
         if not len(self) and self._ended is None:
             self._pump.wait(self, timeout_s)
-        return self.take() if len(self) else None
+        with contextlib.suppress(IndexError):  # another thread may take it first
+            return self.take()
+        return None
 
     @property
     def ended(self) -> IpfiError | None:
@@ -255,17 +245,20 @@ class EventStream(EventQueue):
     def put(self, event: EventArguments) -> bool:
         """Queue one event; on the leader's thread."""
         kept = super().put(event)
-        self._wake()
+        self.ready = True
         return kept
 
     def finish(self, reason: IpfiError) -> None:
         """Note that the wire has closed; on the leader's thread."""
-        self._ended = reason
-        self._wake()
+        if self._ended is None:
+            self._ended = reason
+        self.ready = True
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; what waits for the next event, in any thread, ends."""
         self._detach(self)
+        self.finish(WireClosedError("this reader of events was closed"))
+        self._pump.look()
 
     def __enter__(self) -> Self:
         return self
@@ -277,9 +270,3 @@ class EventStream(EventQueue):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _wake(self) -> None:
-        self.ready = True
-        wake = self.event
-        if wake is not None:
-            wake.set()

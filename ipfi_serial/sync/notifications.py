@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -53,12 +54,19 @@ class Notifications:
         self._max_depth = config.max_depth
         self._sequence = Sequence(workers)
         self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
+        self._closing = threading.Lock()
+        self._closed: IpfiError | None = None
         self.subscriptions = Subscriptions()
         self.events_dropped = 0
 
     def on(self, what: str, function: Callback) -> Callback:
-        """Register a callback."""
-        self._callbacks[what].append(function)
+        """Register a callback; one for the close of a wire that has closed is called at once."""
+        with self._closing:
+            late = what == "close" and self._closed is not None
+            if not late:
+                self._callbacks[what].append(function)
+        if late:
+            self._sequence.run(partial(self._run_callback, function, self._closed))
         return function
 
     # --- on the leader's thread ---
@@ -72,17 +80,18 @@ class Notifications:
         handlers = self.subscriptions.handlers(index)
         if own is None and not handlers:
             return
-        if len(self._sequence) >= self._limit:
-            self._sequence.drop_oldest()
-            self._count_drop(index)
-        self._sequence.run(lambda: self._run_event(index, payload))
+        if not self._sequence.run_or_drop(lambda: self._run_event(index, payload), self._limit):
+            self._count_drop(f"event {index}")
 
     def other(self, event: WireEvent) -> None:
         """Queue what else the wire reported."""
         match event:
             case TextReceived(text, level):
                 device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
-                self.notify("text", text)
+                for function in self._callbacks["text"]:
+                    job = partial(self._run_callback, function, text)
+                    if not self._sequence.run_or_drop(job, self._limit):
+                        self._count_drop("a line of text")
             case FaultNoted(text):
                 log.warning("%s: %s", self._connection.endpoint, text)
             case EndOfInputReceived():
@@ -90,7 +99,7 @@ class Notifications:
             case _:
                 log.error("%s: nobody takes %r", self._connection.endpoint, event)
 
-    def error(self, error: Exception) -> None:
+    def error(self, error: BaseException) -> None:
         """Pass an exception of a handler on; it was logged."""
         self.notify("error", error)
 
@@ -98,6 +107,8 @@ class Notifications:
         """End every reader and tell on_close."""
         for queue in self.subscriptions.all_queues:
             queue.finish(reason)
+        with self._closing:
+            self._closed = reason
         self.notify("close", reason)
 
     def notify(self, what: str, argument: object) -> None:
@@ -111,25 +122,23 @@ class Notifications:
         own = self._connection.interface.events.get(index)
         functions = [own.function] if own is not None else []
         for function in [*functions, *self.subscriptions.handlers(index)]:
-            self._guard(partial(self._call_handler, function, payload))
+            self._guard(partial(self._call_handler, function, payload), function)
 
     def _call_handler(self, function: Callable[..., Any], payload: bytes) -> None:
         function(*self.subscriptions.bind(function, payload, self._max_depth))
 
     def _run_callback(self, function: Callable[..., Any], argument: object) -> None:
-        if takes_argument(function):
-            self._guard(lambda: function(argument))
-        else:
-            self._guard(function)
+        job = partial(function, argument) if takes_argument(function) else function
+        self._guard(job, function)
 
-    def _guard(self, job: Callable[[], Any]) -> None:
+    def _guard(self, job: Callable[[], Any], function: Callable[..., Any]) -> None:
         """Run user code: what it raises is logged and reaches on_error."""
         SERVED_FOR.set(self._connection)
         try:
             job()
-        except Exception as error:
+        except BaseException as error:  # a callback may raise anything
             log.warning("a callback failed: %s", error, exc_info=error)
-            if self._callbacks["error"]:
+            if function not in self._callbacks["error"]:  # or it would be called for ever
                 self.notify("error", error)
         finally:
             SERVED_FOR.set(None)
@@ -143,14 +152,14 @@ class Notifications:
             log.warning("event %d cannot be read: %s", index, error)
             return
         if not queue.put(EventArguments.of(index, name, arguments)):
-            self._count_drop(index)
+            self._count_drop(f"event {index}")
 
-    def _count_drop(self, index: int) -> None:
+    def _count_drop(self, newest: str) -> None:
         self.events_dropped += 1
         if self.events_dropped in (1, 10, 100) or self.events_dropped % 1000 == 0:
             log.warning(
-                "%s: %d events dropped so far, the last one %d: a handler or reader is too slow",
+                "%s: %d events dropped so far, the last for %s: a handler or reader is too slow",
                 self._connection.endpoint,
                 self.events_dropped,
-                index,
+                newest,
             )

@@ -62,7 +62,11 @@ def connect(
         bytes_per_s=transport.bytes_per_s,
         random_u32=lambda: secrets.randbits(32),
     )
-    connection = Connection(transport, wire, interface, config)
+    try:
+        connection = Connection(transport, wire, interface, config)
+    except BaseException:  # no thread to be had, or an interrupt
+        transport.close()
+        raise
     if role == "device" and connect_timeout_s is None:
         return connection
     if connect_timeout_s is None:

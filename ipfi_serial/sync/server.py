@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire
-from ipfi_serial.errors import CallTimeoutError, IpfiError, TransportError, WireClosedError
+from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Listener, Transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
@@ -19,7 +20,8 @@ from ipfi_serial.transport.endpoint import parse_endpoint
 
 log = logging.getLogger("ipfi_serial")
 
-CLOSE_S: Final = 5.0
+CLOSE_S: Final = 5.0  # how long closing waits for the thread that accepts
+RETRY_S: Final = 0.2  # after the system refused a connection that was there
 
 
 class Server:
@@ -46,7 +48,7 @@ class Server:
         self._role: Role = role
         self._changed = threading.Condition()
         self._wires: list[Connection] = []
-        self._fresh: list[Connection] = []
+        self._fresh: deque[Connection] = deque()
         self._closed = False
         self._thread = threading.Thread(
             target=self._accept_all, name=f"ipfi {self.address}", daemon=True
@@ -60,7 +62,7 @@ class Server:
             return list(self._wires)
 
     def accept(self, timeout_s: float | None = None) -> Connection:
-        """Return the next connection that this method has not returned yet.
+        """Return the next open connection that this method has not returned yet.
 
         Raises:
             CallTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
@@ -69,7 +71,7 @@ class Server:
         with self._changed:
             self._changed.wait_for(lambda: self._fresh or self._closed, timeout_s)
             if self._fresh:
-                return self._fresh.pop(0)
+                return self._fresh.popleft()
         if self._closed:
             raise WireClosedError("the server was closed")
         raise CallTimeoutError(f"nobody connected within {timeout_s} s", may_have_executed=False)
@@ -106,10 +108,16 @@ class Server:
                 if not self._closed:
                     log.warning("%s: no more connections: %s", self.address, error)
                 return
+            except OSError as error:  # no descriptor is free, mostly: that passes
+                log.warning("%s: a connection was not accepted: %s", self.address, error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, RETRY_S)
+                continue
             try:
                 self._serve(transport)
-            except IpfiError as error:
-                log.warning("%s: a connection failed: %s", self.address, error)
+            except Exception:  # no thread is free, mostly
+                log.exception("%s: a connection failed", self.address)
+                transport.close()
 
     def _serve(self, transport: Transport) -> None:
         wire = build_wire(
@@ -133,8 +141,9 @@ class Server:
     def _forget(self, connection: Connection) -> None:
         """Drop a connection that has closed, and release its port and threads."""
         with self._changed:
-            if connection in self._wires:
-                self._wires.remove(connection)
+            for wires in (self._wires, self._fresh):
+                if connection in wires:
+                    wires.remove(connection)
         connection.close()
 
 

@@ -45,13 +45,20 @@ class Deferred:
 
 
 class ServedCall:
-    """What the shell keeps of a call that a handler has."""
+    """What the shell keeps of a call that a handler has.
 
-    __slots__ = ("deferred", "room")
+    Attributes:
+        deferred: whether the handler promised the answer for later.
+        room: set when a stream may go on, or should look whether it was cancelled.
+        cancel: interrupts the handler, if it is a coroutine that waits.
+    """
+
+    __slots__ = ("cancel", "deferred", "room")
 
     def __init__(self) -> None:
         self.deferred = False
         self.room = threading.Event()
+        self.cancel: Callable[[], object] | None = None
 
 
 class Serving:
@@ -63,7 +70,7 @@ class Serving:
         interface: Interface,
         connection: object,
         max_depth: int,
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         self._pump = pump
         self._interface = interface
@@ -75,13 +82,24 @@ class Serving:
         """Run a call's handler and answer; never raises."""
         SERVED_FOR.set(self._connection)
         try:
-            self._run(call)
-        except Exception as error:  # the wire may have closed meanwhile: nobody is left to tell
-            log.exception("serving procedure %d failed", call.procedure)
-            self._on_error(error)
+            if not call.cancelled:
+                self._run(call)
         finally:
             SERVED_FOR.set(None)
             self._pump.command(lambda wire, _: wire.callee.worker_done(call))
+
+    def cancel(self, call: IncomingCall) -> None:
+        """Tell a handler that its call was cancelled; one that has not begun never begins."""
+        served: ServedCall | None = call.owner
+        if served is not None:
+            served.room.set()
+            if served.cancel is not None:
+                served.cancel()
+
+    def refuse(self, call: IncomingCall, text: str) -> None:
+        """Refuse a call for which there is no worker."""
+        self.fail(call, ErrorCode.LIMIT, text, executed=False)
+        self._pump.command(lambda wire, _: wire.callee.worker_done(call))
 
     def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
         """Send a result, or the error that it cannot travel."""
@@ -112,14 +130,14 @@ class Serving:
         try:
             result = procedure.function(*arguments, **keywords)
             if procedure.streams:
-                self._stream(
-                    procedure, call, served, _iterate(result) if procedure.is_async else result
-                )
+                values = _iterate(result, call, served) if procedure.is_async else result
+                self._stream(procedure, call, served, values)
                 return
             if procedure.is_async:
-                result = asyncio.run(_awaited(result))
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything
-            self._report(procedure, call, error)
+                result = asyncio.run(_cancellable(result, call, served))
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+            if not (call.cancelled and isinstance(error, asyncio.CancelledError)):
+                self._report(procedure, call, error)
             return
         if not served.deferred:
             self.answer(procedure, call, result)
@@ -144,6 +162,8 @@ class Serving:
                 data = encode_result(procedure, value)
                 if not self._pump.command(partial(_send, call, data)):
                     self._wait_for_room(call, served)
+                    if call.cancelled:
+                        return
         self._pump.command(lambda wire, _: wire.callee.end_stream(call))
 
     def _wait_for_room(self, call: IncomingCall, served: ServedCall) -> None:
@@ -152,7 +172,7 @@ class Serving:
                 served.room.clear()
                 return
 
-    def _report(self, procedure: Procedure, call: IncomingCall, error: Exception) -> None:
+    def _report(self, procedure: Procedure, call: IncomingCall, error: BaseException) -> None:
         """Tell the caller, the log and on_error that a handler failed."""
         log.warning("handler %s failed: %s", procedure.name, error, exc_info=error)
         self.fail(call, ErrorCode.HANDLER_FAILED, describe_failure(error), executed=True)
@@ -169,13 +189,33 @@ async def _awaited(result: Awaitable[Value]) -> Value:
     return await result
 
 
-def _iterate(values: AsyncGenerator[Value, None]) -> Generator[Value, None, None]:
+async def _cancellable(result: Awaitable[Value], call: IncomingCall, served: ServedCall) -> Value:
+    """Await ``result`` and let a cancelled call interrupt that."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:
+        served.cancel = partial(_cancel, loop, task)
+    try:
+        if call.cancelled and task is not None:
+            task.cancel()
+        return await result
+    finally:
+        served.cancel = None
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Value]) -> None:
+    with contextlib.suppress(RuntimeError):  # the handler has just returned
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _iterate(
+    values: AsyncGenerator[Value, None], call: IncomingCall, served: ServedCall
+) -> Generator[Value, None, None]:
     """Run an async generator from blocking code."""
     with asyncio.Runner() as runner:
         try:
             while True:
                 try:
-                    yield runner.run(_awaited(anext(values)))
+                    yield runner.run(_cancellable(anext(values), call, served))
                 except StopAsyncIteration:
                     return
         finally:
