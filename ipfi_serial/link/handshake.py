@@ -112,7 +112,8 @@ class Handshake:
 
     def _use(self, session: int) -> None:
         """Move the floor past an id; the HELLO of a running attempt keeps the one it carries."""
-        self._floor = serial_max(self._floor, next_id(session))
+        if serial_max(self._floor, session) == session:  # on the antipode, too
+            self._floor = next_id(session)
 
 
 def is_hello(content: bytes) -> bool:
