@@ -280,10 +280,13 @@ class Connection:
         async with self._describing:
             manifest = self._directory.manifest
             if manifest is None:
+                schema = self._wire.peer_schema
                 timeout_s = self._default_timeout_s
                 async with self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True) as items:
                     values = [value async for value in items]
-                manifest = self._directory.learn(values, self._wire.peer_schema)
+                if schema != self._wire.peer_schema:
+                    raise WireClosedError("the other end restarted while it described itself")
+                manifest = self._directory.learn(values, schema)
         return list(manifest.entries)
 
     async def end_of_input(self) -> None:
@@ -313,14 +316,21 @@ class Connection:
 
     async def close(self) -> None:
         """Send what is queued, say goodbye and release the port.  Idempotent."""
-        if self._closed is None:
-            await self._pump.flush(self._config.close_timeout_s)
-        self.abandon()
-        await self._notifications.drain(self._config.close_timeout_s)
+        patience_s = self._config.close_timeout_s
+        try:
+            if self._closed is None:
+                await self._pump.flush(patience_s)
+            self._pump.close()
+            await self._notifications.drain(patience_s)
+            self._serving.cancel_all()
+            await self._serving.drain(patience_s)
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Release the port at once, without waiting for what is queued."""
         self._pump.close()
+        self._serving.cancel_all()
         self._serving.close()
 
     async def __aenter__(self) -> Self:
@@ -397,28 +407,27 @@ class Connection:
         owner.attach(call)
         return call
 
-    def _deliver(self, events: list[WireEvent]) -> None:
+    def _deliver(self, event: WireEvent) -> None:
         """Pass on what the wire reported."""
-        for event in events:
-            match event:
-                case CallEnded(call, value, error):
-                    call.owner.finish(value, error)
-                case ItemReceived(call, value):
-                    call.owner.put(value)
-                case CallReceived(call):
-                    self._serving.start(call)
-                case CallCancelled(call):
-                    self._serving.cancel(call)
-                case RoomAvailable(call):
-                    call.owner.room.set()
-                case EventReceived(index):
-                    self._notifications.event(event, self._directory.event_name(index))
-                case SessionOpened():
-                    self._session_opened()
-                case SessionLost():
-                    self._session_lost(event)
-                case _:
-                    self._notifications.other(event)
+        match event:
+            case CallEnded(call, value, error):
+                call.owner.finish(value, error)
+            case ItemReceived(call, value):
+                call.owner.put(value)
+            case CallReceived(call):
+                self._serving.start(call)
+            case CallCancelled(call):
+                self._serving.cancel(call)
+            case RoomAvailable(call):
+                call.owner.room.set()
+            case EventReceived(index):
+                self._notifications.event(event, self._directory.event_name(index))
+            case SessionOpened():
+                self._session_opened()
+            case SessionLost():
+                self._session_lost(event)
+            case _:
+                self._notifications.other(event)
 
     def _session_opened(self) -> None:
         self._directory.session_opened(self._wire.peer_schema)

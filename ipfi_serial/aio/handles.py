@@ -13,7 +13,7 @@ from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import decode_value, encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
-from ipfi_serial.errors import CallTimeoutError, IpfiError
+from ipfi_serial.errors import CallTimeoutError, IpfiError, WireClosedError
 
 
 class CallHandle:
@@ -174,7 +174,11 @@ class Stream(_Waiting):
         """Make the call now, not when the first value is asked for; ``await`` does the same."""
         begin, self._begin = self._begin, None
         if begin is not None:
-            self._raw = await begin(self)
+            try:
+                self._raw = await begin(self)
+            except BaseException:
+                self._begin = begin  # nothing was started: the next one who asks tries again
+                raise
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -265,7 +269,11 @@ class EventStream(EventQueue, _Waiting):
         """Begin to listen now rather than when the first event is asked for; so does ``await``."""
         begin, self._begin = self._begin, None
         if begin is not None:
-            await begin(self)
+            try:
+                await begin(self)
+            except BaseException:
+                self._begin = begin  # nothing was started: the next one who asks tries again
+                raise
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -276,9 +284,9 @@ class EventStream(EventQueue, _Waiting):
 
     async def __anext__(self) -> EventArguments:
         """Return the next event; waits for it, and ends when the wire has closed."""
-        event = await self.get(None)
-        if event is None:
-            raise StopAsyncIteration
+        while (event := await self.get(None)) is None:
+            if self._ended is not None:
+                raise StopAsyncIteration
         return event
 
     async def get(self, timeout_s: float | None) -> EventArguments | None:
@@ -302,12 +310,14 @@ class EventStream(EventQueue, _Waiting):
 
     def finish(self, reason: IpfiError) -> None:
         """Note that the wire has closed."""
-        self._ended = reason
+        if self._ended is None:
+            self._ended = reason
         self._wake()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; a task that waits for the next event ends."""
         self._detach(self)
+        self.finish(WireClosedError("this reader of events was closed"))
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -39,6 +39,19 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 
 
+class _Job:
+    """A callback to run."""
+
+    __slots__ = ("arguments", "droppable", "function")
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes, droppable: bool
+    ) -> None:
+        self.function = function
+        self.arguments = arguments  # bytes: an event's, not decoded
+        self.droppable = droppable
+
+
 class Notifications:
     """The callbacks of one connection.
 
@@ -52,7 +65,8 @@ class Notifications:
         self._limit = config.event_queue_size
         self._max_depth = config.max_depth
         self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
-        self._jobs: deque[tuple[Callable[..., Any], tuple[Any, ...] | bytes]] = deque()
+        self._jobs: deque[_Job] = deque()
+        self._closed: IpfiError | None = None
         self._task: asyncio.Task[None] | None = None
         self._serving: Serving
         self.subscriptions = Subscriptions()
@@ -63,17 +77,20 @@ class Notifications:
         self._serving = serving
 
     def on(self, what: str, function: Callback) -> Callback:
-        """Register a callback."""
-        self._callbacks[what].append(function)
+        """Register a callback; one for the close of a wire that has closed is called at once."""
+        if what == "close" and self._closed is not None:
+            self._queue(function, (self._closed,) if takes_argument(function) else ())
+        else:
+            self._callbacks[what].append(function)
         return function
 
     async def drain(self, timeout_s: float) -> None:
         """Let the callbacks that are queued run, for at most so long."""
         task = self._task
         if task is not None and task is not asyncio.current_task():
-            _, pending = await asyncio.wait((task,), timeout=timeout_s)
-            for late in pending:
-                late.cancel()
+            await asyncio.wait((task,), timeout=timeout_s)
+            if task.cancel():
+                await asyncio.wait((task,), timeout=timeout_s)
 
     def event(self, event: EventReceived, name: str | None) -> None:
         """Queue an event for its handlers and readers."""
@@ -83,17 +100,16 @@ class Notifications:
         own = self._connection.interface.events.get(index)
         functions = [own.function] if own is not None else []
         for function in [*functions, *self.subscriptions.handlers(index)]:
-            if len(self._jobs) >= self._limit:
-                self._jobs.popleft()
-                self._count_drop(index)
-            self._queue(function, payload)
+            self._queue_or_drop(function, payload, f"event {index}")
 
     def other(self, event: WireEvent) -> None:
         """Queue what else the wire reported."""
         match event:
             case TextReceived(text, level):
                 device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
-                self.notify("text", text)
+                for function in self._callbacks["text"]:
+                    arguments = (text,) if takes_argument(function) else ()
+                    self._queue_or_drop(function, arguments, "a line of text")
             case FaultNoted(text):
                 log.warning("%s: %s", self._connection.endpoint, text)
             case EndOfInputReceived():
@@ -101,7 +117,7 @@ class Notifications:
             case _:
                 log.error("%s: nobody takes %r", self._connection.endpoint, event)
 
-    def error(self, error: Exception) -> None:
+    def error(self, error: BaseException) -> None:
         """Pass an exception of a handler on; it was logged."""
         self.notify("error", error)
 
@@ -109,6 +125,7 @@ class Notifications:
         """End every reader and tell on_close."""
         for queue in self.subscriptions.all_queues:
             queue.finish(reason)
+        self._closed = reason
         self.notify("close", reason)
 
     def notify(self, what: str, argument: object) -> None:
@@ -118,8 +135,25 @@ class Notifications:
 
     # --- the one task ---
 
-    def _queue(self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes) -> None:
-        self._jobs.append((function, arguments))
+    def _queue_or_drop(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes, what: str
+    ) -> None:
+        """Queue a job; if too many wait already, drop the oldest of this sort."""
+        if len(self._jobs) >= self._limit:
+            oldest = next((job for job in self._jobs if job.droppable), None)
+            if oldest is not None:
+                self._jobs.remove(oldest)
+            self._count_drop(what)
+        self._queue(function, arguments, droppable=True)
+
+    def _queue(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...] | bytes,
+        *,
+        droppable: bool = False,
+    ) -> None:
+        self._jobs.append(_Job(function, arguments, droppable))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -127,14 +161,23 @@ class Notifications:
         SERVED_FOR.set(self._connection)
         try:
             while self._jobs:
-                function, arguments = self._jobs.popleft()
+                job = self._jobs.popleft()
                 try:
-                    await self._call(function, arguments)
-                except Exception as error:
-                    log.warning("a callback failed: %s", error, exc_info=error)
-                    self.notify("error", error)
+                    await self._call(job.function, job.arguments)
+                except Exception as error:  # noqa: BLE001 - a callback may raise anything
+                    self._note_failure(job, error)
+                except asyncio.CancelledError as error:
+                    task = asyncio.current_task()
+                    if task is None or task.cancelling():
+                        raise
+                    self._note_failure(job, error)  # not ours: of something that it waited for
         finally:
             self._task = None
+
+    def _note_failure(self, job: _Job, error: BaseException) -> None:
+        log.warning("a callback failed: %r", error, exc_info=error)
+        if job.function not in self._callbacks["error"]:  # or it would be called for ever
+            self.notify("error", error)
 
     async def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...] | bytes) -> None:
         if isinstance(arguments, bytes):
@@ -156,14 +199,14 @@ class Notifications:
             log.warning("event %d cannot be read: %s", index, error)
             return
         if not queue.put(EventArguments.of(index, name, arguments)):
-            self._count_drop(index)
+            self._count_drop(f"event {index}")
 
-    def _count_drop(self, index: int) -> None:
+    def _count_drop(self, newest: str) -> None:
         self.events_dropped += 1
         if self.events_dropped in (1, 10, 100) or self.events_dropped % 1000 == 0:
             log.warning(
-                "%s: %d events dropped so far, the last one %d: a handler or reader is too slow",
+                "%s: %d events dropped so far, the last for %s: a handler or reader is too slow",
                 self._connection.endpoint,
                 self.events_dropped,
-                index,
+                newest,
             )

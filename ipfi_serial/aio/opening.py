@@ -101,7 +101,11 @@ async def _join(
         bytes_per_s=transport.bytes_per_s,
         random_u32=lambda: secrets.randbits(32),
     )
-    connection = Connection(transport, wire, interface, config)
+    try:
+        connection = Connection(transport, wire, interface, config)
+    except BaseException:
+        transport.close()
+        raise
     if role == "device" and connect_timeout_s is None:
         return connection
     if connect_timeout_s is None:

@@ -6,15 +6,20 @@ Everything runs on the loop's thread.  One lazy timer serves all deadlines of th
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from ipfi_serial.engine.wire import Wire, WireEvent
-from ipfi_serial.errors import IpfiError, TransportError
+from ipfi_serial.errors import IpfiError, TransportError, WireClosedError
+from ipfi_serial.events import SessionLost
 from ipfi_serial.transport.base import AsyncTransport
 
+log = logging.getLogger("ipfi_serial")
+
 SLICE_BYTES: Final = 65536  # handed to the transport at a time
+FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
 
 Result = TypeVar("Result")
 
@@ -25,11 +30,11 @@ class AioPump:
     Args:
         wire: what to move; nobody else may touch it but through :meth:`command`.
         transport: the open line, not started.
-        deliver: gets each batch of events.
+        deliver: gets each event.  The last one is a final SessionLost.
     """
 
     def __init__(
-        self, wire: Wire, transport: AsyncTransport, deliver: Callable[[list[WireEvent]], None]
+        self, wire: Wire, transport: AsyncTransport, deliver: Callable[[WireEvent], None]
     ) -> None:
         self._wire = wire
         self._transport = transport
@@ -84,14 +89,14 @@ class AioPump:
         """Say goodbye and release the transport.  Idempotent."""
         if self._closed:
             return
-        self._closed = True
         now_s = time.monotonic()
-        self._wire.close(now_s)
-        self._send(now_s)
+        if self._lost is None:
+            self._wire.close(now_s)
+            self._send(now_s)
+        self._closed = True
         self._cancel_timer()
-        self._deliver_events()
+        self._end(self._lost or WireClosedError("this end closed the wire"))
         self._transport.close()
-        self._note_progress()
 
     # --- the loop's callbacks ---
 
@@ -99,7 +104,12 @@ class AioPump:
         if self._closed:
             return
         now_s = time.monotonic()
-        self._wire.receive_bytes(data, now_s)
+        try:
+            self._wire.receive_bytes(data, now_s)
+        except Exception as error:
+            log.exception("%s: the wire failed", self._transport.endpoint)
+            self._on_lost(error)
+            return
         self._deliver_events()
         if not self._sent_this_turn:
             self._send(now_s)
@@ -115,10 +125,18 @@ class AioPump:
     def _on_lost(self, error: Exception) -> None:
         if self._closed or self._lost is not None:
             return
-        self._lost = error if isinstance(error, IpfiError) else TransportError(str(error))
+        if isinstance(error, IpfiError):
+            self._lost = error
+        else:
+            self._lost = TransportError(f"{self._transport.endpoint}: {error!r}")
         self._wire.transport_lost(self._lost, time.monotonic())
         self._cancel_timer()
+        self._end(self._lost)
+
+    def _end(self, reason: IpfiError) -> None:
+        """Deliver what is left and the end of it all."""
         self._deliver_events()
+        self._tell(SessionLost(reason, final=True))
         self._note_progress()
 
     def _on_timer(self) -> None:
@@ -137,6 +155,7 @@ class AioPump:
         if not self._closed:
             self._send(time.monotonic())
             self._settle()
+            self._note_progress()
 
     # --- inside ---
 
@@ -148,11 +167,13 @@ class AioPump:
             return  # a timer that fires too early does no harm
         self._cancel_timer()
         self._timer_due_s = due_s
-        delay_s = max(0.0, due_s - time.monotonic())
+        # while the line takes no more, sending may be overdue, but on_room comes by itself
+        shortest_s = FULL_LOOK_S if self._blocked else 0.0
+        delay_s = max(shortest_s, due_s - time.monotonic())
         self._timer = self._loop.call_later(delay_s, self._on_timer)
 
     def _send(self, now_s: float) -> None:
-        if self._lost is not None or self._blocked:
+        if self._lost is not None or self._blocked or self._closed:
             return
         try:
             while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
@@ -164,15 +185,18 @@ class AioPump:
                 self._unsent = b""
                 if taken < SLICE_BYTES // 2:
                     return
-        except TransportError as error:
+        except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
             self._on_lost(error)
 
     def _deliver_events(self) -> None:
         while (event := self._wire.next_event()) is not None:
-            events = [event]
-            while (event := self._wire.next_event()) is not None:
-                events.append(event)
-            self._deliver(events)
+            self._tell(event)
+
+    def _tell(self, event: WireEvent) -> None:
+        try:
+            self._deliver(event)
+        except Exception:
+            log.exception("%s: lost %r", self._transport.endpoint, event)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

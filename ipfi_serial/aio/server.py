@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from ipfi_serial.aio.connection import Connection
 from ipfi_serial.aio.opening import Opening
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire
-from ipfi_serial.errors import CallTimeoutError, IpfiError, TransportError, WireClosedError
+from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
 from ipfi_serial.transport import AsyncListener, AsyncTransport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
 
 log = logging.getLogger("ipfi_serial")
+
+RETRY_S: Final = 0.2  # after the system refused a connection that was there
 
 
 class Server:
@@ -44,12 +47,13 @@ class Server:
         self._config = config
         self._framed = link == "framed"
         self._role: Role = role
-        self._fresh: asyncio.Queue[Connection | None] = asyncio.Queue()
+        self._fresh: deque[Connection] = deque()
+        self._changed = asyncio.Event()
         self._closed = False
         self._task = asyncio.get_running_loop().create_task(self._accept_all())
 
     async def accept(self, timeout_s: float | None = None) -> Connection:
-        """Return the next connection that this method has not returned yet.
+        """Return the next open connection that this method has not returned yet.
 
         Raises:
             CallTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
@@ -57,27 +61,31 @@ class Server:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                connection = None if self._closed else await self._fresh.get()
+                while not self._fresh and not self._closed:
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
             raise CallTimeoutError(
                 f"nobody connected within {timeout_s} s", may_have_executed=False
             ) from None
-        if connection is None:
-            self._fresh.put_nowait(None)  # for the next one who waits
+        if self._closed:
             raise WireClosedError("the server was closed")
-        return connection
+        return self._fresh.popleft()
 
     async def close(self) -> None:
         """Stop listening and close every connection.  Idempotent."""
-        if self._closed:
-            return
         self._closed = True
+        self._changed.set()
         self._listener.close()
         await asyncio.wait((self._task,))
-        self._fresh.put_nowait(None)
-        wires, self.wires = self.wires, []
-        for wire in wires:
-            await wire.close()
+        self._fresh.clear()
+        wires = list(self.wires)
+        try:
+            await asyncio.gather(*(wire.close() for wire in wires))
+        finally:
+            for wire in wires:
+                wire.abandon()
+            self.wires.clear()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,10 +106,15 @@ class Server:
                 if not self._closed:
                     log.warning("%s: no more connections: %s", self.address, error)
                 return
+            except OSError as error:  # no descriptor is free, mostly: that passes
+                log.warning("%s: a connection was not accepted: %s", self.address, error)
+                await asyncio.sleep(RETRY_S)
+                continue
             try:
                 self._serve(transport)
-            except IpfiError as error:
-                log.warning("%s: a connection failed: %s", self.address, error)
+            except Exception:
+                log.exception("%s: a connection failed", self.address)
+                transport.close()
 
     def _serve(self, transport: AsyncTransport) -> None:
         wire = build_wire(
@@ -114,12 +127,15 @@ class Server:
         )
         connection = Connection(transport, wire, self.interface, self._config)
         self.wires.append(connection)
-        self._fresh.put_nowait(connection)
+        self._fresh.append(connection)
+        self._changed.set()
 
         async def forget() -> None:
             """Drop a connection that has closed, and release its port."""
             if connection in self.wires:
                 self.wires.remove(connection)
+            if connection in self._fresh:
+                self._fresh.remove(connection)
             await connection.close()
 
         connection.on_close(forget)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
@@ -24,6 +26,13 @@ log = logging.getLogger("ipfi_serial")
 
 # the connection whose call the current task serves: calls made there are nested
 SERVED_FOR: Final[ContextVar[object | None]] = ContextVar("ipfi_aio_served_for", default=None)
+
+
+Outcome = tuple[Any, BaseException | None]  # what a thread returned, what it raised
+
+
+class HandlerExitError(Exception):
+    """Stands for what a handler in a thread raised to end the program: SystemExit and such."""
 
 
 class Deferred:
@@ -46,14 +55,24 @@ class Deferred:
 
 
 class ServedCall:
-    """What the shell keeps of a call that a handler has."""
+    """What the shell keeps of a call that a handler has.
 
-    __slots__ = ("deferred", "room", "task")
+    Attributes:
+        deferred: whether the handler promised the answer for later.
+        room: set when a stream may go on.
+        task: serves the call; None when it has ended.
+        in_thread: whether a thread works for it, which goes on when the task is cancelled.
+        leftover: an ordinary generator that is to be closed at the end.
+    """
+
+    __slots__ = ("deferred", "in_thread", "leftover", "room", "task")
 
     def __init__(self) -> None:
         self.deferred = False
         self.room = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.in_thread = False
+        self.leftover: Generator[Value, None, None] | None = None
 
 
 class Serving:
@@ -65,7 +84,7 @@ class Serving:
         interface: Interface,
         connection: object,
         max_depth: int,
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         self._pump = pump
         self._interface = interface
@@ -79,9 +98,10 @@ class Serving:
     def start(self, call: IncomingCall) -> None:
         """Begin to serve a call."""
         served = call.owner = ServedCall()
-        served.task = self._loop.create_task(self._run(call, served))
-        self._tasks.add(served.task)
-        served.task.add_done_callback(self._tasks.discard)
+        served.task = task = self._loop.create_task(self._run(call, served))
+        self._tasks.add(task)
+        # not in the task itself: one that is cancelled before it begins runs nothing
+        task.add_done_callback(partial(self._task_ended, call, served))
 
     def cancel(self, call: IncomingCall) -> None:
         """Cancel a call's handler: a coroutine gets CancelledError, a thread sees ``cancelled``."""
@@ -89,11 +109,26 @@ class Serving:
         if served is not None and served.task is not None:
             served.task.cancel()
 
-    def close(self) -> None:
-        """Cancel every handler."""
-        for task in list(self._tasks):
+    def cancel_all(self) -> None:
+        """Cancel every handler but the one that calls this."""
+        for task in self._others():
             task.cancel()
+
+    def close(self) -> None:
+        """Start no more threads, and let idle ones end."""
         self.workers.close()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the ends of cancelled handlers, for at most so long."""
+        tasks = self._others()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    def _others(self) -> set[asyncio.Task[None]]:
+        try:
+            return self._tasks - {asyncio.current_task()}
+        except RuntimeError:  # no loop runs any more
+            return set()
 
     def on_loop(self, job: Callable[[], None]) -> None:
         """Run ``job`` on the loop's thread, from whichever thread this is."""
@@ -104,7 +139,8 @@ class Serving:
         if running is self._loop:
             job()
         else:
-            self._loop.call_soon_threadsafe(job)
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(job)
 
     def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
         """Send a result, or the error that it cannot travel."""
@@ -122,19 +158,32 @@ class Serving:
         )
 
     async def in_thread(self, function: Callable[[], Value]) -> Value:
-        """Run blocking code in a thread of its own and return what it returns."""
-        future: asyncio.Future[Any] = self._loop.create_future()
+        """Run blocking code in a thread of its own and return what it returns.
+
+        Raises:
+            HandlerExitError: in place of what would end more than the handler: SystemExit and such.
+            RuntimeError: there is no thread.
+        """
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._start_thread(function, partial(_settle, future))
+        return _unpack(await future)
+
+    def _start_thread(
+        self, function: Callable[[], Value], on_end: Callable[[Outcome], None]
+    ) -> None:
+        """Run ``function`` in a thread and call ``on_end``, on the loop, when it has returned."""
+        context = contextvars.copy_context()  # calls that it makes through the loop are nested too
 
         def job() -> None:
+            value, failure = None, None
             try:
-                outcome, failed = function(), False
-            except BaseException as error:  # noqa: BLE001 - handed to the waiting task
-                outcome, failed = error, True
-            with contextlib.suppress(RuntimeError):  # the loop has closed
-                self._loop.call_soon_threadsafe(_settle, future, outcome, failed)
+                value = context.run(function)
+            except BaseException as error:  # noqa: BLE001 - handed to who waits
+                failure = error
+            self.on_loop(partial(on_end, (value, failure)))
 
-        self.workers.run(job)
-        return await future
+        if not self.workers.run(job):
+            raise RuntimeError("the wire has closed")
 
     async def _run(self, call: IncomingCall, served: ServedCall) -> None:
         SERVED_FOR.set(self._connection)
@@ -146,8 +195,35 @@ class Serving:
                 self.fail(call, ErrorCode.CANCELLED, "the handler was cancelled", executed=True)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
             self._report(procedure, call, error)
-        finally:
+        except BaseException as error:  # it ends the loop, as asyncio has it
+            self._report(procedure, call, error)
+            raise
+
+    def _task_ended(self, call: IncomingCall, served: ServedCall, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        served.task = None
+        self._release(call, served)
+
+    def _release(self, call: IncomingCall, served: ServedCall) -> None:
+        """Free the worker's place (CALL-6) when neither task nor thread works for the call."""
+        if served.task is None and not served.in_thread:
+            self._close_generator(served)
             self._pump.command(lambda wire, _: wire.callee.worker_done(call))
+
+    async def _threaded(
+        self, call: IncomingCall, served: ServedCall, function: Callable[[], Value]
+    ) -> Value:
+        """Run a part of a handler in a thread, which keeps its place until it returns."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def ended(outcome: Outcome) -> None:
+            served.in_thread = False
+            self._release(call, served)
+            _settle(future, outcome)
+
+        self._start_thread(function, ended)
+        served.in_thread = True
+        return _unpack(await future)
 
     async def _serve(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> None:
         context = CallContext(self._connection, call, lambda: self._defer(procedure, call, served))
@@ -164,7 +240,8 @@ class Serving:
         if procedure.is_async:
             result = await procedure.function(*arguments, **keywords)
         else:
-            result = await self.in_thread(lambda: procedure.function(*arguments, **keywords))
+            function = partial(procedure.function, *arguments, **keywords)
+            result = await self._threaded(call, served, function)
         if not served.deferred:
             self.answer(procedure, call, result)
 
@@ -178,7 +255,7 @@ class Serving:
     ) -> None:
         """Send a generator's values as there is room for them."""
         source: AsyncGenerator[Value, None]
-        source = values if procedure.is_async else self._from_thread(values)
+        source = values if procedure.is_async else self._from_thread(call, served, values)
         async with contextlib.aclosing(source):
             async for value in source:
                 data = encode_result(procedure, value)
@@ -187,26 +264,57 @@ class Serving:
                     served.room.clear()
         self._pump.command(lambda wire, _: wire.callee.end_stream(call))
 
-    async def _from_thread(self, values: Iterator[Value]) -> AsyncGenerator[Value, None]:
-        """Take the values of an ordinary generator in a thread."""
+    async def _from_thread(
+        self, call: IncomingCall, served: ServedCall, values: Generator[Value, None, None]
+    ) -> AsyncGenerator[Value, None]:
+        """Take the values of an ordinary generator in a thread, and close it there."""
         end = object()
-        while (value := await self.in_thread(partial(next, values, end))) is not end:
-            yield value
+        served.leftover = values
+        try:
+            while (
+                value := await self._threaded(call, served, partial(next, values, end))
+            ) is not end:
+                yield value
+        finally:
+            if not served.in_thread:  # or else it is closed when the thread has returned
+                self._close_generator(served)
 
-    def _report(self, procedure: Procedure, call: IncomingCall, error: Exception) -> None:
+    def _close_generator(self, served: ServedCall) -> None:
+        """Let the rest of a generator run that was left early: in a thread, if there is one."""
+        values, served.leftover = served.leftover, None
+        if values is None or inspect.getgeneratorstate(values) == inspect.GEN_CLOSED:
+            return  # none, or it has come to its end
+        if not self.workers.run(partial(_close, values)):
+            _close(values)
+
+    def _report(self, procedure: Procedure, call: IncomingCall, error: BaseException) -> None:
         """Tell the caller, the log and on_error that a handler failed."""
+        if isinstance(error, HandlerExitError) and error.__cause__ is not None:
+            error = error.__cause__
         log.warning("handler %s failed: %s", procedure.name, error, exc_info=error)
         self.fail(call, ErrorCode.HANDLER_FAILED, describe_failure(error), executed=True)
         self._on_error(error)
 
 
-def _settle(future: asyncio.Future[Any], outcome: Value, failed: bool) -> None:
-    if future.done():
-        return
-    if failed:
-        future.set_exception(outcome)
-    else:
+def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():
         future.set_result(outcome)
+
+
+def _unpack(outcome: Outcome) -> Value:
+    value, error = outcome
+    if error is None:
+        return value
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        raise error
+    raise HandlerExitError(describe_failure(error)) from error
+
+
+def _close(values: Generator[Value, None, None]) -> None:
+    try:
+        values.close()
+    except Exception:
+        log.exception("a generator failed while it was closed")
 
 
 def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:
