@@ -8,7 +8,7 @@
 #define IPFI_CRC16_START ((uint16_t)0xFFFF)
 #define IPFI_CRC32_START ((uint32_t)0xFFFFFFFF)
 /* The registers after data and its own checksum have gone through. */
-#define IPFI_CRC16_RESIDUE ((uint16_t)0)
+#define IPFI_CRC16_RESIDUE ((uint16_t)0x1D0F) /* content and complemented CRC together */
 #define IPFI_CRC32_RESIDUE ((uint32_t)0xDEBB20E3)
 
 /* CRC-16/IBM-3740: check value of "123456789" is 0x29B1. */

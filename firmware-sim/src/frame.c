@@ -130,7 +130,7 @@ void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
     if (profile == IPFI_PROFILE_CRC32) {
         ipfi_encode_u32(encoder, encoder->crc32 ^ 0xFFFFFFFFu);
     } else {
-        const uint16_t crc = encoder->crc16; /* most significant byte first (FRAME-5) */
+        const uint16_t crc = encoder->crc16 ^ 0xFFFFu; /* complemented, most significant byte first (FRAME-5) */
         ipfi_encode_u8(encoder, (uint8_t)(crc >> 8));
         ipfi_encode_u8(encoder, (uint8_t)crc);
     }

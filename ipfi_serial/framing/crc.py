@@ -41,6 +41,9 @@ class CrcProfile:
         initial: the second argument of ``compute``.
         byte_order: how the CRC is appended.
         residue: what ``compute`` returns for content and CRC together.
+        complement: what the CRC is xored with on its way: all ones if the algorithm itself has no
+            final xor, because a residue of 0 would not see zeros appended behind a frame, and an
+            inserted COBS code of 1 is such a zero.
     """
 
     bit: int
@@ -50,10 +53,11 @@ class CrcProfile:
     initial: int
     byte_order: ByteOrder
     residue: int
+    complement: int = 0
 
     def append(self, content: bytes) -> bytes:
         """Return ``content`` with its CRC behind it."""
-        crc = self.compute(content, self.initial)
+        crc = self.compute(content, self.initial) ^ self.complement
         return content + crc.to_bytes(self.size_bytes, self.byte_order)
 
     def check(self, sealed: bytes) -> bool:
@@ -68,7 +72,8 @@ CRC16: Final = CrcProfile(
     compute=binascii.crc_hqx,  # polynomial 0x1021, not reflected
     initial=0xFFFF,
     byte_order="big",
-    residue=0,  # no final xor
+    complement=0xFFFF,  # the algorithm has no final xor
+    residue=0x1D0F,  # that of CRC-16/GENIBUS, which is this with the complement
 )
 CRC32: Final = CrcProfile(
     bit=1,
@@ -112,5 +117,7 @@ def custom_profile(
         raise ConfigError(f"{name}: not a CRC that crcmod computes: {error}") from error
     size_bytes = width_bits // 8
     order: ByteOrder = "little" if reflected else "big"
-    sealed = CHECK_INPUT + compute(CHECK_INPUT, start).to_bytes(size_bytes, order)
-    return CrcProfile(CUSTOM_BIT, name, size_bytes, compute, start, order, compute(sealed, start))
+    complement = 0 if final_xor else (1 << width_bits) - 1
+    crc = compute(CHECK_INPUT, start) ^ complement
+    residue = compute(CHECK_INPUT + crc.to_bytes(size_bytes, order), start)
+    return CrcProfile(CUSTOM_BIT, name, size_bytes, compute, start, order, residue, complement)

@@ -30,7 +30,7 @@ def crc16(data: bytes) -> int:
 def checksum(content: bytes, profile: int) -> bytes:
     if profile == CRC32:
         return zlib.crc32(content).to_bytes(4, "little")
-    return crc16(content).to_bytes(2, "big")
+    return (crc16(content) ^ 0xFFFF).to_bytes(2, "big")  # complemented (FRAME-5)
 
 
 def stuff(data: bytes) -> bytes:

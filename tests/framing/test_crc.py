@@ -117,3 +117,11 @@ def test_crcmod_is_not_imported_until_a_custom_profile_is_made() -> None:
     code = "import sys, ipfi_serial.framing.crc; sys.exit('crcmod' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 - our own code
     assert run.returncode == 0
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=name)
+@given(content=st.binary(max_size=40), zeros=st.integers(1, 8))
+def test_zeros_behind_a_sealed_content_are_seen(
+    profile: CrcProfile, content: bytes, zeros: int
+) -> None:
+    assert not profile.check(profile.append(content) + bytes(zeros))

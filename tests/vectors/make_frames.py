@@ -15,12 +15,12 @@ Row = dict[str, Any]
 
 
 def crc16(data: bytes, register: int = 0xFFFF) -> bytes:
-    """Polynomial 0x1021, most significant bit first."""
+    """Polynomial 0x1021, most significant bit first; complemented, as it is sent (FRAME-5)."""
     for byte in data:
         register ^= byte << 8
         for _ in range(8):
             register = (register << 1 ^ 0x11021) if register & 0x8000 else register << 1
-    return bytes([register >> 8, register & 0xFF])
+    return bytes([(register >> 8) ^ 0xFF, (register & 0xFF) ^ 0xFF])
 
 
 def crc32(data: bytes) -> bytes:
@@ -134,7 +134,8 @@ def rejects() -> list[Row]:
         bad("a code is too large", swapped, "cobs"),
         bad("the CRC is in the other order", stuff(wrong_end) + b"\0", "crc"),
         bad("the CRC starts from 0", stuff(DATA + crc16(DATA, 0)) + b"\0", "crc"),
-        bad("the CRC is inverted", stuff(inverted) + b"\0", "crc"),
+        bad("the CRC is not complemented", stuff(inverted) + b"\0", "crc"),
+        bad("a zero is appended", good[:-1] + b"\x01\0", "crc"),
         bad("the profile is not the session's", good, "crc", **ONLY32),
         bad("a hello with CRC-32", frame(HELLO, CRC32), "crc", like="hello", **ONLY32),
         bad("a type below 0x80", frame(type_7f), "noise"),
