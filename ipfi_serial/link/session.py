@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ipfi_serial.errors import (
@@ -100,10 +100,12 @@ class Link:
         self.counters = LinkCounters()
         self._active = active
         self._bytes_per_s = bytes_per_s
-        self._handshake = Handshake(own, floor, new_nonce)
         self._profiles: dict[int, CrcProfile] = {0: CRC16, 1: CRC32}
         if custom_profile is not None:
             self._profiles[custom_profile.bit] = custom_profile
+        known = sum(1 << bit for bit in self._profiles)  # FRAME-6: offer only what we can compute
+        own = replace(own, crc_profiles=own.crc_profiles & known)
+        self._handshake = Handshake(own, floor, new_nonce)
         self._decoder = FrameDecoder(
             own.frame_payload + EXTRA_CONTENT_BYTES, text_line_bytes=text_line_bytes
         )
@@ -131,6 +133,7 @@ class Link:
             FrameType.REFUSE: self._on_refuse,
             FrameType.READY: self._on_ready,
         }
+        self._expect_profiles()
 
     # --- commands ---
 
@@ -325,17 +328,18 @@ class Link:
         if acceptable and trying and self._handshake.own.rank > theirs.rank:
             self._win_glare(now_s)
             return
-        self._answer_hello(content)
+        answer = self._handshake.answer(content)  # HS-3
+        self._queue_newest(answer, CRC16, FrameType.HELLO_ACK, FrameType.REFUSE)
         if trying and self._hello_due_s is not None:
             self._hello_due_s = now_s + 2 * self._hello_interval_s
         self._expect_profiles()
 
-    def _answer_hello(self, content: bytes) -> None:
-        """Queue the answer in place of one that has not left yet: only the newest counts (HS-3)."""
-        unsent = [c for c in self._control if c[0][0] in (FrameType.HELLO_ACK, FrameType.REFUSE)]
+    def _queue_newest(self, content: bytes, profile: CrcProfile, *instead_of: FrameType) -> None:
+        """Queue a handshake frame in place of one that has not left: only the newest counts."""
+        unsent = [entry for entry in self._control if entry[0][0] in instead_of]
         for entry in unsent:
             self._control.remove(entry)
-        self._control.append((self._handshake.answer(content), CRC16))
+        self._control.append((content, profile))
 
     def _win_glare(self, now_s: float) -> None:
         """The other end opens too, and ours goes on (HS-8)."""
@@ -478,7 +482,8 @@ class Link:
             self._candidate,
         )
         profiles = {self._profiles[a.profile] for a in agreements if a is not None}
-        self._decoder.profiles = tuple(sorted(profiles, key=lambda p: -p.bit)) or (CRC32, CRC16)
+        expected = profiles or self._profiles.values()  # without a session: those of a lost one
+        self._decoder.profiles = tuple(sorted(expected, key=lambda p: -p.bit))
 
     def _advance(self, happened: LinkInput) -> None:
         self.state = TRANSITIONS[self.state, happened]
@@ -607,8 +612,7 @@ class Link:
             self._seek(now_s)
             if not self._active:
                 return
-        if not any(content[0] == FrameType.HELLO for content, _ in self._control):
-            self._control.append((self._handshake.hello, CRC16))
+        self._queue_newest(self._handshake.hello, CRC16, FrameType.HELLO, FrameType.READY)
         self._hello_sent_s = max(now_s, self._line_free_s) + self._wire_s(HANDSHAKE_WIRE_BYTES / 2)
         if self.state is LinkState.LISTENING:
             self._hello_due_s = None
@@ -620,8 +624,10 @@ class Link:
     def _send_ready(self, candidate: Agreement, now_s: float) -> None:
         self._ready_count += 1
         self._ready_ping = (self._ready_ping + 1) & 0xFF
-        head = bytes((FrameType.READY,)) + candidate.session.to_bytes(2, "little")
-        self._control.append((head + bytes((self._ready_ping,)), self._profiles[candidate.profile]))
+        ready = bytes((FrameType.READY,)) + candidate.session.to_bytes(2, "little")
+        ready += bytes((self._ready_ping,))
+        profile = self._profiles[candidate.profile]
+        self._queue_newest(ready, profile, FrameType.HELLO, FrameType.READY)
         self._hello_due_s = max(now_s, self._line_free_s) + self._hello_interval_s
 
     def _retry_deadline_s(self) -> float | None:

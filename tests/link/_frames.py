@@ -82,7 +82,7 @@ class Puppet:
     def say(self, *contents: bytes) -> None:
         """Send frames."""
         wire = b"".join(
-            encode_frame(c, CRC16 if c[0] <= FrameType.REFUSE else self.profile) for c in contents
+            encode_frame(c, CRC16 if FrameType.HELLO <= c[0] <= FrameType.REFUSE else self.profile) for c in contents
         )
         self.link.receive_bytes(wire, self.now_s)
 
