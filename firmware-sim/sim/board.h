@@ -41,6 +41,10 @@ typedef struct {
     } buffers;
 } board_t;
 
+/* procedures.c */
+extern const ipfi_procedure_t board_table[];
+extern const uint8_t board_table_length;
+
 /* Buffers as on a microcontroller (small), or as a desktop would have them. */
 void board_init(board_t *board, bool is_small, uint32_t nonce, uint8_t boot_cause, uint32_t now_ms);
 /* Starts anew, as after a reset; buffers and settings stay. */

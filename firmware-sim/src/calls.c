@@ -1,10 +1,11 @@
-/* calls.c - calls that we serve: arguments in, a handler, an answer out in parts (protocol.md 1.2, 1.3). */
+/* calls.c - calls that we serve: arguments in, a handler, the beginning of an answer (protocol.md 1.2). */
 #include "link.h"
 #include "memory.h"
 #include "stream.h"
 #include "wire.h"
 
-enum { FREE = 0, COLLECTING, WORKING, SENDING, DRAINING };
+enum { FREE = IPFI_SLOT_FREE, COLLECTING = IPFI_SLOT_COLLECTING, WORKING = IPFI_SLOT_WORKING,
+       SENDING = IPFI_SLOT_SENDING, DRAINING = IPFI_SLOT_DRAINING };
 
 /* ---- slots ---- */
 
@@ -135,7 +136,7 @@ static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
     send_out(call, out, size, verdict == IPFI_DONE ? IPFI_COMPLETE : verdict == IPFI_YIELD ? IPFI_CHUNK : IPFI_NONE);
 }
 
-static void run(ipfi_call_t *call, ipfi_phase_t phase)
+void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase)
 {
     ipfi_procedure_t copy;
     call->phase = (uint8_t)phase;
@@ -152,7 +153,7 @@ static void run(ipfi_call_t *call, ipfi_phase_t phase)
 static void cut_short(ipfi_call_t *call)
 {
     const bool waits = call->stage == WORKING || (call->stage == SENDING && call->asked);
-    if (waits) { run(call, IPFI_END); }
+    if (waits) { ipfi_calls_run(call, IPFI_END); }
 }
 
 ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
@@ -170,7 +171,7 @@ ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
 
 void ipfi_resume(ipfi_call_t *call)
 {
-    if (call->stage == WORKING) { run(call, IPFI_RESUME); }
+    if (call->stage == WORKING) { ipfi_calls_run(call, IPFI_RESUME); }
 }
 
 /* ---- arguments ---- */
@@ -266,7 +267,7 @@ static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
 {
     if (call->stage == COLLECTING) {
         wire->stats.events_handled++;
-        run(call, IPFI_BEGIN);
+        ipfi_calls_run(call, IPFI_BEGIN);
     } else {
         wire->stats.events_dropped++;
     }
@@ -283,7 +284,7 @@ void ipfi_calls_end(ipfi_wire_t *wire)
         end_event(wire, call);
     } else {
         wire->stats.calls_served++;
-        run(call, IPFI_BEGIN);
+        ipfi_calls_run(call, IPFI_BEGIN);
     }
 }
 
@@ -325,77 +326,4 @@ void ipfi_calls_reset(ipfi_wire_t *wire)
     }
     wire->target = NULL;
     wire->turn = 0;
-}
-
-/* ---- answers ---- */
-
-bool ipfi_calls_answering(const ipfi_wire_t *wire)
-{
-    for (uint8_t i = 0; i < slots(wire); i++) {
-        if (wire->config->calls[i].stage == SENDING) { return true; }
-    }
-    return false;
-}
-
-uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left)
-{
-    uint32_t most = wire->config->frame_payload;
-    if (most > wire->link.peer.frame_payload) { most = wire->link.peer.frame_payload; }
-    if (most < 128) { most = 128; } /* CALL-5 */
-    return (uint16_t)(left < most ? left : most);
-}
-
-/* How much of the answer may leave now: limits of a part, of the stream's credit, of the room. */
-static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool credited)
-{
-    uint16_t size = ipfi_part_size(wire, call->out_left);
-    const size_t room = ipfi_stream_room(wire);
-    if (credited) {
-        const int32_t credit = (int32_t)(call->granted - call->sent);
-        if (credit < (int32_t)size) { size = credit > 0 ? (uint16_t)credit : 0; }
-    }
-    if (room >= (size_t)size + IPFI_MESSAGE_HEAD_MAX) { return size; }
-    if (room < wire->config->tx_stream_size / 2u) { return 0; } /* more will be free soon: no crumbs */
-    return (uint16_t)(room - IPFI_MESSAGE_HEAD_MAX);
-}
-
-static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call)
-{
-    const bool credited = call->kind == IPFI_STREAM && call->type == IPFI_TYPE_RESPONSE;
-    const uint16_t size = part_now(wire, call, credited);
-    if (size == 0 && call->out_left != 0) { return false; }
-    const uint8_t ends = size == call->out_left ? call->ends : (uint8_t)IPFI_NONE;
-    const ipfi_message_t message = { call->type, ends, call->procedure, call->index, call->out, size };
-    if (!ipfi_message_send(wire, &message)) { return false; }
-    call->out += size;
-    call->out_left = (uint16_t)(call->out_left - size);
-    call->sent += size;
-    if (call->out_left != 0) { return true; }
-    call->owed = false;
-    if (call->ends == IPFI_COMPLETE) { call->stage = FREE; }
-    return true;
-}
-
-/* One step of one call; false if it cannot go on now. */
-static bool advance(ipfi_wire_t *wire, ipfi_call_t *call)
-{
-    if (call->stage != SENDING) { return false; }
-    if (!call->owed) { /* the handler is asked only when its value could leave */
-        if (ipfi_stream_room(wire) < wire->config->tx_stream_size / 4u + IPFI_MESSAGE_HEAD_MAX) { return false; }
-        if (call->kind == IPFI_STREAM && (int32_t)(call->granted - call->sent) <= 0) { return false; }
-        run(call, IPFI_RESUME);
-        if (call->stage != SENDING || !call->owed) { return false; }
-    }
-    return send_part(wire, call);
-}
-
-void ipfi_calls_fill(ipfi_wire_t *wire)
-{
-    const uint8_t count = slots(wire);
-    uint8_t idle = 0; /* calls in a row that could not go on */
-    while (idle < count && wire->link.state == IPFI_ESTABLISHED) {
-        if (wire->turn >= count) { wire->turn = 0; }
-        idle = advance(wire, &wire->config->calls[wire->turn]) ? 0 : (uint8_t)(idle + 1);
-        wire->turn++;
-    }
 }

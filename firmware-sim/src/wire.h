@@ -12,6 +12,10 @@ void ipfi_calls_end(ipfi_wire_t *wire);
 void ipfi_calls_cancel(ipfi_wire_t *wire, uint32_t procedure, uint32_t index);
 void ipfi_calls_grant(ipfi_wire_t *wire, uint32_t procedure, uint32_t index, uint32_t granted);
 void ipfi_calls_reset(ipfi_wire_t *wire);
+void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase);
+enum { IPFI_SLOT_FREE = 0, IPFI_SLOT_COLLECTING, IPFI_SLOT_WORKING, IPFI_SLOT_SENDING, IPFI_SLOT_DRAINING };
+
+/* answers.c: what of the answers can leave now */
 void ipfi_calls_fill(ipfi_wire_t *wire);
 bool ipfi_calls_answering(const ipfi_wire_t *wire);
 bool ipfi_calls_event_free(const ipfi_wire_t *wire);
