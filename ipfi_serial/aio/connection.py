@@ -397,11 +397,16 @@ class Connection:
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s
+        served_for, served = SERVED_FOR.get()
+        nested = served_for is self
+        if nested and served is not None and served.ordered:
+            # the answer may need answers behind it: it leaves the order (CALL-9)
+            self._pump.command(lambda wire, _: wire.callee.defer(served))
         call = OutgoingCall(
             target.index,
             time.monotonic() + timeout_s,
             streaming=streaming,
-            nested=SERVED_FOR.get() is self,
+            nested=nested,
             owner=owner,
         )
         owner.attach(call)

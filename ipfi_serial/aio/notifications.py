@@ -158,7 +158,7 @@ class Notifications:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        SERVED_FOR.set(self._connection)
+        SERVED_FOR.set((self._connection, None))
         try:
             while self._jobs:
                 job = self._jobs.popleft()

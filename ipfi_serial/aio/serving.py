@@ -24,8 +24,11 @@ from ipfi_serial.workers import Workers
 
 log = logging.getLogger("ipfi_serial")
 
-# the connection whose call the current task serves: calls made there are nested
-SERVED_FOR: Final[ContextVar[object | None]] = ContextVar("ipfi_aio_served_for", default=None)
+# the connection and, but for an event, the call that the current task serves: calls made there
+# are nested
+SERVED_FOR: Final[ContextVar[tuple[object, IncomingCall | None]]] = ContextVar(
+    "ipfi_aio_served_for", default=(None, None)
+)
 
 
 Outcome = tuple[Any, BaseException | None]  # what a thread returned, what it raised
@@ -186,7 +189,7 @@ class Serving:
             raise RuntimeError("the wire has closed")
 
     async def _run(self, call: IncomingCall, served: ServedCall) -> None:
-        SERVED_FOR.set(self._connection)
+        SERVED_FOR.set((self._connection, call))
         procedure = self._interface.procedures[call.procedure]
         try:
             await self._serve(procedure, call, served)

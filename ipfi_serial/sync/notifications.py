@@ -133,7 +133,7 @@ class Notifications:
 
     def _guard(self, job: Callable[[], Any], function: Callable[..., Any]) -> None:
         """Run user code: what it raises is logged and reaches on_error."""
-        SERVED_FOR.set(self._connection)
+        SERVED_FOR.set((self._connection, None))
         try:
             job()
         except BaseException as error:  # a callback may raise anything
@@ -141,7 +141,7 @@ class Notifications:
             if function not in self._callbacks["error"]:  # or it would be called for ever
                 self.notify("error", error)
         finally:
-            SERVED_FOR.set(None)
+            SERVED_FOR.set((None, None))
 
     # --- inside ---
 

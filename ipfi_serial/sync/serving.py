@@ -22,8 +22,11 @@ from ipfi_serial.pump import Pump
 
 log = logging.getLogger("ipfi_serial")
 
-# the connection whose call the current thread serves: calls made there are nested
-SERVED_FOR: Final[ContextVar[object | None]] = ContextVar("ipfi_served_for", default=None)
+# the connection and, but for an event, the call that the current thread serves: calls made there
+# are nested
+SERVED_FOR: Final[ContextVar[tuple[object, IncomingCall | None]]] = ContextVar(
+    "ipfi_served_for", default=(None, None)
+)
 ROOM_LOOK_S: Final = 1.0
 
 
@@ -80,12 +83,12 @@ class Serving:
 
     def run(self, call: IncomingCall) -> None:
         """Run a call's handler and answer; never raises."""
-        SERVED_FOR.set(self._connection)
+        SERVED_FOR.set((self._connection, call))
         try:
             if not call.cancelled:
                 self._run(call)
         finally:
-            SERVED_FOR.set(None)
+            SERVED_FOR.set((None, None))
             self._pump.command(lambda wire, _: wire.callee.worker_done(call))
 
     def cancel(self, call: IncomingCall) -> None:
