@@ -307,7 +307,8 @@ class Link:
             candidate is not None
             and content[0] == FrameType.ACK
             and content[1:3] == candidate.session.to_bytes(2, "little")
-            and content[4:5] == bytes((self._ready_ping,))
+            and len(content) > 4
+            and (self._ready_ping - content[4]) & 0xFF < self._ready_count  # a READY of ours
         ):
             self._advance(LinkInput.CONFIRMED)
             self._start_session(candidate, now_s).number_pings_from(self._ready_ping)
@@ -617,9 +618,7 @@ class Link:
         if self.state is LinkState.LISTENING:
             self._hello_due_s = None
             return
-        self._hello_due_s = self._hello_sent_s + self._hello_interval_s
-        slowest_s = max(HELLO_SLOWEST_S, 8 * self._wire_s(HANDSHAKE_WIRE_BYTES))
-        self._hello_interval_s = min(self._hello_interval_s * 1.5, slowest_s)
+        self._repeat_after(self._hello_sent_s)
 
     def _send_ready(self, candidate: Agreement, now_s: float) -> None:
         self._ready_count += 1
@@ -628,7 +627,13 @@ class Link:
         ready += bytes((self._ready_ping,))
         profile = self._profiles[candidate.profile]
         self._queue_newest(ready, profile, FrameType.HELLO, FrameType.READY)
-        self._hello_due_s = max(now_s, self._line_free_s) + self._hello_interval_s
+        self._repeat_after(max(now_s, self._line_free_s))
+
+    def _repeat_after(self, sent_s: float) -> None:
+        """Send HELLO or READY again after the interval, which grows (HS-1)."""
+        self._hello_due_s = sent_s + self._hello_interval_s
+        slowest_s = max(HELLO_SLOWEST_S, 8 * self._wire_s(HANDSHAKE_WIRE_BYTES))
+        self._hello_interval_s = min(self._hello_interval_s * 1.5, slowest_s)
 
     def _retry_deadline_s(self) -> float | None:
         """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""

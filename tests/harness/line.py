@@ -294,6 +294,7 @@ class Line:
         heapq.heappush(self._coming, (at_s, self._order, at_s, wire))
 
     def cut(self) -> None:
-        """Lose all that is on its way; what comes later passes if the line is not dead."""
+        """Lose all that is on its way or waits for its turn: the sender's UART was reset."""
         self._coming.clear()
         self._part = b""
+        self._free_s = 0.0

@@ -50,9 +50,10 @@ def test_no_data_is_sent_before_the_ready_is_confirmed() -> None:
     assert puppet.link.agreement.initiated
 
 
-@pytest.mark.parametrize("wrong", ["echo", "session", "kind"])
-def test_only_the_echo_of_the_latest_ready_confirms(wrong: str) -> None:
-    """HS-6."""
+@pytest.mark.parametrize("wrong", ["echo", "before", "session", "kind", "short"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_only_the_echo_of_one_of_its_readies_confirms(wrong: str, which: int) -> None:
+    """HS-6: of any of them, or a round trip longer than their interval would never confirm."""
     puppet = Puppet(new_link())
     (first,) = puppet.open()
     puppet.answer(first, 5)
@@ -61,14 +62,16 @@ def test_only_the_echo_of_the_latest_ready_confirms(wrong: str) -> None:
     assert latest[3] != older[3]
     puppet.say(
         {
-            "echo": ack(5, 0, echo=older[3]),
+            "echo": ack(5, 0, echo=latest[3] + 1),
+            "before": ack(5, 0, echo=older[3] - 1),
+            "short": ack(5, 0, echo=latest[3])[:4],
             "session": ack(4, 0, echo=latest[3]),
             "kind": ping(5, 0, ping=latest[3]),
         }[wrong]
     )
     assert puppet.link.state is LinkState.UNCONFIRMED
     assert puppet.link.counters.stale_frames == 1
-    puppet.say(ack(5, 0, echo=latest[3]))
+    puppet.say(ack(5, 0, echo=(older, latest)[which][3]))
     assert puppet.link.state is LinkState.ESTABLISHED
 
 
