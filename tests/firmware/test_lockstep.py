@@ -1,0 +1,388 @@
+"""The C core on a virtual clock: two C ends, and one C end against bytes that nobody meant."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
+from tests.firmware import lockstep, model
+from tests.firmware.lockstep import End, Event, Library
+
+
+def pack(*values: object) -> bytes:
+    return b"".join(msgspec.msgpack.encode(value) for value in values)
+
+
+class Line:
+    """Two ends, a clock, and a line with a delay that damages what passes."""
+
+    def __init__(self, a: End, b: End, *, seed: int = 0, damage: float = 0.0, delay_ms: int = 0) -> None:
+        self.ends = (a, b)
+        self.now_ms = 0
+        self.damage = damage
+        self.delay_ms = delay_ms
+        self.rng = random.Random(seed)
+        self.flying: list[tuple[int, int, bytes]] = []
+        self.carried = 0
+
+    def _damaged(self, data: bytes) -> bytes:
+        if not self.damage:
+            return data
+        out = bytearray()
+        for value in data:
+            if self.rng.random() >= self.damage:
+                out.append(value)
+            elif self.rng.random() < 0.5:
+                out.append(value ^ 1 << self.rng.randrange(8))
+        return bytes(out)
+
+    def _send(self) -> None:
+        for place, end in enumerate(self.ends):
+            data = end.take_tx(self.now_ms)
+            if data:
+                self.carried += len(data)
+                self.flying.append((self.now_ms + self.delay_ms, 1 - place, self._damaged(data)))
+
+    def step(self, until_ms: int) -> None:
+        """Go to the next thing that happens."""
+        self._send()
+        times = [when for when, _, _ in self.flying]
+        times += [due for end in self.ends if (due := end.deadline_ms()) is not None]
+        self.now_ms = max(self.now_ms, min([*times, until_ms]))
+        arrived = [item for item in self.flying if item[0] <= self.now_ms]
+        self.flying = [item for item in self.flying if item[0] > self.now_ms]
+        for _, place, data in arrived:
+            self.ends[place].receive(data, self.now_ms)
+        for end in self.ends:
+            end.on_deadline(self.now_ms)
+
+    def run(self, duration_ms: int) -> None:
+        until_ms = self.now_ms + duration_ms
+        while self.now_ms < until_ms:
+            self.step(until_ms)
+        self._send()
+
+    def finish(self, host: End, call: int, within_ms: int = 120_000) -> int:
+        until_ms = self.now_ms + within_ms
+        while host.outcome(call) is None and self.now_ms < until_ms:
+            self.step(until_ms)
+        outcome = host.outcome(call)
+        assert outcome is not None
+        return outcome
+
+
+def up(library: Library, *, small: bool = False, **line: float) -> tuple[Line, End, End]:
+    host = End(library, host=True, nonce=7)
+    board = End(library, small=small, nonce=9)
+    carrier = Line(host, board, seed=int(line.get("seed", 0)), delay_ms=int(line.get("delay_ms", 0)))
+    carrier.damage = line.get("damage", 0.0)
+    while host.state != "ESTABLISHED":
+        assert carrier.now_ms < 60_000
+        carrier.step(60_000)
+    return carrier, host, board
+
+
+def test_the_state_table_is_the_one_of_the_python_link(library: Library) -> None:
+    states = {state: lockstep.STATES.index(state.name) for state in LinkState}
+    order = {
+        LinkInput.LISTEN: "LISTEN",
+        LinkInput.OPEN: "CONNECT",
+        LinkInput.HELLO_ACKED: "ANSWERED",
+        LinkInput.CONFIRMED: "CONFIRMED",
+        LinkInput.PEER_READY: "ENTERED",
+        LinkInput.LOST_ACTIVE: "RETRY",
+        LinkInput.LOST_PASSIVE: "WAIT",
+        LinkInput.CLOSE: "CLOSE",
+    }
+    assert set(order) == set(LinkInput)
+    for state in LinkState:
+        for happened, name in order.items():
+            expected = TRANSITIONS.get((state, happened))
+            got = library.next_state(states[state], lockstep.INPUTS.index(name))
+            assert got == (-1 if expected is None else states[expected]), (state, happened)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_everything_arrives_exactly_once_over_a_bad_line(
+    library: Library, small: bool, seed: int
+) -> None:
+    line, host, board = up(library, seed=seed, damage=0.004, delay_ms=2, small=small)
+    if small:
+        line.damage = 0.0  # CRC-16: one damaged frame in 65536 passes, so only loss is tried
+    started = line.now_ms
+    for n in range(30):
+        call = host.call(1, pack(n, n), line.now_ms)
+        assert line.finish(host, call) == lockstep.ANSWERED
+        assert host.answer(call) == pack(2 * n)
+    call = host.call(3, pack(40), line.now_ms)
+    assert line.finish(host, call) == lockstep.ANSWERED
+    assert host.values(call) == 40
+    host.answer(call)
+    call = host.call(5, pack(8000), line.now_ms)
+    assert line.finish(host, call) == lockstep.ANSWERED
+    assert msgspec.msgpack.decode(host.answer(call)) == bytes(i % 251 for i in range(8000))
+    call = host.call(8, pack(40, "hi"), line.now_ms)
+    assert line.finish(host, call) == lockstep.ANSWERED
+    assert msgspec.msgpack.decode(host.answer(call)) == ["hi", "hi"]
+    host.answer(host.call(9, pack(20), line.now_ms)) if False else None
+    call = host.call(9, pack(20), line.now_ms)
+    assert line.finish(host, call) == lockstep.ANSWERED
+    line.run(2000)
+    assert host.ticks() > 50
+    assert host.ticks(out_of_order=True) == 0
+    assert host.stats["sessions"] == board.stats["sessions"] == 1
+    assert line.now_ms - started < 60_000
+
+
+def test_many_calls_at_once_are_all_answered(library: Library) -> None:
+    line, host, _ = up(library, delay_ms=3, damage=0.002)
+    calls = {host.call(7, pack(10 * n), line.now_ms): 10 * n for n in range(16)}
+    for call, slept in calls.items():
+        assert line.finish(host, call) == lockstep.ANSWERED
+        assert host.answer(call) == pack(slept)
+
+
+def test_an_end_with_nothing_to_do_says_nothing_for_ever(library: Library) -> None:
+    """Section 3.5."""
+    line, host, board = up(library)
+    line.run(1000)
+    carried = line.carried
+    assert host.deadline_ms() is None
+    assert board.deadline_ms() is None
+    line.run(3_600_000)
+    assert line.carried == carried
+
+
+def test_no_deadline_is_left_in_the_past(library: Library) -> None:
+    line, host, board = up(library, damage=0.01, seed=3)
+    call = host.call(5, pack(2000), line.now_ms)
+    while host.outcome(call) is None:
+        line.step(line.now_ms + 1000)
+        for end in (host, board):
+            end.take_tx(line.now_ms)
+            due_ms = end.deadline_ms()
+            assert due_ms is None or due_ms > line.now_ms
+
+
+def test_asking_for_the_deadline_changes_nothing(library: Library) -> None:
+    _, host, _ = up(library)
+    host.call(1, pack(1, 2), 100)
+    assert [host.deadline_ms() for _ in range(5)] == [host.deadline_ms()] * 5
+
+
+def test_a_reboot_ends_calls_in_flight_and_the_next_one_works(library: Library) -> None:
+    line, host, board = up(library)
+    line.run(100)
+    assert host.events() == [Event(lockstep.UP, 1)]
+    call = host.call(7, pack(60_000), line.now_ms)
+    line.run(50)
+    board.restart(nonce=9, now_ms=line.now_ms)  # with a constant nonce
+    assert line.finish(host, call) == lockstep.LOST
+    host.answer(call)
+    line.run(1000)
+    assert host.events() == [Event(lockstep.DOWN, 4), Event(lockstep.UP, 3)]
+    again = host.call(0, b"", line.now_ms)
+    assert line.finish(host, again) == lockstep.ANSWERED
+
+
+def test_a_device_that_hears_of_an_unknown_session_says_hello(library: Library) -> None:
+    """HS-11: the HELLO of its start was lost, but the host's next frame brings another."""
+    line, host, board = up(library)
+    line.run(1000)
+    board.restart(nonce=9, now_ms=line.now_ms)
+    board.take_tx(line.now_ms)  # lost
+    line.run(1000)
+    call = host.call(0, b"", line.now_ms, timeout_ms=5000)
+    before_ms = line.now_ms
+    assert line.finish(host, call) == lockstep.LOST
+    assert line.now_ms - before_ms < 500
+    line.run(100)
+    host.answer(call)
+    again = host.call(0, b"", line.now_ms)
+    assert line.finish(host, again) == lockstep.ANSWERED
+
+
+def test_a_dead_line_is_noticed_after_patience_and_found_again(library: Library) -> None:
+    """LINK-13, LINK-19."""
+    line, host, _ = up(library)
+    line.damage = 1.0
+    call = host.call(0, b"", line.now_ms)
+    before_ms = line.now_ms
+    assert line.finish(host, call) == lockstep.LOST
+    assert 5000 <= line.now_ms - before_ms <= 5100
+    line.damage = 0.0
+    line.run(3000)
+    assert host.state == "ESTABLISHED"
+
+
+def test_two_ends_that_open_at_once_agree_on_one_session(library: Library) -> None:
+    """HS-8."""
+    a = End(library, host=True, nonce=5)
+    b = End(library, host=True, nonce=6)
+    line = Line(a, b, delay_ms=10)
+    line.run(3000)
+    assert a.state == b.state == "ESTABLISHED"
+    assert a.stats["sessions"] == b.stats["sessions"] == 1
+
+
+def test_an_echoing_line_is_named(library: Library) -> None:
+    """HS-9."""
+    host = End(library, host=True, nonce=5)
+    now_ms = 0
+    while host.state != "CLOSED":
+        assert now_ms < 60_000
+        host.receive(host.take_tx(now_ms), now_ms)
+        due_ms = host.deadline_ms()
+        now_ms = now_ms + 1 if due_ms is None else max(now_ms + 1, due_ms)
+        host.on_deadline(now_ms)
+    assert host.events() == [Event(lockstep.ECHO, 0)]
+
+
+def test_closing_says_goodbye(library: Library) -> None:
+    line, host, board = up(library)
+    host.close()
+    line.run(10)
+    assert host.state == "CLOSED"
+    assert board.state == "LISTENING"
+    assert board.events()[-1] == Event(lockstep.DOWN, 0)
+
+
+def test_a_slow_line_needs_no_tuning(library: Library) -> None:
+    """300 baud: 33 ms a byte; nothing is sent twice and the call is answered."""
+    host = End(library, host=True, nonce=7, us_per_byte=33333)
+    board = End(library, small=True, nonce=9, us_per_byte=33333)
+    line = SlowLine(host, board, us_per_byte=33333)
+    while host.state != "ESTABLISHED":
+        assert line.now_ms < 120_000
+        line.step(line.now_ms + 100_000)
+    call = host.call(1, pack(40, 2), line.now_ms, timeout_ms=60_000)
+    assert line.finish(host, call) == lockstep.ANSWERED
+    assert host.stats["retransmissions"] == board.stats["retransmissions"] == 0
+
+
+class SlowLine(Line):
+    """Bytes take their time; each end hands over what the line takes (LINK-18)."""
+
+    def __init__(self, a: End, b: End, *, us_per_byte: int) -> None:
+        super().__init__(a, b)
+        self.us_per_byte = us_per_byte
+        self.free_us = [0, 0]
+
+    def _send(self) -> None:
+        for place, end in enumerate(self.ends):
+            while self.free_us[place] <= self.now_ms * 1000:
+                data = end.take_tx(self.now_ms, 1)
+                if not data:
+                    break
+                self.free_us[place] = max(self.free_us[place], self.now_ms * 1000) + self.us_per_byte
+                self.flying.append((-(-self.free_us[place] // 1000), 1 - place, data))
+
+
+# --- bytes that nobody meant ---
+
+
+def conversation() -> bytes:
+    """What a host says: a handshake, calls of every kind, noise and text between."""
+    host = model.Host(mine=model.Parameters(nonce=1, crc_profiles=1))
+    host.open(0.0)
+    wire = bytearray(host.take_tx(0.0))
+    host.session, host.profile, host.state = 1, model.CRC16, "unconfirmed"
+    host._say_ready(0.0)
+    wire += host.take_tx(0.0)
+    stream = b"".join(
+        [
+            model.message(model.CALL, 1, 1, pack(40, 2)),
+            model.message(model.CALL, 2, 1, pack("x" * 200)),
+            model.message(model.CALL, 3, 1, pack(6)),
+            model.message(model.CALL, 5, 1, pack(300)),
+            model.message(model.CALL, 77, 1, b"abc"),
+            model.message(model.EVENT, 33, 0, pack(True)),
+            model.message(model.CALL, 4, 1, b"raw"),
+        ]
+    )
+    for sequence in range(0, -(-len(stream) // 40)):
+        part = stream[40 * sequence : 40 * sequence + 40]
+        head = bytes([model.DATA, 1, 0, sequence, 0])
+        wire += model.frame(head + part, model.CRC16)
+        wire += (b"", b"\0\0", b"boot: ok\n", b"\xff\xfe\xfd\0")[sequence % 4]
+    return bytes(wire)
+
+
+CONVERSATION = conversation()
+
+
+def heard_and_said(library: Library, pieces: list[bytes], *, small: bool) -> tuple[bytes, dict[str, int]]:
+    board = End(library, small=small, nonce=3)
+    for piece in pieces:
+        board.receive(piece, 5)
+    return board.take_tx(5), board.stats
+
+
+@given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12), st.booleans())
+def test_any_split_of_the_same_bytes_has_the_same_effect(
+    library: Library, cuts: list[int], small: bool
+) -> None:
+    places = [0, *sorted(cuts), len(CONVERSATION)]
+    pieces = [CONVERSATION[a:b] for a, b in zip(places, places[1:], strict=False)]
+    whole = heard_and_said(library, [CONVERSATION], small=small)
+    assert heard_and_said(library, pieces, small=small) == whole
+    assert whole[1]["calls_served"] == 5
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_one_byte_at_a_time_has_the_same_effect(library: Library, small: bool) -> None:
+    single = [bytes([value]) for value in CONVERSATION]
+    whole = heard_and_said(library, [CONVERSATION], small=small)
+    assert heard_and_said(library, single, small=small) == whole
+
+
+messages = st.builds(
+    model.message,
+    st.integers(0, 9),
+    st.sampled_from([0, 1, 2, 3, 4, 5, 8, 9, 33, 77, 0xFFFF, 2**16, 2**40]),
+    st.sampled_from([0, 1, 255, 65535, 2**32]),
+    st.one_of(st.binary(max_size=40), st.just(pack(300)), st.just(pack(1, 2))),
+    st.sampled_from([model.NONE, model.CHUNK, 0x80, model.COMPLETE]),
+)
+streams = st.lists(st.one_of(messages, st.binary(max_size=20)), max_size=10).map(b"".join)
+
+
+@settings(max_examples=200)
+@given(streams, st.booleans(), st.randoms(use_true_random=False))
+def test_no_stream_of_bytes_breaks_the_board(
+    library: Library, stream: bytes, small: bool, rng: random.Random
+) -> None:
+    """Whatever a host sends inside intact frames: the board lives, and the next session works."""
+    line, host, board = up(library, small=small)
+    sequence = 0
+    line.run(50)
+    for at in range(0, len(stream), 30):
+        head = bytes([model.DATA, 1, 0, sequence, 0])
+        board.receive(model.frame(head + stream[at : at + 30], 0 if small else 1), line.now_ms)
+        sequence += 1
+        board.take_tx(line.now_ms)
+        board.on_deadline(line.now_ms + rng.randrange(3))
+    line.now_ms += 10
+    again = End(library, host=True, nonce=11)
+    second = Line(again, board)
+    second.now_ms = line.now_ms
+    second.run(2000)
+    assert again.state == "ESTABLISHED"
+    call = again.call(0, b"", second.now_ms)
+    assert second.finish(again, call) == lockstep.ANSWERED
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=400))
+def test_no_noise_on_the_line_breaks_the_board(library: Library, noise: bytes) -> None:
+    line, host, board = up(library, small=True)
+    line.run(50)
+    board.receive(noise + b"\0", line.now_ms)
+    call = host.call(0, b"", line.now_ms)
+    assert line.finish(host, call) == lockstep.ANSWERED
