@@ -190,7 +190,8 @@ class End:
 
     def answer(self, call: int) -> bytes:
         to = ctypes.create_string_buffer(32768)
-        return to.raw[: self.c.ipfi_lockstep_answer(self.at, call, to, ctypes.c_size_t(len(to)))]
+        size = self.c.ipfi_lockstep_answer(self.at, call, to, ctypes.c_size_t(len(to)))
+        return to.raw[:size]
 
     def values(self, call: int) -> int:
         return int(self.c.ipfi_lockstep_values(self.at, call))
