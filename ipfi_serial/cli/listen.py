@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import shlex
 import time
 from typing import Final
 
-from ipfi_serial import Connection, DeviceResetError
+from ipfi_serial import Connection, DeviceResetError, LocalProtocolError
 from ipfi_serial.cli.failures import EndedEarlyError, ExitCode, UsageError
 from ipfi_serial.cli.options import (
     Arguments,
@@ -39,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: Arguments, screen: Screen) -> int:
     """Print events until enough came, the time is over, or Ctrl-C."""
     with open_wire(options) as wire:
+        with contextlib.suppress(LocalProtocolError):  # a plain wire has no names to learn
+            wire.describe()
         wire.on_text(lambda text: _show_text(screen, text))
         wire.on_reset(lambda error: _show_reset(screen, error))
         try:
