@@ -109,11 +109,13 @@ class Connection:
             ValueCodecError: an argument cannot travel, or the answer is not a ``result_type``.
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
-        handle = self.start(
-            procedure, *arguments, timeout_s=timeout_s, result_type=result_type, raw=raw
-        )
+        target = self._target(procedure, raw)
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         try:
+            self._start(handle, target, arguments, timeout_s)
             return handle.result()
+        except IpfiError:
+            raise
         except BaseException:
             if not handle.ready:  # Ctrl-C, or what another signal handler raised
                 handle.cancel()
@@ -130,9 +132,7 @@ class Connection:
         """Begin a call and return a handle; as :meth:`call`, without waiting."""
         target = self._target(procedure, raw)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
-        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
-        call = self._new_call(target, timeout_s, handle, streaming=False)
-        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        self._start(handle, target, arguments, timeout_s)
         return handle
 
     def start_partial(
@@ -363,6 +363,17 @@ class Connection:
 
     def _peer_schema(self) -> int:
         return self._pump.command(lambda wire, _: wire.peer_schema)
+
+    def _start(
+        self,
+        handle: CallHandle,
+        target: Target,
+        arguments: tuple[Value, ...],
+        timeout_s: float | None,
+    ) -> None:
+        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
 
     def _new_call(
         self,

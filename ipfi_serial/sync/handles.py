@@ -31,7 +31,7 @@ class CallHandle:
         self._result_type = result_type
         self._value = b""
         self._error: IpfiError | None = None
-        self._call: OutgoingCall
+        self._call: OutgoingCall | None = None  # until it is started
         self.ready = False
 
     def result(self, timeout_s: float | None = None) -> Value:
@@ -51,7 +51,7 @@ class CallHandle:
         if not self.ready and not self._pump.wait(self, timeout_s):
             raise CallTimeoutError(
                 f"no answer within {timeout_s} s of waiting; the call goes on until its deadline",
-                may_have_executed=self._call.handed_over,
+                may_have_executed=self._call is not None and self._call.handed_over,
             )
         if self._error is not None:
             raise self._error
@@ -61,7 +61,9 @@ class CallHandle:
 
     def cancel(self) -> None:
         """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
-        self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+        call = self._call
+        if call is not None:
+            self._pump.command(lambda wire, _: wire.caller.cancel(call))
 
     @property
     def done(self) -> bool:
