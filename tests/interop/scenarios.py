@@ -143,6 +143,15 @@ def partial_bytes(side: Side) -> None:
     assert partial.finish().result(timeout_s=PATIENCE_S) == 70_300
 
 
+def long_partial(side: Side) -> None:
+    """3,000 messages one way before the first answer."""
+    text = "z" * 3000
+    partial = side.wire.start_partial(Index.ECHO, timeout_s=PATIENCE_S)
+    for byte in b"\xda\x0b\xb8" + text.encode():
+        partial.send_bytes(bytes([byte]))
+    assert partial.finish().result(timeout_s=PATIENCE_S) == text
+
+
 def partial_values(side: Side) -> None:
     """Arguments one value at a time, and a value in two pieces between whole ones."""
     partial = side.wire.start_partial(Index.ADD)
@@ -363,8 +372,8 @@ def thousand_both_ways(side: Side) -> None:
 SCENARIOS: Final[dict[str, Callable[[Side], None]]] = {
     scenario.__name__: scenario
     for scenario in (
-        unary, values, streams, call_inside_a_stream, raw, partial_bytes, partial_values,
-        interleaved_partials, thousand, thousand_deferred, out_of_order, callbacks, end_of_input,
+        unary, values, streams, call_inside_a_stream, raw, partial_bytes, long_partial,
+        partial_values, interleaved_partials, thousand, thousand_deferred, out_of_order, callbacks, end_of_input,
         batches, answer_batches, termination_by_the_peer, termination_by_us, unknown_procedure,
         unknown_procedure_closes, eleven_calls, note_as_a_call, by_name, mixed, serve,
         leave_when_asked, both_at_once, thousand_both_ways,

@@ -31,6 +31,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "call_inside_a_stream": (),
     "raw": (),
     "partial_bytes": (),
+    "long_partial": (),
     "partial_values": (),
     "interleaved_partials": (),
     "thousand": (),
@@ -100,6 +101,14 @@ def test_a_thousand_calls_are_in_flight_each_way_at_once(runner: Runner, line: s
     ended = runner.run(
         line, "thousand_both_ways", "drive", "--script", "thousand", "--linger", *MANY_CALLS
     )
+    assert ended.report["errors"] == []
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("scenario", ["thousand", "long_partial"])
+def test_a_peer_that_reads_late_gets_everything(runner: Runner, line: str, scenario: str) -> None:
+    # The buffers of a pty and of a Unix socket are full long before the last message.
+    ended = runner.run(line, scenario, "serve", "--read-after-ms", "300")
     assert ended.report["errors"] == []
 
 

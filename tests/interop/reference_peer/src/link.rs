@@ -119,9 +119,12 @@ impl Link {
     }
 
     /// Starts the thread that reads and the thread that writes.
-    pub fn start_pumps(&'static self, reader: Reader, tolerant: bool) {
+    pub fn start_pumps(&'static self, reader: Reader, tolerant: bool, reads_after: Duration) {
         thread::spawn(|| self.write_until_the_end());
-        thread::spawn(move || self.read_until_the_end(reader, tolerant));
+        thread::spawn(move || {
+            thread::sleep(reads_after);
+            self.read_until_the_end(reader, tolerant);
+        });
     }
 
     /// Says goodbye and stops; the other side may never say anything again.

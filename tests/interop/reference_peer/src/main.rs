@@ -27,6 +27,7 @@ const USAGE: &str = "usage: reference-peer serve ENDPOINT [options]
        reference-peer scripts
 options: --deadline-s N       exit with 3 after so many seconds (60)
          --max-ongoing N      calls served at once (the crate's own default is 10)
+         --read-after-ms N    leave what comes unread for so long (0)
          --tolerant           go on after errors that the crate's own loop ends a wire for
          --module             a wire that can be called but not call
          --autonomous         serve with the crate's own spinning threads
@@ -44,6 +45,7 @@ struct Options {
     script: Option<String>,
     deadline_s: Option<u64>,
     max_ongoing: Option<u16>,
+    read_after_ms: Option<u64>,
     tolerant: bool,
     module: bool,
     autonomous: bool,
@@ -61,6 +63,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
             "--script" => options.script = Some(value()?),
             "--deadline-s" => options.deadline_s = Some(value()?.parse()?),
             "--max-ongoing" => options.max_ongoing = Some(value()?.parse()?),
+            "--read-after-ms" => options.read_after_ms = Some(value()?.parse()?),
             "--tolerant" => options.tolerant = true,
             "--module" => options.module = true,
             "--autonomous" => options.autonomous = true,
@@ -140,7 +143,7 @@ fn run(options: &Options) -> Result<Value, Failure> {
         return Ok(json!({ "served": true }));
     }
     let _ = LINK.set(Link::new(wire, writer));
-    link().start_pumps(reader, options.tolerant);
+    link().start_pumps(reader, options.tolerant, Duration::from_millis(options.read_after_ms.unwrap_or(0)));
     if options.mode == "serve" {
         link().wait_until_stopped();
         return Ok(json!({ "served": true }));
