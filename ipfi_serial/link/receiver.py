@@ -10,7 +10,6 @@ from typing import Final
 
 from ipfi_serial.events import LinkEvent
 
-ACK_DELAY_S: Final = 0.02  # LINK-8
 ACK_EVERY_FRAMES: Final = 2
 
 
@@ -43,13 +42,13 @@ class Receiver:
     )
 
     def __init__(
-        self, window: int, credit_bytes: int, frame_time_s: float, *, in_order_only: bool = False
+        self, window: int, credit_bytes: int, ack_delay_s: float, *, in_order_only: bool = False
     ) -> None:
         self._window = window
         self._in_order_only = in_order_only
         self._told = False  # the last stale frame was acknowledged at once
         self._credit_bytes = credit_bytes
-        self._ack_delay_s = max(ACK_DELAY_S, 2 * frame_time_s)
+        self._ack_delay_s = ack_delay_s
         self._ahead: dict[int, bytes] = {}
         self._unacknowledged = 0
         self.expected = 0

@@ -7,7 +7,7 @@ from typing import Final
 ALPHA: Final = 1 / 8  # RFC 6298, section 2.3
 BETA: Final = 1 / 4
 FIRST_RTO_S: Final = 0.25  # before a sample; outlasts an 85 ms flash stall and a 16 ms USB timer
-FLOOR_S: Final = 0.03  # LINK-9: above the other end's ACK delay of 20 ms (LINK-8)
+ACK_DELAY_S: Final = 0.02  # LINK-8; the time-out stays above it, by the granularity
 # A serial line has no queue of strangers to relieve: doubling only guards against a time-out that
 # is too short, and a noisy line must be tried often within the patience time (LINK-13).
 MOST_DOUBLINGS: Final = 3
@@ -22,9 +22,12 @@ class RttEstimator:
         smoothed_s: SRTT in seconds, or None before the first sample.
     """
 
-    __slots__ = ("_backoff", "_variance_s", "smoothed_s")
+    __slots__ = ("_backoff", "_first_s", "_floor_s", "_variance_s", "smoothed_s")
 
-    def __init__(self) -> None:
+    def __init__(self, ack_delay_s: float = ACK_DELAY_S) -> None:
+        """Begin without a sample, towards an end that delays its ACKs by so much (LINK-8)."""
+        self._floor_s = ack_delay_s + MIN_VARIANCE_TERM_S
+        self._first_s = max(FIRST_RTO_S, 2 * ack_delay_s)  # it may be sending two frames itself
         self.smoothed_s: float | None = None
         self._variance_s = 0.0
         self._backoff = 0
@@ -49,8 +52,8 @@ class RttEstimator:
     def rto_s(self, wire_s: float) -> float:
         """Return the time-out in seconds, given the wire time of what is under way."""
         if self.smoothed_s is None:
-            base_s = FIRST_RTO_S
+            base_s = self._first_s
         else:
             spread_s = max(MIN_VARIANCE_TERM_S, 4 * self._variance_s)
-            base_s = max(FLOOR_S, self.smoothed_s + spread_s)
+            base_s = max(self._floor_s, self.smoothed_s + spread_s)
         return min(base_s * (1 << self._backoff), max(base_s, BACKED_OFF_S)) + wire_s

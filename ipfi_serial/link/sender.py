@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from ipfi_serial.link.rtt import RttEstimator
+from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
 SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 FIRST_FRAME_BYTES: Final = 64
@@ -71,7 +71,14 @@ class Sender:
     )
 
     def __init__(
-        self, *, window: int, credit: int, ring: int | None, largest_frame: int, go_back_only: bool
+        self,
+        *,
+        window: int,
+        credit: int,
+        ring: int | None,
+        largest_frame: int,
+        go_back_only: bool,
+        ack_delay_s: float = ACK_DELAY_S,
     ) -> None:
         self._window = window
         self._ring = ring  # None: no limit
@@ -88,7 +95,7 @@ class Sender:
         self._charges: deque[tuple[int | None, int | None, int]] = deque()
         self._charged = 0
         self.probes = 0
-        self.rtt = RttEstimator()
+        self.rtt = RttEstimator(ack_delay_s)
         self.credit = credit
         self.frame_bytes = min(FIRST_FRAME_BYTES, largest_frame)
         self.retransmissions = 0
@@ -310,6 +317,11 @@ class Sender:
     def ring_overdrawn(self) -> bool:
         """Whether one frame went beyond the ring: no other one may."""
         return self._ring is not None and self._charged > self._ring
+
+    @property
+    def ring_half_full(self) -> bool:
+        """Whether more than half the ring is charged."""
+        return self._ring is not None and self._charged * 2 > self._ring
 
     @property
     def ring_in_use(self) -> bool:

@@ -15,6 +15,7 @@ from ipfi_serial.framing.crc import CrcProfile
 from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.parameters import Flag, FrameType
 from ipfi_serial.link.receiver import Receiver
+from ipfi_serial.link.rtt import ACK_DELAY_S
 from ipfi_serial.link.sender import FIRST_FRAME_BYTES, Flight, Sender
 
 FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
@@ -65,18 +66,20 @@ class Transfer:
         self.profile = profile
         self._head = agreement.session.to_bytes(2, "little")
         self.largest_frame = _largest_frame(ours.frame_payload, theirs.frame_payload, ring, bytes_per_s)
-        frame_time_s = (self.largest_frame + OVERHEAD_BYTES) / bytes_per_s if bytes_per_s else 0.0
+        small_s = (SMALLEST_LARGEST_FRAME + OVERHEAD_BYTES) / bytes_per_s if bytes_per_s else 0.0
+        ack_delay_s = max(ACK_DELAY_S, 2 * small_s)  # of both ends (LINK-8)
         self.sender = Sender(
             window=min(ours.window, theirs.window),
             credit=theirs.credit,
             ring=ring,
             largest_frame=self.largest_frame,
             go_back_only=bool(theirs.flags & Flag.IN_ORDER_ONLY),
+            ack_delay_s=ack_delay_s,
         )
         self.receiver = Receiver(
             ours.window,
             ours.credit,
-            frame_time_s,
+            ack_delay_s,
             in_order_only=bool(ours.flags & Flag.IN_ORDER_ONLY),
         )
         self.peer_spoke = False
@@ -134,7 +137,9 @@ class Transfer:
     def _on_echo(self, now_s: float) -> None:
         """Our PING was answered: what was sent before it and is not acknowledged now is lost."""
         sender = self.sender
-        sender.rtt.sample(max(0.0, now_s - self._ping_sent_s))
+        rtt_s = max(0.0, now_s - self._ping_sent_s)
+        if rtt_s <= sender.rtt.rto_s(0.0):  # later, the first answer was lost: this is another one
+            sender.rtt.sample(rtt_s)
         sender.rtt.progressed()
         sender.on_evidence(self._ping_order)
         self._ping_order = 0
@@ -149,6 +154,11 @@ class Transfer:
     def probes(self) -> bool:
         """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
         return self.repeated and not self._ping_order
+
+    @property
+    def ping_overdue_matters(self) -> bool:
+        """Whether the ring fills while the PING that would clear it may be lost (LINK-14)."""
+        return self._ping_order != 0 and not self.sender.flights and self.sender.ring_half_full
 
     def expired(self) -> None:
         """Take the expiry of the RTO: repeat, and believe in no PING any more (LINK-11)."""

@@ -14,7 +14,7 @@ class Bench:
     """A receiver and what it delivered."""
 
     def __init__(self, window: int = 4, credit: int = 1000, *, in_order_only: bool = False) -> None:
-        self.receiver = Receiver(window, credit, 0.001, in_order_only=in_order_only)
+        self.receiver = Receiver(window, credit, 0.02, in_order_only=in_order_only)
         self.out: deque[LinkEvent] = deque()
 
     def take(self, *sequences: int, now_s: float = 1.0) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ipfi_serial.link.rtt import BACKED_OFF_S, FIRST_RTO_S, FLOOR_S, RttEstimator
+from ipfi_serial.link.rtt import BACKED_OFF_S, FIRST_RTO_S, RttEstimator
+
+FLOOR_S = 0.02 + 0.01  # the other end's ACK delay (LINK-8) and the granularity
 
 
 def test_before_the_first_sample_the_time_out_is_250_ms_plus_wire_time() -> None:
@@ -69,3 +71,12 @@ def test_a_round_trip_above_500_ms_keeps_its_time_out_when_it_doubles() -> None:
         rtt.sample(0.8)
     rtt.expired()
     assert rtt.rto_s(0.0) == pytest.approx(0.81)
+
+
+def test_on_a_slow_line_the_time_out_stays_above_the_other_ends_ack_delay() -> None:
+    """LINK-8, LINK-9: two small frames; twice that before there is a sample."""
+    rtt = RttEstimator(5.0)
+    assert rtt.rto_s(1.0) == pytest.approx(11.0)
+    for _ in range(200):
+        rtt.sample(0.0)
+    assert rtt.rto_s(1.0) == pytest.approx(6.01)
