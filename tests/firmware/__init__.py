@@ -1,0 +1,1 @@
+"""Tests of the C library and its simulated board."""

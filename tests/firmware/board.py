@@ -1,4 +1,4 @@
-"""The simulated board as a process behind a pseudo-terminal, and a host of the model that talks to it."""
+"""The simulated board as a process, and a host of the model that talks to it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Session:
         self.host.on_deadline(time.monotonic())
 
     def until(self, done: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        """Step until ``done``; fail after ``timeout_s``."""
         end_s = time.monotonic() + timeout_s
         while not done():
             left_s = end_s - time.monotonic()
@@ -45,6 +46,7 @@ class Session:
             self.step(min(left_s, 0.5))
 
     def connect(self, timeout_s: float = 10.0) -> None:
+        """Make a session."""
         self.host.open(time.monotonic())
         self.until(lambda: self.host.state == "up", timeout_s)
 
@@ -65,6 +67,7 @@ class Session:
         return taken
 
     def start(self, procedure: int, args: bytes, ends: int = model.COMPLETE) -> int:
+        """Send a Call, or the first part of one."""
         self.calls += 1
         self.host.send(model.message(model.CALL, procedure, self.calls, args, ends))
         return self.calls
@@ -79,12 +82,13 @@ class Session:
                 return model.Message(part.kind, procedure, call, part.ends, payload)
 
     def call(self, procedure: int, args: bytes, timeout_s: float = 10.0) -> model.Message:
+        """Make a call."""
         return self.finish(procedure, self.start(procedure, args), timeout_s)
 
 
 @contextmanager
 def running(binary: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own program
         [str(binary), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
@@ -108,9 +112,7 @@ def open_raw(path: str) -> int:
 
 
 @contextmanager
-def connected(
-    binary: Path, *options: str, host: model.Host | None = None
-) -> Iterator[Session]:
+def connected(binary: Path, *options: str, host: model.Host | None = None) -> Iterator[Session]:
     with running(binary, *options) as (_, path):
         descriptor = open_raw(path)
         try:

@@ -56,7 +56,7 @@ def sim(*names: str) -> list[Path]:
 
 def run(command: list[str | Path]) -> str:
     """Run a compiler or a tool; its complaints are the test's."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)  # noqa: S603 - our own program
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
 

@@ -58,7 +58,11 @@ class Library:
         """Every verdict: ("F", content with checksum), ("N", b"") or ("O", b"")."""
         log = ctypes.create_string_buffer(2 * len(wire) + 4096)
         size = self.c.ipfi_probe_frames(
-            wire, ctypes.c_size_t(len(wire)), ctypes.c_uint16(capacity), log, ctypes.c_size_t(len(log))
+            wire,
+            ctypes.c_size_t(len(wire)),
+            ctypes.c_uint16(capacity),
+            log,
+            ctypes.c_size_t(len(log)),
         )
         raw, at, verdicts = log.raw[:size], 0, []
         while at < len(raw):
@@ -72,6 +76,7 @@ class Library:
         return verdicts
 
     def encode(self, content: bytes, profile: int) -> bytes:
+        """The bytes on the wire."""
         to = ctypes.create_string_buffer(2 * len(content) + 64)
         body = content[1:]
         size = self.c.ipfi_probe_encode(
@@ -86,6 +91,7 @@ class Library:
         return size, list(numbers)
 
     def write_head(self, kind: int, ends: int, procedure: int, call: int, size: int) -> bytes:
+        """The head of a message, with the smallest widths."""
         to = ctypes.create_string_buffer(16)
         length = self.c.ipfi_probe_write_head(
             kind, ends, ctypes.c_uint32(procedure), ctypes.c_uint32(call), ctypes.c_uint16(size), to
@@ -93,17 +99,22 @@ class Library:
         return to.raw[:length]
 
     def skip(self, data: bytes) -> int:
+        """Bytes of the first value; 0 if it is none."""
         return int(self.c.ipfi_probe_skip(data, ctypes.c_size_t(len(data))))
 
     def checksum(self, data: bytes, profile: int) -> int:
+        """The checksum as a number."""
         return int(self.c.ipfi_probe_checksum(data, ctypes.c_size_t(len(data)), profile))
 
     def next_state(self, state: int, event: int) -> int:
+        """The table: the next state, or -1."""
         return int(self.c.ipfi_lockstep_next_state(state, event))
 
 
 @dataclass(frozen=True)
 class Event:
+    """One thing that happened to the link."""
+
     kind: int
     detail: int
 
@@ -130,49 +141,59 @@ class End:
         self._out = ctypes.create_string_buffer(65536)
 
     def receive(self, data: bytes, now_ms: int) -> None:
+        """Take bytes off the line."""
         self.c.ipfi_lockstep_receive(
             self.at, data, ctypes.c_size_t(len(data)), ctypes.c_uint32(now_ms)
         )
 
     def take_tx(self, now_ms: int, max_bytes: int = 65536) -> bytes:
+        """Hand over bytes for the line."""
         size = self.c.ipfi_lockstep_take_tx(
             self.at, self._out, ctypes.c_size_t(max_bytes), ctypes.c_uint32(now_ms)
         )
         return self._out.raw[:size]
 
     def next_event(self) -> Event | None:
+        """What happened next, if anything."""
         event = self.c.ipfi_lockstep_next_event(self.at)
         return None if event < 0 else Event(event >> 8, event & 0xFF)
 
     def events(self) -> list[Event]:
+        """All that happened."""
         found = []
         while (event := self.next_event()) is not None:
             found.append(event)
         return found
 
     def deadline_ms(self) -> int | None:
+        """When to call ``on_deadline``, if ever."""
         deadline = self.c.ipfi_lockstep_next_deadline_ms(self.at)
         return None if deadline < 0 else int(deadline)
 
     def on_deadline(self, now_ms: int) -> None:
+        """Let time pass."""
         self.c.ipfi_lockstep_on_deadline(self.at, ctypes.c_uint32(now_ms))
 
     @property
     def state(self) -> str:
+        """The state of the link, by name."""
         return STATES[self.c.ipfi_lockstep_state(self.at)]
 
     @property
     def stats(self) -> dict[str, int]:
+        """The counters, by name."""
         numbers = (ctypes.c_uint32 * len(STATS))()
         self.c.ipfi_lockstep_stats(self.at, numbers)
         return dict(zip(STATS, numbers, strict=True))
 
     def restart(self, nonce: int, now_ms: int) -> None:
+        """Start anew, as after a reset."""
         self.c.ipfi_lockstep_restart(self.at, ctypes.c_uint32(nonce), ctypes.c_uint32(now_ms))
 
     # --- a host's calls ---
 
     def call(self, procedure: int, args: bytes, now_ms: int, timeout_ms: int = 60000) -> int:
+        """Make a call."""
         started = self.c.ipfi_lockstep_call(
             self.at,
             ctypes.c_uint16(procedure),
@@ -185,26 +206,33 @@ class End:
         return int(started)
 
     def outcome(self, call: int) -> int | None:
+        """How the call ended; None while it runs."""
         outcome = self.c.ipfi_lockstep_outcome(self.at, call)
         return None if outcome < 0 else int(outcome)
 
     def answer(self, call: int) -> bytes:
+        """The answer; its place is free for another call then."""
         to = ctypes.create_string_buffer(32768)
         size = self.c.ipfi_lockstep_answer(self.at, call, to, ctypes.c_size_t(len(to)))
         return to.raw[:size]
 
     def values(self, call: int) -> int:
+        """How many values of a stream came."""
         return int(self.c.ipfi_lockstep_values(self.at, call))
 
     def cancel(self, call: int) -> None:
+        """Give a call up."""
         self.c.ipfi_lockstep_cancel(self.at, call)
 
     def emit(self, event: int, args: bytes, *, lossy: bool = False) -> bool:
+        """Emit an event."""
         size = ctypes.c_size_t(len(args))
         return bool(self.c.ipfi_lockstep_emit(self.at, ctypes.c_uint16(event), args, size, lossy))
 
     def ticks(self, *, out_of_order: bool = False) -> int:
+        """How many ticks came, or how many of them out of order."""
         return int(self.c.ipfi_lockstep_ticks(self.at, out_of_order))
 
     def close(self) -> None:
+        """End the session with a BYE."""
         self.c.ipfi_lockstep_close(self.at)

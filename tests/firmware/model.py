@@ -84,6 +84,8 @@ def message(kind: int, procedure: int, call: int, payload: bytes, ends: int = CO
 
 @dataclass(frozen=True)
 class Message:
+    """One message of the stream."""
+
     kind: int
     procedure: int
     call: int
@@ -131,6 +133,7 @@ class Parameters:
     LAYOUT = "<BBBIHHBBHIHBBHI"
 
     def encode(self) -> bytes:
+        """The bytes on the wire."""
         return struct.pack(
             self.LAYOUT,
             *(getattr(self, name) for name in self.__dataclass_fields__),
@@ -138,6 +141,7 @@ class Parameters:
 
     @classmethod
     def decode(cls, body: bytes) -> Parameters:
+        """Read the 29 bytes."""
         return cls(*struct.unpack(cls.LAYOUT, body[:29]))
 
 
@@ -178,6 +182,7 @@ class Host:
     # --- opening ---
 
     def open(self, now_s: float, nonce: int | None = None) -> None:
+        """Start an attempt."""
         if nonce is not None:
             self.mine = Parameters(**{**self.mine.__dict__, "nonce": nonce})
         self.state = "connecting"
@@ -194,14 +199,17 @@ class Host:
         self._timer_s = now_s + 0.25
 
     def send_frame(self, content: bytes) -> None:
+        """Put one frame on the line."""
         self._out += b"\0" + frame(content, self.profile)
 
     # --- the stream ---
 
     def send(self, data: bytes) -> None:
+        """Put bytes into the stream."""
         self.waiting += data
 
     def take_tx(self, now_s: float) -> bytes:
+        """Hand over bytes for the line."""
         if self.state == "up":
             limit = min(self.payload_limit, self.theirs.frame_payload)
             while self.waiting and len(self.flight) < min(16, self.theirs.window):
@@ -221,11 +229,13 @@ class Host:
         return out
 
     def deadline_s(self) -> float | None:
+        """When to call ``on_deadline``, if ever."""
         if self.state == "up":
             return self.sent_s + self.rto_s if self.flight else None
         return self._timer_s
 
     def on_deadline(self, now_s: float) -> None:
+        """Let time pass."""
         due_s = self.deadline_s()
         if due_s is None or now_s < due_s:
             return
@@ -243,6 +253,7 @@ class Host:
     # --- what arrives ---
 
     def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes off the line."""
         for value in data:
             if value != 0:
                 self._line.append(value)

@@ -1,4 +1,4 @@
-"""The simulated board behind its pseudo-terminal, driven by the model host: every procedure, both sizes."""
+"""The simulated board behind its pseudo-terminal, driven by the model host, in both sizes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_simple_calls_are_answered(session: Session) -> None:
 def test_text_and_bytes_of_all_sizes_come_back(session: Session, size: int) -> None:
     text = "x" * size
     assert value_of(session.call(2, pack(text))) == text
-    data = random.Random(size).randbytes(size)
+    data = random.Random(size).randbytes(size)  # noqa: S311 - a test wants it repeatable
     assert session.call(4, data).payload == data[::-1]
 
 
@@ -244,7 +244,13 @@ def test_the_board_describes_itself(session: Session) -> None:
     assert names[4] == (2, "reverse")
     assert names[32] == (4, "tick")
     assert names[33] == (3, "led")
-    assert [1, 0, "add", "(a: u32, b: u32) -> u32", "Add two numbers, wrapping at 2**32."] in entries
+    assert [
+        1,
+        0,
+        "add",
+        "(a: u32, b: u32) -> u32",
+        "Add two numbers, wrapping at 2**32.",
+    ] in entries
     assert session.host.theirs.schema != 0
 
 
@@ -288,7 +294,13 @@ def test_another_version_is_refused_with_ours(checked_board: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"frame_payload": 15}, {"frame_payload": 16385}, {"window": 0}, {"window": 17}, {"crc_profiles": 2}],
+    [
+        {"frame_payload": 15},
+        {"frame_payload": 16385},
+        {"window": 0},
+        {"window": 17},
+        {"crc_profiles": 2},
+    ],
     ids=str,
 )
 def test_parameters_out_of_range_are_refused(checked_board: Path, wrong: dict[str, int]) -> None:
@@ -324,7 +336,7 @@ def test_an_unknown_message_type_is_skipped(session: Session) -> None:
 def test_calls_get_through_a_line_that_damages_one_byte_in_a_hundred(
     board_binary: Path, seed: int
 ) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a test wants it repeatable
 
     def damage(data: bytes) -> bytes:
         out = bytearray()

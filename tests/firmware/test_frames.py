@@ -24,7 +24,9 @@ profiles = st.sampled_from([model.CRC16, model.CRC32])
 noise = st.lists(
     st.one_of(
         st.binary(max_size=12),
-        st.sampled_from([b"\0", b"\n", b"a\n", b"\x0a\x0a", b"\xff" * 3, b"boot: ok\r\n", b"\x01\x01"]),
+        st.sampled_from(
+            [b"\0", b"\n", b"a\n", b"\x0a\x0a", b"\xff" * 3, b"boot: ok\r\n", b"\x01\x01"]
+        ),
         contents.map(lambda c: model.frame(c, model.CRC16)),
         contents.map(lambda c: model.frame(c, model.CRC32)[:-3]),
     ),
@@ -39,7 +41,7 @@ def verdicts_of_the_model(wire: bytes, capacity: int) -> list[tuple[str, bytes]]
     while rest:
         line, delimiter, behind = rest.partition(b"\0")
         while line[:1] and all(value < 0x80 for value in line[:2]):
-            text, newline, after = line.partition(b"\n")
+            _, newline, after = line.partition(b"\n")
             line = after if newline else b""
             if not newline:
                 break
@@ -103,7 +105,9 @@ def test_a_frame_behind_any_noise_is_heard(library: Library, wire: bytes) -> Non
 def appended(library: Library, data: bytes, profile: int) -> bytes:
     value = library.checksum(data, profile)
     return (
-        value.to_bytes(4, "little") if profile == model.CRC32 else (value ^ 0xFFFF).to_bytes(2, "big")
+        value.to_bytes(4, "little")
+        if profile == model.CRC32
+        else (value ^ 0xFFFF).to_bytes(2, "big")
     )
 
 
@@ -120,9 +124,7 @@ def test_checksum_vectors(library: Library, row: dict[str, str]) -> None:
     assert appended(library, bytes.fromhex(row["content"]), profile).hex() == row["crc"]
 
 
-@pytest.mark.parametrize(
-    "row", VECTORS["accept"] + VECTORS["reject"], ids=lambda row: row["name"]
-)
+@pytest.mark.parametrize("row", VECTORS["accept"] + VECTORS["reject"], ids=lambda row: row["name"])
 def test_frame_vectors(library: Library, row: dict[str, object]) -> None:
     wire = bytes.fromhex(str(row["wire"]))
     assert isinstance(row["verdicts"], list)

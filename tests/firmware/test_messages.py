@@ -40,7 +40,9 @@ def test_every_message_of_the_reference_is_written_with_the_same_bytes(library: 
         if max(numbers) >= 2**32 or row["payload_len"] >= 2**16:
             continue
         data = bytes.fromhex(row["hex"])
-        head = library.write_head(row["type"], ENDS[row["terminator"]], *numbers, row["payload_len"])
+        head = library.write_head(
+            row["type"], ENDS[row["terminator"]], *numbers, row["payload_len"]
+        )
         assert data.startswith(head), row["name"]
         written += 1
     assert written > 800

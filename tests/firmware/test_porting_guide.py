@@ -1,4 +1,4 @@
-"""docs/porting.md is followed to the letter: its blocks are one project, and it gets its first call."""
+"""docs/porting.md followed to the letter: its blocks are one project that gets its first call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.firmware.board import Session
 
 GUIDE = (build.ROOT / "docs/porting.md").read_text()
 BLOCKS = re.findall(r"^```c\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
-# A reader's functions that their interrupt or main loop calls are global without a prototype.
 FLAGS = (*build.WARNINGS, f"-I{build.FIRMWARE / 'include'}", f"-I{build.FIRMWARE / 'src'}")
 
 
@@ -38,7 +37,7 @@ def session(source: Path, tmp_path: Path) -> Iterator[Session]:
     cc = build.any_compiler()
     build.run([cc, *FLAGS, "-O1", source, chip, *build.library_sources(), "-o", program])
     ours, theirs = socket.socketpair()
-    process = subprocess.Popen([str(program)], stdin=theirs, stdout=theirs)
+    process = subprocess.Popen([str(program)], stdin=theirs.fileno(), stdout=theirs.fileno())  # noqa: S603 - our own program
     try:
         theirs.close()
         session = Session(ours.fileno(), model.Host())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,15 @@ def link_empty(output: Path, *flags: str) -> tuple[int, int]:
 
 
 def test_library_and_empty_interface_fit_a_small_chip(
-    tmp_path: Path, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     flash, ram = link_empty(tmp_path / "empty.elf")
     flash_lto, _ = link_empty(tmp_path / "empty-lto.elf", "-flto")
     record_property("cortex_m0_flash_bytes", flash)
     record_property("cortex_m0_flash_lto_bytes", flash_lto)
     with capsys.disabled():
-        print(f"\nCortex-M0, -Os: {flash} bytes of flash ({flash_lto} with -flto), {ram} of RAM")
+        print(f"\nCortex-M0, -Os: {flash} bytes of flash ({flash_lto} with -flto), {ram} of RAM")  # noqa: T201 - a figure people look for
     assert flash <= FLASH_LIMIT_BYTES
     assert ram <= RAM_LIMIT_BYTES
