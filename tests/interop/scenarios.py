@@ -374,8 +374,8 @@ SCENARIOS: Final[dict[str, Callable[[Side], None]]] = {
     for scenario in (
         unary, values, streams, call_inside_a_stream, raw, partial_bytes, long_partial,
         partial_values, interleaved_partials, thousand, thousand_deferred, out_of_order,
-        callbacks, end_of_input, batches, answer_batches, termination_by_the_peer, termination_by_us, unknown_procedure,
-        unknown_procedure_closes, eleven_calls, note_as_a_call, by_name, mixed, serve,
-        leave_when_asked, both_at_once, thousand_both_ways,
+        callbacks, end_of_input, batches, answer_batches, termination_by_the_peer,
+        termination_by_us, unknown_procedure, unknown_procedure_closes, eleven_calls,
+        note_as_a_call, by_name, mixed, serve, leave_when_asked, both_at_once, thousand_both_ways,
     )
 }  # fmt: skip
