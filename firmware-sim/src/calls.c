@@ -211,11 +211,10 @@ static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
     return call;
 }
 
-void ipfi_calls_begin(ipfi_wire_t *wire)
+static void begin_call(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
     const uint8_t terminator = ipfi_parser_terminator(parser);
-    if (ipfi_refusal_drains(wire, parser->procedure, parser->call, terminator == IPFI_COMPLETE)) { return; }
     ipfi_call_t *call = find(wire, parser->procedure, parser->call);
     if (call != NULL && call->stage != COLLECTING) { /* CALL-2: the pair is in use */
         wire->stats.bad_messages++;
@@ -234,7 +233,7 @@ void ipfi_calls_begin(ipfi_wire_t *wire)
 }
 
 /* EVENT-2: parts of one Event are not mixed with another's, so one place is enough. */
-void ipfi_calls_event(ipfi_wire_t *wire)
+static void begin_event(ipfi_wire_t *wire)
 {
     ipfi_call_t *const call = event_slot(wire);
     if (call->stage == FREE) {
@@ -248,7 +247,7 @@ void ipfi_calls_event(ipfi_wire_t *wire)
     wire->target = call;
 }
 
-void ipfi_calls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+static void take_args(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     ipfi_call_t *const call = wire->target;
     if (call->stage != COLLECTING) { return; }
@@ -274,7 +273,7 @@ static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
     call->stage = FREE;
 }
 
-void ipfi_calls_end(ipfi_wire_t *wire)
+static void end_args(ipfi_wire_t *wire)
 {
     ipfi_call_t *const call = wire->target;
     wire->target = NULL;
@@ -288,36 +287,42 @@ void ipfi_calls_end(ipfi_wire_t *wire)
     }
 }
 
-bool ipfi_calls_event_free(const ipfi_wire_t *wire)
+/* EVENT-3: exactly one Event message, complete.  It goes the way of all messages, past the stream's own
+ * parser; a reliable event whose parts are still arriving has the better right to the one place for events. */
+static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    return wire->config->calls[wire->config->calls_length - 1].stage == FREE;
-}
-
-void ipfi_calls_event_drop(ipfi_wire_t *wire)
-{
-    event_slot(wire)->stage = FREE;
+    const ipfi_parser_t stream = wire->parser;
+    ipfi_call_t *const target = wire->target;
+    if (size < 5 || bytes[0] != IPFI_TYPE_EVENT || bytes[1] < IPFI_COMPLETE || event_slot(wire)->stage != FREE) {
+        wire->stats.events_dropped++;
+        return;
+    }
+    ipfi_parser_init(&wire->parser);
+    ipfi_wire_stream(wire, bytes, size);
+    event_slot(wire)->stage = FREE; /* if it was not complete */
+    wire->parser = stream;
+    wire->target = target;
 }
 
 /* ---- Cancel, Grant, the end of the session ---- */
 
-void ipfi_calls_cancel(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
+static void cancel(ipfi_wire_t *wire)
 {
-    ipfi_call_t *const call = find(wire, procedure, index);
-    if (call == NULL) {
-        (void)ipfi_refusal_drains(wire, procedure, index, true);
-    } else if (call->stage != SENDING || call->asked) { /* CALL-8; else the answer is on its way */
+    ipfi_call_t *const call = find(wire, wire->parser.procedure, wire->parser.call);
+    if (call == NULL) { return; } /* the answer has crossed it */
+    if (call->stage != SENDING || call->asked) { /* CALL-8; else the answer is on its way */
         cut_short(call);
         (void)ipfi_fail(call, IPFI_ERROR_CANCELLED, NULL, 0);
     }
 }
 
-void ipfi_calls_grant(ipfi_wire_t *wire, uint32_t procedure, uint32_t index, uint32_t granted)
+static void grant(ipfi_wire_t *wire, uint32_t granted)
 {
-    ipfi_call_t *const call = find(wire, procedure, index);
+    ipfi_call_t *const call = find(wire, wire->parser.procedure, wire->parser.call);
     if (call != NULL) { call->granted = ipfi_later_of(granted, call->granted); } /* STREAM-2 */
 }
 
-void ipfi_calls_reset(ipfi_wire_t *wire)
+static void reset(ipfi_wire_t *wire)
 {
     for (uint8_t i = 0; i < wire->config->calls_length; i++) {
         ipfi_call_t *const call = &wire->config->calls[i];
@@ -327,3 +332,19 @@ void ipfi_calls_reset(ipfi_wire_t *wire)
     wire->target = NULL;
     wire->turn = 0;
 }
+
+static void init(ipfi_wire_t *wire)
+{
+    const ipfi_config_t *const config = wire->config;
+    memset(config->calls, 0, config->calls_length * sizeof config->calls[0]);
+    for (uint8_t i = 0; i < config->calls_length; i++) {
+        config->calls[i].wire = wire;
+        config->calls[i].memory = config->values + (size_t)i * config->value_size;
+    }
+    wire->schema = ipfi_table_hash(config);
+}
+
+const struct ipfi_server ipfi_server = {
+    init, begin_call, begin_event, take_args, end_args, cancel, grant, lossy_event, reset, ipfi_calls_fill,
+    ipfi_calls_answering,
+};

@@ -61,13 +61,13 @@ void ipfi_handshake_retry(ipfi_wire_t *wire)
 
 static uint16_t announced_message(const ipfi_config_t *config)
 {
-    if (config->max_message != 0) { return config->max_message; }
+    if (config->max_message != 0 || config->server == NULL) { return config->max_message; }
     return (uint16_t)((config->value_size - IPFI_ANSWER_ROOM + 255u) / 256u);
 }
 
 static uint8_t served_at_once(const ipfi_config_t *config)
 {
-    return (uint8_t)(config->calls_length - 1);
+    return config->server == NULL ? 0 : (uint8_t)(config->calls_length - 1);
 }
 
 static void put_parameters(ipfi_wire_t *wire)
@@ -76,7 +76,7 @@ static void put_parameters(ipfi_wire_t *wire)
     const ipfi_config_t *const config = wire->config;
     const uint8_t calls = served_at_once(config);
     ipfi_encode_u8(to, VERSION);
-    ipfi_encode_u8(to, config->flags | IPFI_FLAG_IN_ORDER);
+    ipfi_encode_u8(to, (uint8_t)(config->flags | IPFI_FLAG_IN_ORDER | (calls == 0 ? IPFI_TAKES_NO_CALLS : 0)));
     ipfi_encode_u8(to, wire->link.boot_cause);
     ipfi_encode_u32(to, wire->link.nonce);
     ipfi_encode_u16(to, config->frame_payload);

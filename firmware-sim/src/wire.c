@@ -8,6 +8,18 @@
 
 /* ---- the stream: messages ---- */
 
+static void begin_call(ipfi_wire_t *wire)
+{
+    const ipfi_parser_t *const parser = &wire->parser;
+    const bool whole = ipfi_parser_terminator(parser) == IPFI_COMPLETE;
+    if (ipfi_refusal_drains(wire, parser->procedure, parser->call, whole)) { return; } /* CALL-7 */
+    if (wire->config->server != NULL) {
+        wire->config->server->begin(wire);
+    } else {
+        ipfi_refuse(wire, parser->procedure, parser->call, IPFI_ERROR_NOT_ALLOWED, !whole);
+    }
+}
+
 static void begin_message(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
@@ -23,9 +35,9 @@ static void begin_message(ipfi_wire_t *wire)
     if (parser->huge || (invalid && parser->type != IPFI_TYPE_CALL)) {
         wire->stats.bad_messages++;
     } else if (parser->type == IPFI_TYPE_CALL) {
-        ipfi_calls_begin(wire);
-    } else if (parser->type == IPFI_TYPE_EVENT) {
-        ipfi_calls_event(wire);
+        begin_call(wire);
+    } else if (parser->type == IPFI_TYPE_EVENT && wire->config->server != NULL) {
+        wire->config->server->event(wire);
     } else if ((parser->type == IPFI_TYPE_RESPONSE || parser->type == IPFI_TYPE_ERROR) && wire->caller != NULL) {
         wire->caller->begin(wire);
     }
@@ -34,7 +46,7 @@ static void begin_message(ipfi_wire_t *wire)
 static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     if (wire->target != NULL) {
-        ipfi_calls_take(wire, bytes, size);
+        wire->config->server->take(wire, bytes, size);
     } else if (wire->out_target != NULL) {
         wire->caller->take(wire, bytes, size);
     } else if (wire->parser.type == IPFI_TYPE_GRANT) {
@@ -44,19 +56,29 @@ static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     }
 }
 
-static void end_message(ipfi_wire_t *wire)
+/* Cancel and Grant concern calls that we serve, or served. */
+static void end_control(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
-    if (wire->target != NULL) {
-        ipfi_calls_end(wire);
-    } else if (wire->out_target != NULL) {
-        wire->caller->end(wire);
-    } else if (parser->type == IPFI_TYPE_CANCEL) {
-        ipfi_calls_cancel(wire, parser->procedure, parser->call);
-    } else if (parser->type == IPFI_TYPE_GRANT) {
+    const struct ipfi_server *const server = wire->config->server;
+    if (parser->type == IPFI_TYPE_CANCEL) {
+        const bool drained = ipfi_refusal_drains(wire, parser->procedure, parser->call, true);
+        if (!drained && server != NULL) { server->cancel(wire); }
+    } else if (parser->type == IPFI_TYPE_GRANT && server != NULL) {
         ipfi_reader_t reader = ipfi_reader(wire->small, wire->small_length);
         const uint32_t granted = ipfi_read_u32(&reader);
-        if (ipfi_read_end(&reader)) { ipfi_calls_grant(wire, parser->procedure, parser->call, granted); }
+        if (ipfi_read_end(&reader)) { server->grant(wire, granted); }
+    }
+}
+
+static void end_message(ipfi_wire_t *wire)
+{
+    if (wire->target != NULL) {
+        wire->config->server->end(wire);
+    } else if (wire->out_target != NULL) {
+        wire->caller->end(wire);
+    } else {
+        end_control(wire);
     }
     ipfi_parser_next(&wire->parser);
 }
@@ -86,23 +108,9 @@ void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     }
 }
 
-/* EVENT-3: exactly one Event message, complete.  It goes the way of all messages, past the stream's own
- * parser; a reliable event whose parts are still arriving has the better right to the one place for events. */
 void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    const ipfi_parser_t stream = wire->parser;
-    ipfi_call_t *const target = wire->target;
-    ipfi_outcall_t *const out_target = wire->out_target;
-    if (size < 5 || bytes[0] != IPFI_TYPE_EVENT || bytes[1] < IPFI_COMPLETE || !ipfi_calls_event_free(wire)) {
-        wire->stats.events_dropped++;
-        return;
-    }
-    ipfi_parser_init(&wire->parser);
-    ipfi_wire_stream(wire, bytes, size);
-    ipfi_calls_event_drop(wire);
-    wire->parser = stream;
-    wire->target = target;
-    wire->out_target = out_target;
+    if (wire->config->server != NULL) { wire->config->server->lossy(wire, bytes, size); }
 }
 
 /* ---- what the link asks and tells ---- */
@@ -127,7 +135,7 @@ void ipfi_wire_session_begins(ipfi_wire_t *wire)
 
 void ipfi_wire_session_ends(ipfi_wire_t *wire)
 {
-    ipfi_calls_reset(wire);
+    if (wire->config->server != NULL) { wire->config->server->reset(wire); }
     if (wire->caller != NULL) { wire->caller->reset(wire); }
 }
 
@@ -140,7 +148,7 @@ void ipfi_wire_fill(ipfi_wire_t *wire)
 {
     ipfi_refusals_fill(wire);
     if (wire->caller != NULL) { wire->caller->fill(wire); }
-    ipfi_calls_fill(wire);
+    if (wire->config->server != NULL) { wire->config->server->fill(wire); }
 }
 
 /* ---- opening and closing ---- */
@@ -153,15 +161,10 @@ void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, u
     wire->link.boot_cause = boot_cause;
     wire->link.floor = (uint16_t)(config->active ? (nonce >> 16 | 1) : 1); /* HS-2 */
     wire->link.idle = true;
-    wire->schema = ipfi_table_hash(config);
     wire->link.frame_ms = (uint16_t)ipfi_wire_time_ms(wire, ipfi_wire_size(wire, config->frame_payload + 5u));
     ipfi_decoder_init(&wire->decoder, config->rx_frame, config->rx_frame_size);
     ipfi_encoder_init(&wire->encoder, config->tx_frame, config->tx_frame_size);
-    memset(config->calls, 0, config->calls_length * sizeof config->calls[0]);
-    for (uint8_t i = 0; i < config->calls_length; i++) {
-        config->calls[i].wire = wire;
-        config->calls[i].memory = config->values + (size_t)i * config->value_size;
-    }
+    if (config->server != NULL) { config->server->init(wire); }
 }
 
 void ipfi_open(ipfi_wire_t *wire, uint32_t now_ms)
@@ -280,7 +283,8 @@ bool ipfi_flushed(const ipfi_wire_t *wire)
 {
     if (wire->encoder.taken != wire->encoder.length) { return false; }
     if (wire->link.state != IPFI_ESTABLISHED) { return wire->link.want == 0; }
-    return wire->link.stream_used == 0 && wire->link.lossy_used == 0 && !ipfi_calls_answering(wire);
+    if (wire->config->server != NULL && wire->config->server->answering(wire)) { return false; }
+    return wire->link.stream_used == 0 && wire->link.lossy_used == 0;
 }
 
 bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)

@@ -4,22 +4,27 @@
 
 #include "message.h"
 
-/* calls.c: calls that we serve */
-void ipfi_calls_begin(ipfi_wire_t *wire); /* a Call's head is in wire->parser */
-void ipfi_calls_event(ipfi_wire_t *wire); /* an Event's                       */
-void ipfi_calls_take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
-void ipfi_calls_end(ipfi_wire_t *wire);
-void ipfi_calls_cancel(ipfi_wire_t *wire, uint32_t procedure, uint32_t index);
-void ipfi_calls_grant(ipfi_wire_t *wire, uint32_t procedure, uint32_t index, uint32_t granted);
-void ipfi_calls_reset(ipfi_wire_t *wire);
+/* calls.c: calls that we serve.  Behind a pointer, so that a device that serves none does not carry it. */
+struct ipfi_server {
+    void (*init)(ipfi_wire_t *wire);
+    void (*begin)(ipfi_wire_t *wire); /* a Call's head is in wire->parser */
+    void (*event)(ipfi_wire_t *wire); /* an Event's                       */
+    void (*take)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+    void (*end)(ipfi_wire_t *wire);
+    void (*cancel)(ipfi_wire_t *wire);
+    void (*grant)(ipfi_wire_t *wire, uint32_t granted);
+    void (*lossy)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+    void (*reset)(ipfi_wire_t *wire);
+    void (*fill)(ipfi_wire_t *wire);
+    bool (*answering)(const ipfi_wire_t *wire);
+};
+
 void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase);
 enum { IPFI_SLOT_FREE = 0, IPFI_SLOT_COLLECTING, IPFI_SLOT_WORKING, IPFI_SLOT_SENDING, IPFI_SLOT_DRAINING };
 
 /* answers.c: what of the answers can leave now */
 void ipfi_calls_fill(ipfi_wire_t *wire);
 bool ipfi_calls_answering(const ipfi_wire_t *wire);
-bool ipfi_calls_event_free(const ipfi_wire_t *wire);
-void ipfi_calls_event_drop(ipfi_wire_t *wire); /* if one is incomplete */
 
 /* table.c: the procedures, in flash */
 enum { IPFI_ENTRY_NONE = 0xFF, IPFI_ENTRY_DESCRIBE = 0xFE, IPFI_DESCRIBE_INDEX = 0xFFFF };

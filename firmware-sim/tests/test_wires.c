@@ -101,7 +101,7 @@ static void start(bool is_small, uint32_t seed)
     board_restart(&board, IPFI_BOOT_POWER, now_ms);
     memset(&host, 0, sizeof host);
     const ipfi_config_t config = {
-        IPFI_USE_BUFFERS(host.buffers), .table = table, .table_length = 2, .frame_payload = 64, .window = 4,
+        IPFI_USE_BUFFERS(host.buffers), IPFI_SERVE(table), .frame_payload = 64, .window = 4,
         .ring = 0xFFFF, .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32, .flags = IPFI_HOST, .active = true,
         .stream_credit = 4,
     };

@@ -341,7 +341,15 @@ enum { IPFI_ANSWER_ROOM = 16 }; /* a number always fits behind the largest argum
 enum { IPFI_CRC_16 = 1, IPFI_CRC_32 = 2 }; /* FRAME-6 */
 enum { IPFI_HOST = 1, IPFI_TAKES_NO_CALLS = 4, IPFI_MAKES_NO_CALLS = 8 }; /* flags of protocol.md 3.2 */
 
+/* Puts a table of procedures and events into a config.  Without it a device takes no calls (HELLO says so)
+ * and the code that serves them is not linked: it can still emit events and call the other end. */
+#define IPFI_SERVE(procedures) \
+    .server = &ipfi_server, .table = (procedures), \
+    .table_length = (uint8_t)(sizeof (procedures) / sizeof (procedures)[0])
+extern const struct ipfi_server ipfi_server;
+
 typedef struct {
+    const struct ipfi_server *server; /* &ipfi_server, or NULL: see IPFI_SERVE                         */
     const ipfi_procedure_t *table; /* in flash */
     uint8_t table_length;
     uint8_t window;          /* DATA frames that may be on their way to us, 1 to 16                    */

@@ -1,4 +1,5 @@
-/* empty.c - the library with an empty interface on a bare Cortex-M0: what `make size` measures.
+/* empty.c - the library with an empty interface on a bare Cortex-M0 (or with -DWITH_A_PROCEDURE, one
+ * procedure and all that serves it): what `make size` measures.
  *
  * The registers are those of no real chip; what a port consists of is all here. */
 #include "ipfi/ipfi.h"
@@ -53,9 +54,28 @@ static uint8_t port_boot_cause(void *context)
 
 static const ipfi_port_t port = { &ring, port_now_ms, port_read, port_write, port_entropy, port_boot_cause };
 
+#ifdef WITH_A_PROCEDURE
 IPFI_BUFFERS(buffers, 64, 2, 160, 2, 96, 32);
+IPFI_DESCRIBE(add_text, "add", "(a: u32, b: u32) -> u32", "Add two numbers.");
+
+static ipfi_verdict_t add(ipfi_call_t *call)
+{
+    const uint32_t a = ipfi_read_u32(&call->args);
+    const uint32_t b = ipfi_read_u32(&call->args);
+    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    ipfi_write_u32(&call->answer, a + b);
+    return IPFI_DONE;
+}
+
+static const ipfi_procedure_t table[] IPFI_FLASH = { { 1, IPFI_UNARY, add_text, add, NULL } };
+#else
+IPFI_BUFFERS(buffers, 64, 2, 160, 0, 0, 32);
+#endif
 
 static const ipfi_config_t config = {
+#ifdef WITH_A_PROCEDURE
+    IPFI_SERVE(table),
+#endif
     IPFI_USE_BUFFERS(buffers), .port = &port, .frame_payload = 64, .window = 2, .ring = RING - 1,
     .crc_profiles = IPFI_CRC_16, .us_per_byte = US_PER_BYTE,
 };
