@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipfi_serial.codec.message import Message, Terminator
+from ipfi_serial.codec.message import Message, Oversized, Terminator
 from ipfi_serial.events import EventReceived, FaultNoted
 
 
@@ -22,6 +22,7 @@ class EventAssembly:
     def clear(self) -> None:
         """Forget what has come: the session ended."""
         self._parts.clear()
+        self._too_large = False
 
     def take(self, message: Message) -> EventReceived | FaultNoted | None:
         """Take an Event message; return what it completes."""
@@ -34,13 +35,18 @@ class EventAssembly:
             return None
         too_large, self._too_large = self._too_large, False
         if too_large:
-            return self.note_large(message.procedure)
+            return self._note_large(message.procedure)
         payload = bytes(self._parts) if self._parts else message.payload
         self._parts.clear()
         return EventReceived(message.procedure, payload)
 
-    def note_large(self, index: int) -> FaultNoted:
-        """Say that an event was dropped."""
+    def take_oversized(self, message: Oversized) -> FaultNoted | None:
+        """Take the head of an Event message that was skipped: what belongs to it goes with it."""
+        self._parts.clear()
+        self._too_large = message.terminator is Terminator.NONE
+        return None if self._too_large else self._note_large(message.procedure)
+
+    def _note_large(self, index: int) -> FaultNoted:
         return FaultNoted(
             f"event {index} was dropped: it is larger than max_message_bytes="
             f"{self._max_message_bytes}"

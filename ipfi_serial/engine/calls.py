@@ -6,12 +6,11 @@ These objects hold state only; :class:`~ipfi_serial.engine.wire.Wire` moves them
 from __future__ import annotations
 
 import enum
-from collections import deque
 from typing import Any, Final
 
 import msgspec
 
-from ipfi_serial.codec.message import Terminator
+from ipfi_serial.engine.items import ItemQueue
 from ipfi_serial.errors import IpfiError
 
 CallKey = tuple[int, int]  # procedure index, call index (CALL-1)
@@ -40,10 +39,12 @@ class OutgoingCall:
     """
 
     __slots__ = (
+        "arguments_bytes",
         "arguments_open",
         "call",
         "consumed_bytes",
         "deadline_s",
+        "failure",
         "first_arguments",
         "granted_bytes",
         "handed_over",
@@ -58,7 +59,7 @@ class OutgoingCall:
     )
 
     def __init__(
-        self, procedure: int, deadline_s: float, *, streaming: bool, nested: bool, owner: Any
+        self, procedure: int, deadline_s: float, *, streaming: bool, nested: bool, owner: object
     ) -> None:
         self.procedure = procedure
         self.call = -1
@@ -69,17 +70,41 @@ class OutgoingCall:
         self.sent = False  # anything of it left the outbox: the other end knows the pair
         self.handed_over = False
         self.arguments_open = False  # more arguments are to come
-        self.first_arguments: list[tuple[bytes, Terminator]] = []  # while WAITING
+        self.arguments_bytes = 0  # so far
+        self.first_arguments: list[bytes] = []  # while WAITING
         self.partial_value: bytearray | None = None  # parts of a value that is not complete
+        self.failure = b""  # parts of an Error
         self.received_bytes = 0
         self.consumed_bytes = 0
         self.granted_bytes = 0
-        self.owner = owner
+        self.owner: Any = owner
 
     @property
     def key(self) -> CallKey:
         """The pair that names the call (CALL-1)."""
         return (self.procedure, self.call)
+
+    def is_partial(self, part_bytes: int) -> bool:
+        """Tell whether the arguments travel in more than one message."""
+        return self.arguments_open or self.arguments_bytes > part_bytes
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether arguments may still leave, or have not all left."""
+        return self.state is not OutgoingState.ENDED and not self.handed_over
+
+    def wanted_bytes(self, credit_bytes: int) -> int:
+        """Return how many bytes of a stream it is right to have granted (STREAM-3).
+
+        The credit beyond what the program took; and the rest of a value that has begun, once there
+        is little before it that the program could take to make room.
+        """
+        target = self.consumed_bytes + credit_bytes
+        if self.partial_value is not None:
+            unread = self.received_bytes - len(self.partial_value) - self.consumed_bytes
+            if unread <= credit_bytes // 2:
+                target = max(target, self.received_bytes + credit_bytes)
+        return target
 
     def take_value(self, payload: bytes) -> bytes:
         """Return the whole value that ``payload`` completes."""
@@ -108,7 +133,7 @@ class IncomingCall:
         arguments: what has arrived of them.
         state: where it stands.
         cancelled: whether the caller, or the end of the session, asked to stop.
-        items: values of a stream that wait for credit, with how much of the first was sent.
+        items: values of a stream that wait for credit.
         owner: for the shell; the core never looks at it.
     """
 
@@ -117,17 +142,15 @@ class IncomingCall:
         "arguments",
         "call",
         "cancelled",
-        "credit_bytes",
+        "ending",
+        "handed_over",
         "held",
         "is_event",
         "items",
         "ordered",
         "owner",
         "procedure",
-        "sent_bytes",
-        "sent_of_first",
         "state",
-        "streamed",
         "wants_room",
         "worker_runs",
     )
@@ -138,15 +161,12 @@ class IncomingCall:
         self.arguments = bytearray()
         self.state = IncomingState.RECEIVING
         self.cancelled = False
-        self.credit_bytes = credit_bytes  # None: no credit on this wire
-        self.sent_bytes = 0
-        # a value and its terminator; None marks an Error's payload behind them
-        self.items: deque[tuple[bytes, Terminator | None]] = deque()
-        self.sent_of_first = 0
+        self.ending = False  # its terminal answer is decided, though it may wait for its turn
+        self.items = ItemQueue(credit_bytes)
         self.held: bytes | None = None  # last value of a plain stream, until the end is known
-        self.streamed = False  # a value was sent or held
         self.ordered = False  # its answer has a place in the order of CALL-9
         self.answer: bytes | None = None  # an answer that waits for its place
+        self.handed_over = False  # to the shell
         self.is_event = False
         self.wants_room = False
         self.worker_runs = False

@@ -11,6 +11,7 @@ from typing import Final
 from ipfi_serial.engine.calls import OutgoingCall, OutgoingState
 
 LIVE: Final = (OutgoingState.WAITING, OutgoingState.OPEN)
+FOREVER_S: Final = float("inf")
 SLACK: Final = 64  # entries of ended calls that may wait to be swept
 
 
@@ -27,9 +28,10 @@ class Deadlines:
         return len(self._heap)
 
     def add(self, call: OutgoingCall) -> None:
-        """Watch a call."""
-        self._ticket += 1
-        heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
+        """Watch a call, unless it may last for ever."""
+        if call.deadline_s < FOREVER_S:
+            self._ticket += 1
+            heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
 
     def sweep(self, live: int) -> None:
         """Forget calls that have ended if they are most of what is kept; ``live`` have not."""

@@ -1,4 +1,7 @@
-"""The payload of an Error message to an exception and back; docs/protocol.md 1.2.  Pure."""
+"""Why calls fail: an Error's payload to an exception and back, and the errors of our own end.
+
+docs/protocol.md 1.2.  Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,31 @@ from typing import Final
 
 import msgspec
 
-from ipfi_serial.engine.calls import REFUSAL_REASONS, ErrorCode
+from ipfi_serial.engine.calls import REFUSAL_REASONS, ErrorCode, OutgoingCall
 from ipfi_serial.errors import (
     CallCancelledError,
     CallError,
     CallRefusedError,
+    CallTimeoutError,
     IpfiError,
     RemoteCallError,
 )
 
+LONGEST_TEXT_BYTES: Final = 4096
+HEADERS_BYTES: Final = 5  # code, may-have-executed and the header of a string
 _ARRAY_OF_3: Final = b"\x93"  # MessagePack's header, put before the joined values
 
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[int, bool, str])
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def encode_failure(code: ErrorCode, text: str, *, may_have_executed: bool) -> bytes:
-    """Return the payload of an Error."""
-    return _encode((int(code), may_have_executed, text))[1:]
+def encode_failure(
+    code: ErrorCode, text: str, limit_bytes: int | None, *, executed: bool
+) -> bytes:
+    """Return the payload of an Error; its text is cut to what the other end takes (CALL-6)."""
+    room = min(limit_bytes or LONGEST_TEXT_BYTES, LONGEST_TEXT_BYTES) - HEADERS_BYTES
+    text = text.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return _encode((int(code), executed, text))[1:]
 
 
 def failure_from(payload: bytes, procedure: int) -> IpfiError:
@@ -41,3 +51,56 @@ def failure_from(payload: bytes, procedure: int) -> IpfiError:
         reason = REFUSAL_REASONS[ErrorCode(code)]
         return CallRefusedError(text or reason, reason=reason, may_have_executed=executed)
     return RemoteCallError(text or "the handler failed", may_have_executed=executed)
+
+
+def arguments_too_large(call: OutgoingCall, limit: int | None) -> CallRefusedError:
+    """The other end takes no such value (CALL-6)."""
+    return CallRefusedError(
+        f"procedure {call.procedure}: {call.arguments_bytes} bytes of arguments, but the other "
+        f"end takes {limit}",
+        reason="limit",
+    )
+
+
+def slots_taken(call: OutgoingCall, limit: int) -> CallRefusedError:
+    """A handler's call cannot wait for those that wait for the handler (CALL-6)."""
+    return CallRefusedError(
+        f"procedure {call.procedure}: the other end serves {limit} calls at once and all are "
+        "taken; calls are nested too deeply or too many are open",
+        reason="limit",
+    )
+
+
+def timed_out(call: OutgoingCall) -> CallTimeoutError:
+    """The deadline passed (CALL-10)."""
+    what = "is still waiting for a free slot" if call.call < 0 else "was not answered"
+    return CallTimeoutError(
+        f"procedure {call.procedure} {what} before its deadline: check that it exists, that its "
+        "handler returns, or give it a longer timeout_s",
+        may_have_executed=call.handed_over,
+    )
+
+
+def answer_too_large(call: OutgoingCall, limit: int) -> CallError:
+    """We take no such value (CALL-6)."""
+    return CallError(
+        f"procedure {call.procedure} answered more than max_message_bytes={limit}: raise the "
+        "limit or stream the value",
+        may_have_executed=True,
+    )
+
+
+def not_a_stream(call: OutgoingCall) -> CallError:
+    """Values came where one was expected."""
+    return CallError(
+        f"procedure {call.procedure} streams its values: use stream()", may_have_executed=True
+    )
+
+
+def unread(call: OutgoingCall, limit: int) -> CallError:
+    """Values pile up, and on a plain wire nothing can hold them back."""
+    return CallError(
+        f"the stream of procedure {call.procedure} was not read: more than {limit} bytes wait, "
+        "and this wire cannot slow the other end down",
+        may_have_executed=True,
+    )

@@ -30,6 +30,11 @@ class AnswerOrder:
             call.ordered = False
             self._calls.remove(call)
 
+    def leave_unanswered(self) -> None:
+        """Let every call that has no answer yet be overtaken."""
+        for call in [one for one in self._calls if one.answer is None]:
+            self.leave(call)
+
     def take_ready(self) -> Iterator[tuple[IncomingCall, bytes]]:
         """Hand over the answers whose turn it is."""
         while self._calls and (answer := self._calls[0].answer) is not None:

@@ -79,18 +79,19 @@ class Outbox:
         queued_bytes: bytes waiting: whole small messages and the payloads of large ones.
     """
 
-    __slots__ = ("_lanes", "_part_bytes", "_pulled", "_ready", "_turn", "queued_bytes")
+    __slots__ = ("_lanes", "_last", "_part_bytes", "_pulled", "_ready", "_turn", "queued_bytes")
 
     def __init__(self, part_bytes: int | None) -> None:
         self._part_bytes = part_bytes or UNCUT
         self._ready: deque[tuple[bytes, OutgoingCall | None, Terminator]] = deque()
         self._pulled = 0  # small messages taken since the beginning
         self._lanes: OrderedDict[Hashable, deque[_Transfer]] = OrderedDict()
+        self._last = b""  # goes when nothing else waits
         self._turn = 0
         self.queued_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._lanes)
+        return bool(self._ready or self._lanes or self._last)
 
     def cuts(self, size_bytes: int) -> bool:
         """Tell whether a payload of this size is sent in parts."""
@@ -141,6 +142,10 @@ class Outbox:
         else:
             waiting.append(transfer)
 
+    def put_last(self, message: bytes) -> None:
+        """Queue a message that goes behind everything else, also what is queued after it."""
+        self._last = message
+
     def pull(self) -> bytes:
         """Take the next message or part; there must be one."""
         if self._ready and (
@@ -155,7 +160,10 @@ class Outbox:
             self.queued_bytes -= len(message)
             return message
         self._turn = 0
-        return self._pull_part()
+        if self._lanes:
+            return self._pull_part()
+        message, self._last = self._last, b""
+        return message
 
     def drop(self, lane: Hashable) -> bool:
         """Forget what waits in a lane; return whether anything of it was dropped."""
@@ -165,10 +173,23 @@ class Outbox:
         self.queued_bytes -= sum(transfer.left_bytes for transfer in waiting)
         return True
 
+    def withdraw(self, lane: Hashable, sender: OutgoingCall) -> None:
+        """Forget the arguments of a call that have not left: ``lane`` and its small messages."""
+        self.drop(lane)
+        gone = [p for p, entry in enumerate(self._ready, self._pulled) if entry[1] is sender]
+        if not gone:
+            return
+        self.queued_bytes -= sum(len(self._ready[p - self._pulled][0]) for p in gone)
+        self._ready = deque(entry for entry in self._ready if entry[1] is not sender)
+        for waiting in self._lanes.values():
+            for transfer in waiting:
+                transfer.after -= sum(p < transfer.after for p in gone)
+
     def clear(self) -> None:
         """Forget everything: the session ended."""
         self._ready.clear()
         self._lanes.clear()
+        self._last = b""
         self.queued_bytes = 0
 
     def _part_may_go(self) -> bool:

@@ -12,15 +12,11 @@ from collections import deque
 from typing import Final
 
 from ipfi_serial.codec.message import (
-    Message,
-    MessageDecoder,
     MessageKind,
-    Oversized,
     Terminator,
     encode_parts,
 )
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.assembly import EventAssembly
 from ipfi_serial.engine.callee import Callee
 from ipfi_serial.engine.caller import Caller
 from ipfi_serial.engine.calls import (
@@ -31,6 +27,7 @@ from ipfi_serial.engine.calls import (
     OutgoingCall,
     RoomAvailable,
 )
+from ipfi_serial.engine.inbox import Inbox
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.engine.plain import PlainLink
@@ -85,22 +82,24 @@ class Wire:
     def __init__(self, link: Link | PlainLink, interface: Interface, config: WireConfig) -> None:
         self.framed = isinstance(link, Link)
         self._link = link
-        self._config = config
+        self._interface = interface
         self._events: deque[WireEvent] = deque()
         self._outbox = Outbox(SMALLEST_PART_BYTES if self.framed else None)
         self.caller = Caller(config, self._outbox, self._events)
         self.callee = Callee(
             config, interface, self._outbox, self._events, framed=self.framed
         )
-        self._decoder = self._new_decoder()
+        self._inbox = Inbox(config, self.caller, self.callee, self._events, framed=self.framed)
         self._busy = False
-        self._assembly = EventAssembly(config.max_message_bytes)
         self._peer_extensions = 0
+        self._peer_max_message: int | None = None
+        self._over = False  # no session will follow
 
     # --- commands ---
 
     def open(self, now_s: float) -> None:
         """Begin the handshake; SessionOpened reports its success."""
+        self._describe()
         self._link.open(now_s)
         self._take_link_events(now_s)
 
@@ -108,6 +107,8 @@ class Wire:
         self, call: OutgoingCall, arguments: bytes, now_s: float, *, more: bool = False
     ) -> None:
         """Begin a call; see :meth:`Caller.start` for the arguments and errors."""
+        if call.nested:
+            self.callee.handler_calls()
         self.caller.start(call, arguments, more=more)
         self._note_busy(now_s)
 
@@ -123,42 +124,56 @@ class Wire:
         Raises:
             IpfiError: why there is no session.
             LocalProtocolError: lossy on a plain wire or with an end that cannot take it.
-            CallRefusedError: a lossy event does not fit one frame.
+            CallRefusedError: it is larger than the other end takes, or than a frame if it is lossy.
         """
-        if self.caller.down is not None:
-            raise self.caller.down.for_call(may_have_executed=False)
+        self._check_up()
         if not self.framed:
             self._emit_plain(index, payload, now_s, lossy=lossy)
         elif lossy:
             self._emit_lossy(index, payload)
         elif not self._peer_extensions & Extension.EVENT:
             raise LocalProtocolError("the other end does not take events")
+        elif self._peer_max_message is not None and len(payload) > self._peer_max_message:
+            raise CallRefusedError(
+                f"event {index}: {len(payload)} bytes, but the other end takes "
+                f"{self._peer_max_message}",
+                reason="limit",
+            )
         else:
             self._outbox.put(
                 EVENT_LANE, MessageKind.EVENT, index, 0, Terminator.COMPLETE, payload
             )
 
     def end_of_input(self, now_s: float) -> None:
-        """Tell the other end that nothing more will come for now."""
+        """Tell the other end that nothing more will come for now, once what is queued has left.
+
+        Raises:
+            IpfiError: why there is no session.
+        """
+        self._check_up()
+        self._outbox.put_last(
+            encode_parts(MessageKind.END_OF_INPUT, 0, 0, Terminator.COMPLETE, b"")
+        )
         self._drain_outbox(now_s)
-        self._link.push(encode_parts(MessageKind.END_OF_INPUT, 0, 0, Terminator.COMPLETE, b""), now_s)
 
     def close(self, now_s: float) -> None:
         """Say goodbye; what was queued before should have been flushed (:attr:`flushed`)."""
         if not self.framed and self._link.established:
+            self._drain_outbox(now_s)
             self._link.push(
                 encode_parts(MessageKind.TERMINATION, 0, 0, Terminator.COMPLETE, b""), now_s
             )
         self._link.close()
         self._take_link_events(now_s)
+        self._end_for_good(WireClosedError("this end closed the wire"))
 
     def transport_lost(self, error: IpfiError, now_s: float) -> None:
         """Note that the line is gone for good."""
-        self._link.abort(error, now_s)
-        self._link.close()
         self._take_link_events(now_s)
-        if self.caller.down is None or not isinstance(self.caller.down, type(error)):
-            self._session_lost(SessionLost(error, final=True))
+        self._link.close()
+        while self._link.next_event() is not None:
+            pass  # its goodbye, which nobody hears
+        self._end_for_good(error)
 
     # --- the five verbs ---
 
@@ -218,30 +233,34 @@ class Wire:
 
     @property
     def skipped_messages(self) -> int:
-        """Messages and stray bytes of this session's stream that were skipped."""
-        decoder = self._decoder
-        return decoder.skipped_messages + decoder.skipped_bytes + decoder.oversized_messages
+        """Messages and stray bytes of the stream that were skipped."""
+        return self._inbox.skipped
 
     # --- events of the link ---
 
     def _take_link_events(self, now_s: float) -> None:
-        while (event := self._link.next_event()) is not None:
-            if type(event) is bytes:
-                self._take_stream(event, now_s)
-            else:
-                self._take_other(event)
+        link = self._link
+        while True:
+            while (event := link.next_event()) is not None:
+                if type(event) is bytes:
+                    self._inbox.take(event)
+                else:
+                    self._take_other(event)
+            broken, self._inbox.broken = self._inbox.broken, None
+            if broken is None:
+                break
+            link.abort(broken, now_s)  # reports SessionLost
         self._note_busy(now_s)
 
     def _take_other(self, event: LinkEvent) -> None:
-        match event:
-            case SessionOpened():
-                self._session_opened(event)
-            case SessionLost():
-                self._session_lost(event)
-            case LossyReceived(message):
-                self._take_lossy(message)
-            case TextReceived():
-                self._events.append(event)
+        if isinstance(event, SessionOpened):
+            self._session_opened(event)
+        elif isinstance(event, SessionLost):
+            self._session_lost(event)
+        elif isinstance(event, LossyReceived):
+            self._inbox.take_lossy(event.message)
+        elif isinstance(event, TextReceived):
+            self._events.append(event)
 
     def _session_opened(self, event: SessionOpened) -> None:
         agreement = self._link.agreement
@@ -249,87 +268,46 @@ class Wire:
             frame = min(agreement.ours.frame_payload, agreement.theirs.frame_payload)
             self._outbox.part_bytes = max(SMALLEST_PART_BYTES, frame)
             self._peer_extensions = agreement.theirs.extensions
+            self._peer_max_message = agreement.theirs.max_message_bytes
         self.caller.session_opened(agreement)
         self.callee.session_opened(agreement)
         self._events.append(event)
 
     def _session_lost(self, event: SessionLost) -> None:
+        self._over = event.final
         self._outbox.clear()
-        self._decoder = self._new_decoder()
-        self._assembly.clear()
+        self._inbox.session_lost()
         self.caller.session_lost(event.reason)
         self.callee.session_lost()
         self._busy = False
         self._events.append(event)
+        self._describe()
 
-    def _new_decoder(self) -> MessageDecoder:
-        return MessageDecoder(
-            max_payload_bytes=self._config.max_message_bytes,
-            skip_limit_bytes=self._config.skip_limit_bytes,
-            unknown="skip_message" if self.framed else "skip_byte",
-            extensions=self.framed,
-        )
+    def _end_for_good(self, error: IpfiError) -> None:
+        if not self._over:
+            self._session_lost(SessionLost(error, final=True))
 
-    # --- messages ---
+    def _check_up(self) -> None:
+        if self.caller.down is not None:
+            raise self.caller.down.for_call(may_have_executed=False)
 
-    def _take_stream(self, data: bytes, now_s: float) -> None:
-        decoder = self._decoder
-        for message in decoder.feed(data):
-            self._take_message(message, now_s)
-            if decoder is not self._decoder:
-                return  # the session ended on that message
-        if decoder.oversized_messages:
-            for oversized in decoder.take_oversized():
-                self._take_oversized(oversized)
-        if decoder.error is not None:
-            self._link.abort(decoder.error, now_s)
-
-    def _take_message(self, message: Message, now_s: float) -> None:
-        kind = message.kind
-        if kind is MessageKind.RESPONSE:
-            self.caller.on_response(message)
-        elif kind is MessageKind.CALL:
-            self.callee.on_call(message)
-        elif kind is MessageKind.EVENT:
-            self._take_event(message)
-        elif kind is MessageKind.GRANT:
-            self.callee.on_grant(message)
-        elif kind is MessageKind.CANCEL:
-            self.callee.on_cancel(message)
-        elif kind is MessageKind.ERROR:
-            self.caller.on_error(message)
-        elif kind is MessageKind.END_OF_INPUT:
-            self._events.append(EndOfInputReceived())
-        else:
-            self._link.abort(WireClosedError("the other end closed the wire"), now_s)
-
-    def _take_event(self, message: Message) -> None:
-        event = self._assembly.take(message)
-        if event is not None:
-            self._events.append(event)
-
-    def _take_lossy(self, content: bytes) -> None:
-        decoder = self._new_decoder()
-        for message in decoder.feed(content):
-            if message.kind is MessageKind.EVENT and message.terminator:
-                self._events.append(EventReceived(message.procedure, message.payload))
-
-    def _take_oversized(self, message: Oversized) -> None:
-        if message.kind is MessageKind.CALL:
-            self.callee.on_oversized(message)
-        elif message.kind is MessageKind.RESPONSE:
-            self.caller.on_oversized(message)
-        else:
-            self._events.append(self._assembly.note_large(message.procedure))
+    def _describe(self) -> None:
+        """Fix what the next session will say of us, and announce its hash (DESC-3)."""
+        if not self._link.established:  # else one stands already, in place of the lost one
+            self.callee.description = self._interface.description
+            self._link.describe_as(self._interface.schema)
 
     # --- sending ---
 
     def _drain_outbox(self, now_s: float) -> None:
         """Move messages into the stream while the link has room for them."""
         link, outbox = self._link, self._outbox
-        while outbox and link.room_bytes > 0:
-            link.push(outbox.pull(), now_s)
-        self.callee.offer_room()
+        while True:
+            while outbox and link.room_bytes > 0:
+                link.push(outbox.pull(), now_s)
+            self.callee.offer_room()
+            if not self.caller.start_waiting():  # calls whose arguments have left make room
+                break
 
     def _emit_lossy(self, index: int, payload: bytes) -> None:
         if not self._peer_extensions & Extension.LOSSY:
@@ -347,7 +325,7 @@ class Wire:
         """Emit an event as a call whose answer nobody waits for (EVENT-4)."""
         if lossy:
             raise LocalProtocolError("a plain wire loses nothing: emit without lossy=True")
-        call = OutgoingCall(index, float("inf"), streaming=False, nested=False, owner=None)
+        call = OutgoingCall(index, float("inf"), streaming=False, nested=True, owner=None)
         self.caller.start(call, payload, more=False)
         self.caller.disown(call)
         self._note_busy(now_s)

@@ -1,0 +1,127 @@
+"""Stream bytes in, and each message to whom it is for: caller, callee or the events of the wire.
+
+docs/protocol.md, section 1 (MSG-5, MSG-6).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from ipfi_serial.codec.message import Message, MessageDecoder, MessageKind, Oversized, Terminator
+from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.assembly import EventAssembly
+from ipfi_serial.engine.callee import Callee
+from ipfi_serial.engine.caller import Caller
+from ipfi_serial.errors import IpfiError, WireClosedError
+from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted
+
+
+class Inbox:
+    """The reading side of a wire.
+
+    Args:
+        config: our limits.
+        caller: who takes answers.
+        callee: who takes calls.
+        events: where events go.
+        framed: whether extension messages may come.
+
+    Attributes:
+        broken: why the rest of the session's stream is not read, or None.
+    """
+
+    def __init__(
+        self,
+        config: WireConfig,
+        caller: Caller,
+        callee: Callee,
+        events: deque[Any],
+        *,
+        framed: bool,
+    ) -> None:
+        self._config = config
+        self._caller = caller
+        self._callee = callee
+        self._events = events
+        self._framed = framed
+        self._assembly = EventAssembly(config.max_message_bytes)
+        self._decoder = self._new_decoder()
+        self._skipped_before = 0
+        self.broken: IpfiError | None = None
+
+    def session_lost(self) -> None:
+        """Forget what is incomplete."""
+        self._skipped_before = self.skipped
+        self._decoder = self._new_decoder()
+        self._assembly.clear()
+        self.broken = None
+
+    @property
+    def skipped(self) -> int:
+        """Messages and stray bytes that were skipped."""
+        decoder = self._decoder
+        skipped = decoder.skipped_messages + decoder.skipped_bytes + decoder.oversized_messages
+        return self._skipped_before + skipped
+
+    def take(self, data: bytes) -> None:
+        """Take bytes of the stream; never raises on them."""
+        if self.broken is not None:
+            return
+        decoder = self._decoder
+        messages: list[Any] = decoder.feed(data)
+        if decoder.oversized_messages:
+            for oversized in reversed(decoder.take_oversized()):
+                messages.insert(oversized.position, oversized)
+        for message in messages:
+            if type(message) is Oversized:
+                self._take_oversized(message)
+            elif message.kind is MessageKind.TERMINATION:
+                self.broken = WireClosedError("the other end closed the wire")
+                return
+            else:
+                self._take_message(message)
+        self.broken = decoder.error
+
+    def take_lossy(self, content: bytes) -> None:
+        """Take the content of a LOSSY frame: one whole event (EVENT-3)."""
+        for message in self._new_decoder().feed(content):
+            if message.kind is MessageKind.EVENT and message.terminator is Terminator.COMPLETE:
+                self._events.append(EventReceived(message.procedure, message.payload))
+
+    def _new_decoder(self) -> MessageDecoder:
+        return MessageDecoder(
+            max_payload_bytes=self._config.max_message_bytes,
+            skip_limit_bytes=self._config.skip_limit_bytes,
+            unknown="skip_message" if self._framed else "skip_byte",
+            extensions=self._framed,
+        )
+
+    def _take_message(self, message: Message) -> None:
+        kind = message.kind
+        if kind is MessageKind.RESPONSE:
+            self._caller.on_response(message)
+        elif kind is MessageKind.CALL:
+            self._callee.on_call(message)
+        elif kind is MessageKind.EVENT:
+            self._note(self._assembly.take(message))
+        elif kind is MessageKind.GRANT:
+            self._callee.on_grant(message)
+        elif kind is MessageKind.CANCEL:
+            self._callee.on_cancel(message)
+        elif kind is MessageKind.ERROR:
+            self._caller.on_error(message)
+        else:
+            self._events.append(EndOfInputReceived())
+
+    def _take_oversized(self, message: Oversized) -> None:
+        if message.kind is MessageKind.CALL:
+            self._callee.on_oversized(message)
+        elif message.kind is MessageKind.EVENT:
+            self._note(self._assembly.take_oversized(message))
+        elif message.kind in (MessageKind.RESPONSE, MessageKind.ERROR):
+            self._caller.on_oversized(message)
+
+    def _note(self, event: EventReceived | FaultNoted | None) -> None:
+        if event is not None:
+            self._events.append(event)

@@ -1,0 +1,95 @@
+"""Values of a produced stream that wait for credit.  Pure.
+
+docs/protocol.md, STREAM-1 and STREAM-2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ipfi_serial.codec.message import MessageKind, Terminator
+
+_NUMBER: Final = msgspec.msgpack.Decoder(int)
+
+
+class Item(NamedTuple):
+    """A value, the empty end of a stream, or an Error behind its values."""
+
+    kind: MessageKind
+    terminator: Terminator
+    payload: bytes
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is a terminal answer."""
+        return self.kind is MessageKind.ERROR or self.terminator is Terminator.COMPLETE
+
+
+class ItemQueue:
+    """What one stream has to say and may not say yet.
+
+    Args:
+        credit_bytes: what the other end granted at first; None: there is no credit on this wire.
+    """
+
+    __slots__ = ("_credit_bytes", "_items", "_sent_bytes", "_sent_of_first")
+
+    def __init__(self, credit_bytes: int | None) -> None:
+        self._credit_bytes = credit_bytes
+        self._items: deque[Item] = deque()
+        self._sent_bytes = 0
+        self._sent_of_first = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, kind: MessageKind, terminator: Terminator, payload: bytes) -> None:
+        """Queue one item behind the others."""
+        self._items.append(Item(kind, terminator, payload))
+
+    def grant(self, payload: bytes) -> bool:
+        """Take a Grant: an absolute credit of 32 bits, dropped if it is not serially later.
+
+        Returns:
+            Whether the payload is a Grant's.
+        """
+        try:
+            number = _NUMBER.decode(payload)
+        except msgspec.MsgspecError:
+            return False
+        if self._credit_bytes is None:
+            return True
+        more = (number - self._credit_bytes) & 0xFFFFFFFF
+        if more < 0x80000000:
+            self._credit_bytes += more
+        return True
+
+    def take(self) -> Item | None:
+        """Hand over the next message that the credit allows: an item, the rest or a part of one."""
+        if not self._items:
+            return None
+        item = self._items[0]
+        left = len(item.payload) - self._sent_of_first
+        if item.kind is MessageKind.ERROR or self._credit_bytes is None:
+            room = left
+        else:
+            room = min(left, self._credit_bytes - self._sent_bytes)
+        if left and not room:
+            return None
+        begin = self._sent_of_first
+        self._sent_bytes += room
+        if room < left:
+            self._sent_of_first += room
+            part = item.payload[begin : begin + room]
+            return Item(item.kind, Terminator.NONE, part)
+        self._items.popleft()
+        self._sent_of_first = 0
+        return item._replace(payload=item.payload[begin:]) if begin else item
+
+    def clear(self) -> None:
+        """Forget what waits: nobody wants it any more."""
+        self._items.clear()
+        self._sent_of_first = 0
