@@ -17,7 +17,8 @@ from ipfi_serial.link.session import LinkCounters
 from ipfi_serial.link.states import LinkState
 
 QUEUE_BYTES: Final = 256 << 10  # handed to the operating system in one go at most
-SNIFF_BYTES: Final = 256  # a HELLO is shorter
+SNIFF_BYTES: Final = 64  # a HELLO is shorter, delimiters included
+SNIFF_S: Final = 0.25  # what may be a HELLO is held back for so long after its last byte
 
 
 class PlainLink:
@@ -32,7 +33,9 @@ class PlainLink:
         self._events: deque[LinkEvent] = deque()
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
-        self._sniffed = False
+        self._sniffing = True
+        self._held = b""  # the first bytes, which may be a framed end's HELLO
+        self._release_s: float | None = None
 
     def open(self, now_s: float) -> None:  # noqa: ARG002 - the link's signature
         """Begin; there is nothing to agree on."""
@@ -59,7 +62,7 @@ class PlainLink:
         self._queue.append(data)
         self._queued_bytes += len(data)
 
-    def push_lossy(self, message: bytes) -> None:
+    def push_lossy(self, message: bytes) -> None:  # noqa: ARG002 - the link's signature
         """Refuse: there are no LOSSY frames without frames."""
         raise LocalProtocolError("a plain wire loses nothing: emit without lossy=True")
 
@@ -69,16 +72,30 @@ class PlainLink:
     def describe_as(self, schema: int) -> None:
         """Ignore: nothing is announced on a plain wire."""
 
-    def receive_bytes(self, data: bytes, now_s: float) -> None:  # noqa: ARG002 - the link's signature
+    def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the transport brought."""
         self.counters.bytes_received += len(data)
-        if not self._sniffed:
-            self._sniffed = True
-            if _begins_framed(data):
-                self.abort(LinkMismatchError("plain"), now_s)
-                return
+        if self._sniffing:
+            data = self._sniff(data, now_s)
         if data and self.established:
             self._events.append(data)
+
+    def _sniff(self, data: bytes, now_s: float) -> bytes:
+        """Look for a framed end's HELLO, however it was split; return what is none."""
+        self._held += data
+        if _is_hello(self._held):
+            self._sniffing = False
+            self.abort(LinkMismatchError("plain"), now_s)
+        elif _may_become_hello(self._held):
+            self._release_s = now_s + SNIFF_S
+            return b""
+        return self._release()
+
+    def _release(self) -> bytes:
+        self._sniffing = False
+        self._release_s = None
+        held, self._held = self._held, b""
+        return held
 
     def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:  # noqa: ARG002 - as above
         """Hand over what is queued, about ``max_bytes`` at most."""
@@ -97,11 +114,15 @@ class PlainLink:
         return self._events.popleft() if self._events else None
 
     def next_deadline_s(self) -> float | None:
-        """Return None: nothing here waits for time."""
-        return None
+        """Return when to stop waiting for the rest of what may be a HELLO."""
+        return self._release_s
 
     def on_deadline(self, now_s: float) -> None:
-        """Do nothing: nothing here waits for time."""
+        """Deliver what was held back: no HELLO comes so slowly."""
+        if self._release_s is not None and now_s >= self._release_s:
+            held = self._release()
+            if self.established:
+                self._events.append(held)
 
     @property
     def established(self) -> bool:
@@ -123,9 +144,16 @@ class PlainLink:
         return None
 
 
-def _begins_framed(data: bytes) -> bool:
-    """Tell whether the first bytes of a stream are a framed end's HELLO."""
-    if data[:1] != b"\x00" or len(data) < 2:
-        return False
-    verdicts = FrameDecoder(128).receive(data[:SNIFF_BYTES])
+def _is_hello(data: bytes) -> bool:
+    """Tell whether a stream begins with a framed end's HELLO."""
+    verdicts = FrameDecoder(128).receive(data) if data[:1] == b"\x00" else ()
     return any(type(v) is bytes and v[0] == FrameType.HELLO for v in verdicts)
+
+
+def _may_become_hello(data: bytes) -> bool:
+    """Tell whether a stream so far may be delimiters and the beginning of a HELLO."""
+    if data[:1] != b"\x00" or len(data) > SNIFF_BYTES:
+        return False
+    frame = data.lstrip(b"\x00")
+    # the COBS code is at least 2 (FRAME-4), then comes the type
+    return 0 not in frame and frame[:1] != b"\x01" and frame[1:2] in (b"", b"\x81")
