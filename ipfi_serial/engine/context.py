@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
+
+from ipfi_serial.codec.names import Value
+from ipfi_serial.engine.calls import IncomingCall
 
 
 class DeferredReply(Protocol):
     """The answer to a call, to be given later and from anywhere."""
 
-    def reply(self, value: Any = None) -> None:
+    def reply(self, value: Value = None) -> None:
         """Answer with a value; ignored if the call has ended."""
 
     def fail(self, message: str) -> None:
@@ -26,8 +30,10 @@ class CallContext:
 
     __slots__ = ("_call", "_defer", "deadline_s", "wire")
 
-    def __init__(self, wire: Any, call: Any, defer: Any) -> None:
-        self.wire = wire
+    def __init__(
+        self, wire: object, call: IncomingCall, defer: Callable[[], DeferredReply]
+    ) -> None:
+        self.wire: Any = wire  # of either shell
         self.deadline_s: float | None = None
         self._call = call
         self._defer = defer
@@ -35,9 +41,8 @@ class CallContext:
     @property
     def cancelled(self) -> bool:
         """Whether the caller gave up: cancelled, timed out, or gone."""
-        return bool(self._call.cancelled)
+        return self._call.cancelled
 
     def defer(self) -> DeferredReply:
         """Promise the answer for later; what the handler returns is then ignored."""
-        reply: DeferredReply = self._defer()
-        return reply
+        return self._defer()

@@ -179,7 +179,7 @@ class Interface:
         self, index: int, name: str | None, kind: EntryKind, function: Callable[..., Any]
     ) -> Procedure:
         raw = kind is EntryKind.RAW
-        name = name or getattr(function, "__name__", f"procedure_{index}")
+        name = name or str(getattr(function, "__name__", f"procedure_{index}"))
         signature = Signature(function, injected=CallContext, name=name)
         doc = (inspect.getdoc(function) or "").partition("\n")[0]
         self._add_entry(Entry(index, kind, name, signature.text, doc))
@@ -198,7 +198,9 @@ class Interface:
         if not 0 <= entry.index < 1 << 64:
             raise ConfigError(f"index {entry.index} of {entry.name!r}: 0 to 2^64 - 1")
         if FIRST_RESERVED_INDEX <= entry.index <= DESCRIBE_INDEX:
-            raise ConfigError(f"index {entry.index} of {entry.name!r}: 0xFFF0 to 0xFFFF are reserved")
+            raise ConfigError(
+                f"index {entry.index} of {entry.name!r}: 0xFFF0 to 0xFFFF are reserved"
+            )
         taken = self._entries.get(entry.index)
         is_event = entry.kind >= EntryKind.EVENT_HANDLED
         if taken is not None and is_event and {taken.kind, entry.kind} == _BOTH_WAYS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import ValueEncodeError, encode_value
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Procedure
@@ -37,7 +38,7 @@ def raw_payload(arguments: tuple[Any, ...]) -> bytes:
     raise LocalProtocolError("a raw procedure takes one bytes object")
 
 
-def encode_result(procedure: Procedure, value: Any) -> bytes:
+def encode_result(procedure: Procedure, value: Value) -> bytes:
     """Return what a handler returned or yielded as bytes for the wire.
 
     Raises:
@@ -54,6 +55,9 @@ def encode_result(procedure: Procedure, value: Any) -> bytes:
 
 def describe_failure(error: BaseException) -> str:
     """Return one line about a handler's exception for the caller: never a traceback."""
-    text = str(error).strip().partition("\n")[0][:200]
     name = type(error).__name__
+    try:
+        text = str(error).strip().partition("\n")[0][:200]
+    except Exception:  # noqa: BLE001 - an exception of the program that cannot even say its name
+        return name
     return f"{name}: {text}" if text else name

@@ -21,6 +21,7 @@ from ipfi_serial.link.session import Link
 
 Role = Literal["host", "device"]
 
+UNANNOUNCED_BYTES: Final = 16 << 20  # docs/protocol.md 3.2, max_message
 CREDIT_BYTES: Final = 1 << 20  # the link is always drained, so this only has to exceed a window
 CONNECT_S: Final = 5.0
 CONNECT_HANDSHAKES: Final = 6
@@ -110,6 +111,7 @@ def _parameters(
 
 
 def _announced(max_message_bytes: int) -> int:
-    """Return the limit in 256-byte units; what does not fit the field is not announced."""
-    units = max_message_bytes // 256
-    return units if units < NO_LIMIT_ANNOUNCED else NO_LIMIT_ANNOUNCED
+    """Return the limit in 256-byte units; from 16 MiB on there is none to announce."""
+    if max_message_bytes >= UNANNOUNCED_BYTES:
+        return NO_LIMIT_ANNOUNCED
+    return min(max_message_bytes // 256, NO_LIMIT_ANNOUNCED - 1)

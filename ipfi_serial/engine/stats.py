@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.framing.cobs import ACCELERATED
+from ipfi_serial.framing.verdict import FrameCounters
 from ipfi_serial.link.session import Link
 
 
@@ -66,9 +67,10 @@ def take_stats(wire: Wire, events_dropped: int) -> WireStats:
     """Return the counters of a wire as they stand."""
     link = wire.link
     counters = link.counters
-    framed = isinstance(link, Link)
-    frames = link.decoder.counters if framed else None
-    repeated, doubled = link.session_counts() if framed else (0, 0)
+    frames, repeated, doubled = FrameCounters(), 0, 0
+    if isinstance(link, Link):
+        frames = link.decoder.counters
+        repeated, doubled = link.session_counts()
     return WireStats(
         state=link.state.name,
         sessions=counters.sessions,
@@ -79,11 +81,11 @@ def take_stats(wire: Wire, events_dropped: int) -> WireStats:
         bytes_received=counters.bytes_received,
         retransmissions=counters.retransmissions + repeated,
         duplicates=counters.duplicates + doubled,
-        crc_errors=frames.crc_errors if frames else 0,
-        rejected=frames.cobs_errors + frames.oversized + frames.noise if frames else 0,
-        noise_bytes=frames.noise_bytes if frames else 0,
+        crc_errors=frames.crc_errors,
+        rejected=frames.cobs_errors + frames.oversized + frames.noise,
+        noise_bytes=frames.noise_bytes,
         stale_frames=counters.stale_frames,
-        text_lines=frames.text_lines if frames else 0,
+        text_lines=frames.text_lines,
         lossy_dropped=counters.lossy_dropped,
         events_dropped=events_dropped,
         strays=wire.caller.strays,

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.signature import Signature
 from ipfi_serial.errors import IpfiError
 
@@ -86,7 +87,7 @@ class EventQueue:
         return self._items.popleft()
 
 
-def _anything(*arguments: Any) -> None:
+def _anything(*arguments: Value) -> None:
     """Stand for a handler that takes every event."""
 
 
@@ -118,6 +119,7 @@ class Subscriptions:
         """Call it no longer; harmless if it was not there."""
         if handler in self._handlers.get(index, ()):
             self._handlers[index].remove(handler)
+            self._signatures.pop(handler, None)
 
     def handlers(self, index: int) -> tuple[Callable[..., Any], ...]:
         """Return the handlers of an event, in the order in which they were added."""
