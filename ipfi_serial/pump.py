@@ -305,17 +305,14 @@ class Pump:
         if self._is_over:
             return
         try:
-            while True:
-                data = self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES)
-                if not data:
-                    return
+            while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
                 taken = self._transport.write(data)
                 if taken < len(data):
                     self._unsent = data[taken:]
                     return
+                if taken < SLICE_BYTES // 2 and not self._unsent:
+                    return  # the wire had no more; behind a rest it may have
                 self._unsent = b""
-                if taken < SLICE_BYTES // 2:
-                    return
         except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
             self._lose(error)
 

@@ -182,9 +182,9 @@ class AioPump:
                     self._unsent = data[taken:]
                     self._blocked = True
                     return
+                if taken < SLICE_BYTES // 2 and not self._unsent:
+                    return  # the wire had no more; behind a rest it may have
                 self._unsent = b""
-                if taken < SLICE_BYTES // 2:
-                    return
         except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
             self._on_lost(error)
 
