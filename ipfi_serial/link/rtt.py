@@ -11,7 +11,7 @@ ACK_DELAY_S: Final = 0.02  # LINK-8; the time-out stays above it, by the granula
 # A serial line has no queue of strangers to relieve: doubling only guards against a time-out that
 # is too short, and a noisy line must be tried often within the patience time (LINK-13).
 MOST_DOUBLINGS: Final = 3
-BACKED_OFF_S: Final = 0.5
+BACKED_OFF_S: Final = 0.25
 MIN_VARIANCE_TERM_S: Final = 0.01  # RFC 6298's clock granularity G
 
 

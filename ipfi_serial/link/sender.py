@@ -193,6 +193,7 @@ class Sender:
         count = (ack - flights[0].sequence) & 0xFF
         if not 0 < count <= len(flights):
             return False  # nothing new, or displaced by the transport
+        newest = flights[0]
         clean = True
         proved = -1
         self.probes = 0
@@ -288,7 +289,9 @@ class Sender:
 
     # --- the other end's ring ---
 
-    def charge(self, wire_bytes: int, *, sequence: int | None = None, ping: int | None = None) -> None:
+    def charge(
+        self, wire_bytes: int, *, sequence: int | None = None, ping: int | None = None
+    ) -> None:
         """Count bytes handed over against the other end's ring (LINK-14)."""
         if self._ring is not None:
             self._charges.append((sequence, ping, wire_bytes))

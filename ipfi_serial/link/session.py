@@ -218,7 +218,9 @@ class Link:
         if live is not None:
             if live.receiver.ack_due_s is not None:
                 due.append(live.receiver.ack_due_s)
-            due += [t for t in (self._retry_deadline_s(), self._silence_deadline_s()) if t is not None]
+            due += [
+                t for t in (self._retry_deadline_s(), self._silence_deadline_s()) if t is not None
+            ]
         return min(due) if due else None
 
     def on_deadline(self, now_s: float) -> None:
@@ -291,7 +293,7 @@ class Link:
         live = self._live
         if live is not None and live.owns(content):
             self._heard_s = now_s
-            if content[0] != FrameType.DATA:
+            if content[0] == FrameType.ACK:
                 self._probe_from_s = now_s  # it may have brought credit or cleared the ring
             if content[0] == FrameType.BYE:
                 self._on_bye(content, now_s)
@@ -537,7 +539,9 @@ class Link:
         if ping is not None or live.sender.ring_in_use:
             self._probe_from_s = self._line_free_s
 
-    def _wrap(self, content: bytes, profile: CrcProfile, now_s: float, *, lead: bool = False) -> bytes:
+    def _wrap(
+        self, content: bytes, profile: CrcProfile, now_s: float, *, lead: bool = False
+    ) -> bytes:
         wire = encode_frame(content, profile)
         if lead or self._line_idle:
             wire = b"\x00" + wire
@@ -578,7 +582,7 @@ class Link:
         """Silence after which the session is lost while work is pending (LINK-13)."""
         return max(PATIENCE_S, PATIENCE_FRAMES * self._frame_time_s)
 
-    def _wire_s(self, size_bytes: int) -> float:
+    def _wire_s(self, size_bytes: float) -> float:
         return 0.0 if self._bytes_per_s is None else size_bytes / self._bytes_per_s
 
     def _ahead_s(self) -> float:
@@ -652,6 +656,8 @@ class Link:
             return live.wants_ack or live.stalled or bool(self._lossy)
         if live.ping_wanted:
             return False
+        if live.ping_overdue_matters:
+            return True
         return live.stalled or bool(self._lossy and not live.lossy_fits(self._lossy[0]))
 
     def _retry(self, live: Transfer) -> None:

@@ -65,7 +65,9 @@ class Transfer:
         self.session = agreement.session
         self.profile = profile
         self._head = agreement.session.to_bytes(2, "little")
-        self.largest_frame = _largest_frame(ours.frame_payload, theirs.frame_payload, ring, bytes_per_s)
+        self.largest_frame = _largest_frame(
+            ours.frame_payload, theirs.frame_payload, ring, bytes_per_s
+        )
         small_s = (SMALLEST_LARGEST_FRAME + OVERHEAD_BYTES) / bytes_per_s if bytes_per_s else 0.0
         ack_delay_s = max(ACK_DELAY_S, 2 * small_s)  # of both ends (LINK-8)
         self.sender = Sender(
@@ -233,9 +235,7 @@ class Transfer:
         return self.sender.starved and not self.sender.sendable(OVERHEAD_BYTES)
 
 
-def _largest_frame(
-    ours: int, theirs: int, ring: int | None, bytes_per_s: float | None
-) -> int:
+def _largest_frame(ours: int, theirs: int, ring: int | None, bytes_per_s: float | None) -> int:
     """Return the frame size that both ends, the ring and the line allow (LINK-16)."""
     largest = min(ours, theirs)
     if ring is not None:
