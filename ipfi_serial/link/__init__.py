@@ -1,1 +1,1 @@
-"""Frames that may be lost in, an ordered exactly-once byte stream out; docs/protocol.md section 3."""
+"""Frames that may be lost in, an exactly-once byte stream out; docs/protocol.md section 3."""

@@ -114,7 +114,7 @@ class Parameters:
     def decode(cls, content: bytes) -> Parameters:
         """Read them from a HELLO or HELLO_ACK that is long enough."""
         version, *fields = _PARAMETERS.unpack_from(content, 1)
-        return cls(*fields, version)
+        return cls(*(*fields, version))
 
     @property
     def valid(self) -> bool:

@@ -1,6 +1,7 @@
 """DATA frames in any order in, stream bytes in order out, and what to acknowledge.
 
-Keeps frames that arrive ahead (LINK-3), grants credit (LINK-7), decides when an ACK is due (LINK-8).
+Keeps frames that arrive ahead (LINK-3), grants credit (LINK-7), decides when an ACK
+is due (LINK-8).
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ class Link:
         return self._events.popleft() if self._events else None
 
     def next_deadline_s(self) -> float | None:
-        """Return when :meth:`on_deadline` and :meth:`bytes_to_send` are due; asking changes nothing."""
+        """Return when :meth:`on_deadline` and :meth:`bytes_to_send` are due; pure."""
         due = [t for t in (self._hello_due_s, self._pacing_deadline_s()) if t is not None]
         live = self._live
         if live is not None:
@@ -251,7 +251,7 @@ class Link:
 
     @property
     def room_bytes(self) -> int:
-        """How many more stream bytes are worth queueing: two windows, so small messages overtake."""
+        """How many more stream bytes are worth queueing: two windows; small messages overtake."""
         if self._live is None:
             return 0
         sender = self._live.sender
@@ -326,7 +326,7 @@ class Link:
         acceptable = theirs.version == self._handshake.own.version and theirs.valid
         trying = self.state in (LinkState.CONNECTING, LinkState.UNCONFIRMED)
         if acceptable and self._handshake.is_echo(theirs):
-            self._on_echo(now_s, trying=trying)
+            self._on_echo(trying=trying)
             return
         if acceptable and trying and self._handshake.own.rank > theirs.rank:
             self._win_glare(now_s)
@@ -350,7 +350,7 @@ class Link:
             again_s = self._hello_sent_s + self._hello_interval_s / 2
             self._hello_due_s = min(self._hello_due_s or now_s, max(now_s, again_s))
 
-    def _on_echo(self, now_s: float, *, trying: bool) -> None:
+    def _on_echo(self, *, trying: bool) -> None:
         self.counters.stale_frames += 1
         if not trying:
             return
@@ -534,7 +534,7 @@ class Link:
         return wire
 
     def _charge(self, live: Transfer, wire_bytes: int, *, ping: int | None) -> None:
-        """Charge a frame that is no DATA; what may end a stall was just tried (LINK-14, LINK-15)."""
+        """Charge a frame that is no DATA; it may end a stall (LINK-14, LINK-15)."""
         live.sender.charge(wire_bytes, ping=ping)
         if ping is not None or live.sender.ring_in_use:
             self._probe_from_s = self._line_free_s

@@ -1,1 +1,1 @@
-"""Two ends of a wire in one process, on one virtual clock, over a line that is as bad as asked for."""
+"""Two ends of a wire in one process, on one virtual clock, over a line as bad as asked for."""

@@ -170,8 +170,10 @@ class Line:
             if self.keep:
                 self.sent.append(frame)
             left_s = self._leaves_s(len(frame), now_s)
-            copies = as_is(frame) if self.on_frame is None else self.on_frame(
-                self.counters.frames, frame
+            copies = (
+                as_is(frame)
+                if self.on_frame is None
+                else self.on_frame(self.counters.frames, frame)
             )
             if copies != [(0.0, frame)]:
                 self.counters.frames_harmed += 1

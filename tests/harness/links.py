@@ -232,7 +232,7 @@ class Pair:
         return first is not None and second is not None and first.session == second.session
 
     def delivered(self) -> bool:
-        """Whether both programs have everything of the session they share, and all is acknowledged."""
+        """Whether both programs have all of the session they share, acknowledged."""
         host, device = self.programs
         return (
             self.joined()

@@ -1,8 +1,8 @@
 """Two cores, two lines, one clock: steps them until something is true or nothing will ever happen.
 
 Needs nothing of a core but the five verbs of docs/design.md.  Never sleeps.  A core that says it is
-due and then does nothing is a :class:`BusyLoop`; ends that wait for nothing are reported as quiet,
-which the caller compares with the work that is left.
+due and then does nothing is a :class:`BusyLoopError`; ends that wait for nothing are reported as
+quiet, which the caller compares with the work that is left.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Core(Protocol[EventT_co]):
         """Act on what is due."""
 
 
-class BusyLoop(AssertionError):
+class BusyLoopError(AssertionError):
     """A core asks for the present moment again and again."""
 
 
@@ -87,11 +87,13 @@ class Lockstep(Generic[EventT]):
             if not moved:
                 break
         else:
-            raise BusyLoop(f"no end of bytes at {self.now_s}")
+            raise BusyLoopError(f"no end of bytes at {self.now_s}")
         for index, end in enumerate(self.ends):
             due_s = end.next_deadline_s()
             if self.sends[index] and due_s is not None and due_s <= self.now_s:
-                raise BusyLoop(f"end {index} is due at {due_s} and did nothing at {self.now_s}")
+                raise BusyLoopError(
+                    f"end {index} is due at {due_s} and did nothing at {self.now_s}"
+                )
 
     def _deadline(self, index: int) -> None:
         end = self.ends[index]

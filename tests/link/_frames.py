@@ -82,7 +82,8 @@ class Puppet:
     def say(self, *contents: bytes) -> None:
         """Send frames."""
         wire = b"".join(
-            encode_frame(c, CRC16 if FrameType.HELLO <= c[0] <= FrameType.REFUSE else self.profile) for c in contents
+            encode_frame(c, CRC16 if FrameType.HELLO <= c[0] <= FrameType.REFUSE else self.profile)
+            for c in contents
         )
         self.link.receive_bytes(wire, self.now_s)
 
@@ -137,7 +138,9 @@ class Puppet:
         self.answer(first, session)
         (said,) = self.hear()
         assert said[0] == FrameType.READY
-        self.say(ack(session, 0, echo=said[3], credit=self.own.credit if credit is None else credit))
+        self.say(
+            ack(session, 0, echo=said[3], credit=self.own.credit if credit is None else credit)
+        )
 
     def offer(self, floor: int = 1) -> int:
         """Send a HELLO; return the id that the link answers with."""

@@ -25,8 +25,8 @@ INPUTS: Final = {
     LinkInput.LOST_ACTIVE: "READY stayed unanswered (HS-6), BYE came (HS-13), patience is spent "
     "(LINK-13) or the stream is corrupted (MSG-6); this end is active (LINK-19)",
     LinkInput.LOST_PASSIVE: "the same; this end waits",
-    LinkInput.CLOSE: "the program closes, the other end refuses (HS-10) or says goodbye (HS-13), or "
-    "the line echoes (HS-9)",
+    LinkInput.CLOSE: "the program closes, the other end refuses (HS-10) or says goodbye (HS-13), "
+    "or the line echoes (HS-9)",
 }
 
 
@@ -35,8 +35,9 @@ def document() -> str:
     lines = [
         "# States of a link",
         "",
-        "Generated from `ipfi_serial/link/states.py` by `python -m tests.link.make_states`; a test compares.",
-        "Section 3.3 of [the protocol](protocol.md) says what is sent and when. A pair that is not in the table is illegal.",
+        "Generated from `ipfi_serial/link/states.py` by `python -m tests.link.make_states`;",
+        "a test compares. Section 3.3 of [the protocol](protocol.md) says what is sent and when.",
+        "A pair that is not in the table is illegal.",
         "",
         "```mermaid",
         "stateDiagram-v2",

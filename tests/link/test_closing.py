@@ -17,14 +17,12 @@ from tests.link._frames import Puppet, ack, bye, hello, ready
 def closed_in(state: LinkState) -> Puppet:
     """Return a puppet whose link was closed in this state."""
     puppet = Puppet(new_link(active=state is not LinkState.LISTENING))
-    if state is not LinkState.CLOSED:
-        first = puppet.open()
-    if state is LinkState.UNCONFIRMED:
-        puppet.answer(first[0], 5)
-    elif state is LinkState.ESTABLISHED:
-        puppet.now_s += 1
-        puppet = Puppet(new_link())
+    if state is LinkState.ESTABLISHED:
         puppet.accept()
+    elif state is not LinkState.CLOSED:
+        (first,) = puppet.open()
+        if state is LinkState.UNCONFIRMED:
+            puppet.answer(first, 5)
     assert puppet.link.state is state
     puppet.link.close()
     return puppet

@@ -1,4 +1,4 @@
-"""The handshake's memory: ids that never repeat, one pending session (HS-2 to HS-4, HS-9, HS-10)."""
+"""The handshake's memory: ids that never repeat, one pending session (HS-2 to HS-4, HS-9)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_ids_never_repeat_whoever_answers_and_whatever_is_lost(
 
 @given(reboots=st.lists(st.booleans(), max_size=20), floor=st.integers(1, 0xFFFF))
 def test_ids_do_not_repeat_over_reboots_of_one_end(reboots: list[bool], floor: int) -> None:
-    """HS-2: a device that starts at 1 each time, with the same nonce, meets a host that remembers."""
+    """HS-2: a device starts at 1 each time, with the same nonce; its host remembers."""
     host = new(floor)
     device = new(1, THEIRS, nonce=5)
     seen = set()
@@ -188,7 +188,7 @@ def test_what_cannot_be_spoken_is_refused_with_our_version_and_their_nonce(
 ) -> None:
     """HS-10."""
     handshake = new()
-    hello = encode_hello(replace(THEIRS, **changes), 1)  # type: ignore[arg-type]
+    hello = encode_hello(replace(THEIRS, **changes), 1)
     assert decode_refuse(handshake.answer(hello)) == (1, reason, 77)
     assert handshake.pending is None
 

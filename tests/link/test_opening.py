@@ -69,10 +69,10 @@ def test_only_the_echo_of_one_of_its_readies_confirms(wrong: str, which: int) ->
             "kind": ping(5, 0, ping=latest[3]),
         }[wrong]
     )
-    assert puppet.link.state is LinkState.UNCONFIRMED
+    assert not puppet.link.established
     assert puppet.link.counters.stale_frames == 1
     puppet.say(ack(5, 0, echo=(older, latest)[which][3]))
-    assert puppet.link.state is LinkState.ESTABLISHED
+    assert puppet.link.established
 
 
 def test_a_later_answer_takes_the_place_of_the_earlier_one() -> None:
@@ -284,7 +284,7 @@ def test_what_cannot_be_spoken_is_refused(
     """HS-10: in every open state; a REFUSE that has not left is replaced like an answer."""
     puppet = Puppet(new_link(active=active))
     puppet.open()
-    bad = replace(LOW, **changes)  # type: ignore[arg-type]
+    bad = replace(LOW, **changes)
     puppet.say(hello(bad), hello(bad))
     (said,) = puppet.hear()
     assert decode_refuse(said) == (1, reason, 7)

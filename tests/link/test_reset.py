@@ -51,7 +51,9 @@ def new_end(index: int, number: int, *, constant: bool, small: bool = False) -> 
     )
 
 
-def new_pair(*, constant: bool, small: bool = False, lines: tuple[Line, Line] | None = None) -> Pair:
+def new_pair(
+    *, constant: bool, small: bool = False, lines: tuple[Line, Line] | None = None
+) -> Pair:
     """Return two ends in their first lives."""
     ends = [new_end(index, 1, constant=constant, small=small) for index in (HOST, DEVICE)]
     return Pair(ends[0], ends[1], lines, to_send=(life(HOST, 1), life(DEVICE, 1)))
@@ -93,7 +95,7 @@ WHO: Final = [(HOST,), (DEVICE,), (HOST, DEVICE), (DEVICE, HOST)]
 def test_an_end_may_reboot_at_any_instant(
     who: tuple[int, ...], small: bool, constant: bool
 ) -> None:
-    """HS-2, HS-7, HS-11, HS-12: with random and with constant nonces; what was on the line arrives."""
+    """HS-2, HS-7, HS-11, HS-12: random and constant nonces; what is on the line arrives."""
     for instant in range(1, instants(new_pair(constant=constant, small=small)) + 3):
         pair = new_pair(constant=constant, small=small)
         run_to_instant(pair, instant)
@@ -151,7 +153,7 @@ def test_a_device_that_reboots_in_an_idle_session_says_so_at_once() -> None:
     settle(pair, "second")
 
 
-def test_a_reboot_whose_announcement_is_lost_is_noticed_within_a_keepalive_of_the_next_call() -> None:
+def test_a_reboot_whose_announcement_is_lost_is_noticed_soon_after_the_next_call() -> None:
     """HS-11, LINK-12."""
     pair = new_pair(constant=False)
     settle(pair, "first")
@@ -309,8 +311,14 @@ def test_a_bad_line_with_reboots_and_closed_eyes_ends_well(seed: int) -> None:
     """HS-2, HS-7, HS-12, LINK-5: everything at once, at random."""
     rng = random.Random(seed)  # noqa: S311 - a test wants it repeatable
     noise = Noise(
-        flip=0.001, drop=0.001, insert=0.001, double=0.001,
-        lose_frame=0.05, double_frame=0.05, late_frame=0.05, late_s=0.05,
+        flip=0.001,
+        drop=0.001,
+        insert=0.001,
+        double=0.001,
+        lose_frame=0.05,
+        double_frame=0.05,
+        late_frame=0.05,
+        late_s=0.05,
     )
     lines = (Line(seed=seed, noise=noise), Line(seed=seed + 1, noise=noise))
     pair = new_pair(constant=seed % 2 == 0, small=False, lines=lines)

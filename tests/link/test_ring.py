@@ -136,9 +136,7 @@ def test_a_ring_of_64_bytes_never_overflows_while_nothing_times_out(
     back = Line(bytes_per_s=BAUD_115200)
     pair = Pair(
         new_link(bytes_per_s=BAUD_115200),
-        new_link(
-            device_parameters(flags=in_order), active=False, bytes_per_s=BAUD_115200, floor=9
-        ),
+        new_link(device_parameters(flags=in_order), active=False, bytes_per_s=BAUD_115200, floor=9),
         (there, back),
         to_send=(bytes(3000), bytes(3000)),
     )
@@ -154,14 +152,16 @@ def test_a_ring_of_64_bytes_survives_a_bad_line_and_a_stall(seed: int, in_order:
     """LINK-14, LINK-9: an 85 ms erase of flash may cost a repetition, never a byte."""
     rng = random.Random(seed)  # noqa: S311 - a test wants it repeatable
     there = Line(
-        seed=seed, bytes_per_s=BAUD_115200, ring_bytes=64, stall=(100.2, 100.285), noise=evenly(0.003)
+        seed=seed,
+        bytes_per_s=BAUD_115200,
+        ring_bytes=64,
+        stall=(100.2, 100.285),
+        noise=evenly(0.003),
     )
     back = Line(seed=seed + 50, bytes_per_s=BAUD_115200, noise=Noise(lose_frame=0.05))
     pair = Pair(
         new_link(bytes_per_s=BAUD_115200),
-        new_link(
-            device_parameters(flags=in_order), active=False, bytes_per_s=BAUD_115200, floor=9
-        ),
+        new_link(device_parameters(flags=in_order), active=False, bytes_per_s=BAUD_115200, floor=9),
         (there, back),
         to_send=(rng.randbytes(2500), rng.randbytes(2500)),
     )

@@ -70,7 +70,9 @@ def test_no_single_fault_loses_doubles_or_hangs_anything(kind: str, fault: str) 
 
 
 @pytest.mark.parametrize("kind", ENDS)
-@pytest.mark.parametrize(("first", "second"), list(product(["lose", "double", "very late"], repeat=2)))
+@pytest.mark.parametrize(
+    ("first", "second"), list(product(["lose", "double", "very late"], repeat=2))
+)
 def test_no_two_faults_of_the_handshake_lose_double_or_hang_anything(
     kind: str, first: str, second: str
 ) -> None:

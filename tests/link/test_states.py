@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,7 @@ def enter(puppet: Puppet) -> None:
 
 def low(puppet: Puppet) -> Puppet:
     """Let the puppet outrank the link, which would else insist on its own attempt."""
-    puppet.own = session_module.replace(puppet.own, flags=1, nonce=0xFFFFFFFF)
+    puppet.own = replace(puppet.own, flags=1, nonce=0xFFFFFFFF)
     return puppet
 
 
