@@ -316,10 +316,12 @@ static void cancel(ipfi_wire_t *wire)
     }
 }
 
-static void grant(ipfi_wire_t *wire, uint32_t granted)
+static void grant(ipfi_wire_t *wire)
 {
     ipfi_call_t *const call = find(wire, wire->parser.procedure, wire->parser.call);
-    if (call != NULL) { call->granted = ipfi_later_of(granted, call->granted); } /* STREAM-2 */
+    ipfi_reader_t reader = ipfi_reader(wire->small, wire->small_length);
+    const uint32_t granted = ipfi_read_u32(&reader);
+    if (call != NULL && ipfi_read_end(&reader)) { call->granted = ipfi_later_of(granted, call->granted); } /* STREAM-2 */
 }
 
 static void reset(ipfi_wire_t *wire)

@@ -350,31 +350,33 @@ static void build_refuse(ipfi_wire_t *wire, uint32_t now_ms)
 static void build_ready(ipfi_wire_t *wire, uint32_t now_ms)
 {
     wire->link.readies++;
-    ipfi_encode_begin(&wire->encoder, true, IPFI_READY);
-    ipfi_encode_u16(&wire->encoder, wire->link.peer.session);
+    wire->link.idle = true; /* a lone zero before it */
+    ipfi_link_begin(wire, IPFI_READY);
     ipfi_encode_u8(&wire->encoder, ++wire->link.ping);
     (void)ipfi_link_finish(wire, wire->link.peer.profile, now_ms);
     start_timer(wire);
 }
 
+static bool is_wanted(ipfi_wire_t *wire, uint8_t want)
+{
+    const bool is = (wire->link.want & want) != 0;
+    wire->link.want &= (uint8_t)~want;
+    return is;
+}
+
 /* The first of the wanted handshake frames, if any. */
 bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms)
 {
-    static const struct {
-        uint16_t want;
-        void (*build)(ipfi_wire_t *wire, uint32_t now_ms);
-    } frames[] = {
-        { IPFI_WANT_HELLO_ACK, build_hello_ack },
-        { IPFI_WANT_REFUSE, build_refuse },
-        { IPFI_WANT_HELLO, build_hello },
-        { IPFI_WANT_READY, build_ready },
-    };
-    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
-        if ((wire->link.want & frames[i].want) != 0) {
-            wire->link.want &= (uint8_t)~frames[i].want;
-            frames[i].build(wire, now_ms);
-            return true;
-        }
+    if (is_wanted(wire, IPFI_WANT_HELLO_ACK)) {
+        build_hello_ack(wire, now_ms);
+    } else if (is_wanted(wire, IPFI_WANT_REFUSE)) {
+        build_refuse(wire, now_ms);
+    } else if (is_wanted(wire, IPFI_WANT_HELLO)) {
+        build_hello(wire, now_ms);
+    } else if (is_wanted(wire, IPFI_WANT_READY)) {
+        build_ready(wire, now_ms);
+    } else {
+        return false;
     }
-    return false;
+    return true;
 }

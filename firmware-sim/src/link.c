@@ -219,6 +219,12 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms)
     return size;
 }
 
+void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type)
+{
+    ipfi_encode_begin(&wire->encoder, wire->link.idle, type); /* FRAME-2 */
+    ipfi_encode_u16(&wire->encoder, wire->link.peer.session);
+}
+
 static void build_bye(ipfi_wire_t *wire, uint32_t now_ms)
 {
     wire->link.want &= (uint8_t)~IPFI_WANT_BYE;

@@ -46,8 +46,7 @@ static bool build(ipfi_wire_t *wire, uint32_t now_ms)
     const uint16_t size = entry_size(wire);
     if (!ipfi_ring_has_room(wire, size + 4u)) { return false; }
     const uint8_t type = at(wire, 0);
-    ipfi_encode_begin(&wire->encoder, link->idle, type);
-    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    ipfi_link_begin(wire, type);
     if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
     for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
     drop_oldest(wire);

@@ -70,8 +70,7 @@ static void build_ping(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     link->want &= (uint8_t)~IPFI_WANT_PING;
-    ipfi_encode_begin(&wire->encoder, link->idle, IPFI_PING);
-    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    ipfi_link_begin(wire, IPFI_PING);
     ipfi_encode_u8(&wire->encoder, link->rx_sequence);
     ipfi_encode_u8(&wire->encoder, ++link->ping);
 }
@@ -80,8 +79,7 @@ static void build_ack(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     link->want &= (uint8_t)~IPFI_WANT_ECHO;
-    ipfi_encode_begin(&wire->encoder, link->idle, IPFI_ACK);
-    ipfi_encode_u16(&wire->encoder, link->peer.session);
+    ipfi_link_begin(wire, IPFI_ACK);
     ipfi_encode_u8(&wire->encoder, link->rx_sequence);
     ipfi_encode_u8(&wire->encoder, link->echo);
 }

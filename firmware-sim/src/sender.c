@@ -253,8 +253,8 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[place];
     ipfi_encoder_t *const to = &wire->encoder;
-    ipfi_encode_begin(to, link->idle || frame->tries > 0, IPFI_DATA);
-    ipfi_encode_u16(to, link->peer.session);
+    if (frame->tries > 0) { link->idle = true; } /* a lone zero before a repetition (FRAME-2) */
+    ipfi_link_begin(wire, IPFI_DATA);
     ipfi_encode_u8(to, (uint8_t)(link->tx_sequence + place));
     ipfi_encode_u8(to, link->rx_sequence);
     for (uint16_t i = 0; i < frame->length; i++) { ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }

@@ -65,9 +65,7 @@ static void end_control(ipfi_wire_t *wire)
         const bool drained = ipfi_refusal_drains(wire, parser->procedure, parser->call, true);
         if (!drained && server != NULL) { server->cancel(wire); }
     } else if (parser->type == IPFI_TYPE_GRANT && server != NULL) {
-        ipfi_reader_t reader = ipfi_reader(wire->small, wire->small_length);
-        const uint32_t granted = ipfi_read_u32(&reader);
-        if (ipfi_read_end(&reader)) { server->grant(wire, granted); }
+        server->grant(wire);
     }
 }
 

@@ -12,7 +12,7 @@ struct ipfi_server {
     void (*take)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
     void (*end)(ipfi_wire_t *wire);
     void (*cancel)(ipfi_wire_t *wire);
-    void (*grant)(ipfi_wire_t *wire, uint32_t granted);
+    void (*grant)(ipfi_wire_t *wire); /* its payload is in wire->small */
     void (*lossy)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
     void (*reset)(ipfi_wire_t *wire);
     void (*fill)(ipfi_wire_t *wire);
