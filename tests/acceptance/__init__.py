@@ -1,0 +1,1 @@
+"""Whole jobs, as the issue asks for them."""

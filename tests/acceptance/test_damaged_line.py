@@ -31,6 +31,7 @@ class CountingHost:
         self.interface.procedure(50)(self.greet)
 
     def greet(self, text: str) -> str:
+        """Count the text and greet back."""
         self.seen[text] = self.seen.get(text, 0) + 1
         return f"hello {text}"
 
