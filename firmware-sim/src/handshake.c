@@ -136,6 +136,15 @@ static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *co
     link->want |= IPFI_WANT_HELLO_ACK;
 }
 
+/* An active end stops trying; a passive one goes on waiting. */
+static void give_up(ipfi_wire_t *wire)
+{
+    if (!wire->config->active) { return; }
+    wire->link.want = 0;
+    wire->link.timer_on = false;
+    (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
+}
+
 /* HS-9: our own HELLO came back. */
 static void own_echo(ipfi_wire_t *wire)
 {
@@ -143,11 +152,7 @@ static void own_echo(ipfi_wire_t *wire)
     if (++wire->link.echoes < ECHOES) { return; }
     wire->link.echoes = 0;
     ipfi_wire_happened(wire, IPFI_EVENT_ECHO, 0);
-    if (wire->config->active) {
-        wire->link.want = 0;
-        wire->link.timer_on = false;
-        (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
-    }
+    give_up(wire);
 }
 
 /* HS-8: true if this HELLO loses against our own. */
@@ -176,7 +181,6 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, ui
 {
     ipfi_peer_t peer;
     if (length < HELLO_SIZE || (content[1] == VERSION && length != HELLO_SIZE)) { return false; }
-    memset(&peer, 0, sizeof peer);
     const bool good = read_parameters(content + 1, &peer);
     const bool same_role = ((peer.flags ^ wire->config->flags) & IPFI_HOST) == 0;
     if (content[1] != VERSION) {
@@ -216,7 +220,6 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     ipfi_link_t *const link = &wire->link;
     ipfi_peer_t peer;
     if (length != HELLO_ACK_SIZE || content[1] != VERSION || !link->hello_sent) { return false; }
-    memset(&peer, 0, sizeof peer);
     const uint8_t *const tail = content + 1 + PARAMETERS;
     peer.session = ipfi_u16_at(tail);
     peer.profile = tail[6];
@@ -255,11 +258,7 @@ static bool refused(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     if (length != REFUSE_SIZE || !wire->link.hello_sent || ipfi_u32_at(content + 3) != wire->link.nonce) { return false; }
     if (wire->link.state == IPFI_ESTABLISHED) { return false; }
     ipfi_wire_happened(wire, IPFI_EVENT_REFUSED, content[2]);
-    if (wire->config->active) {
-        wire->link.want = 0;
-        wire->link.timer_on = false;
-        (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
-    }
+    give_up(wire);
     return true;
 }
 

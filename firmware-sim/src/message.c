@@ -69,7 +69,7 @@ static uint8_t width(const ipfi_parser_t *parser)
 {
     const uint8_t shift = (uint8_t)(2 * (parser->stage - AT_PROCEDURE));
     const uint8_t code = parser->flag >> shift & 3;
-    return (uint8_t)(code == 0 ? 1 : code == 2 ? 2 : code == 1 ? 4 : 8);
+    return (uint8_t)(1u << (code >> 1 | (code & 1) << 1)); /* codes 0, 2, 1, 3 are 1, 2, 4, 8 bytes (MSG-1) */
 }
 
 static uint32_t *number(ipfi_parser_t *parser)

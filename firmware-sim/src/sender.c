@@ -23,10 +23,23 @@ static uint32_t charged(const ipfi_wire_t *wire)
     return wire->link.handed - wire->link.cleared;
 }
 
+static uint16_t ring_left(const ipfi_wire_t *wire)
+{
+    const uint16_t ring = wire->link.peer.ring;
+    if (ring == IPFI_NO_RING_LIMIT) { return ring; }
+    return charged(wire) < ring ? (uint16_t)(ring - charged(wire)) : 0;
+}
+
+/* The most stream bytes whose frame fits into so many wire bytes. */
+static uint16_t data_within(uint16_t wire_bytes)
+{
+    const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + (wire_bytes >> 7));
+    return wire_bytes > around ? (uint16_t)(wire_bytes - around) : 0;
+}
+
 bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
 {
-    return wire->link.peer.ring == IPFI_NO_RING_LIMIT
-           || charged(wire) + ipfi_wire_size(wire, content) <= wire->link.peer.ring;
+    return ipfi_wire_size(wire, content) <= ring_left(wire);
 }
 
 void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
@@ -44,11 +57,7 @@ static uint16_t least(uint16_t a, uint16_t b)
 static uint16_t largest_cut(const ipfi_wire_t *wire)
 {
     const ipfi_peer_t *const peer = &wire->link.peer;
-    uint16_t most = least(wire->config->frame_payload, peer->frame_payload);
-    const uint16_t around = ipfi_wire_size(wire, DATA_HEAD);
-    const uint16_t fits = peer->ring > around + SMALLEST_CUT ? (uint16_t)(peer->ring - around - (peer->ring >> 7))
-                                                             : SMALLEST_CUT;
-    most = least(most, fits);
+    const uint16_t most = least(least(wire->config->frame_payload, peer->frame_payload), data_within(peer->ring));
     uint16_t slow = 16384; /* halved until it lasts 50 ms: no division */
     while (slow > 64 && ipfi_wire_time_ms(wire, slow) > 50) { slow /= 2; }
     return least(most, slow);
@@ -241,11 +250,10 @@ static uint8_t window(const ipfi_wire_t *wire)
 static uint16_t new_cut(const ipfi_wire_t *wire)
 {
     const ipfi_link_t *const link = &wire->link;
-    uint16_t size = least(least((uint16_t)(link->stream_used - link->stream_sent), link->cut), credit_left(wire));
+    const uint16_t size = least(least((uint16_t)(link->stream_used - link->stream_sent), link->cut), credit_left(wire));
     if (size == 0 || link->in_flight >= window(wire)) { return 0; }
-    const uint16_t wanted = size;
-    while (size > 0 && !ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + size)) { size = (uint16_t)(size - (size > 8 ? 8 : 1)); }
-    return size >= least(wanted, SMALLEST_CUT) ? size : 0;
+    const uint16_t fits = data_within(ring_left(wire));
+    return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */
 }
 
 static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32_t now_ms)

@@ -113,16 +113,19 @@ void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 
 /* ---- what the link asks and tells ---- */
 
+/* A power of two, so that the place of the first may simply count on. */
+enum { EVENTS = sizeof ((ipfi_wire_t *)0)->events / sizeof (ipfi_event_t) };
+
 void ipfi_wire_happened(ipfi_wire_t *wire, ipfi_event_kind_t kind, uint8_t detail)
 {
-    const uint8_t most = sizeof wire->events / sizeof wire->events[0];
-    if (wire->event_count == most) { /* the oldest goes */
-        memmove(wire->events, wire->events + 1, sizeof wire->events - sizeof wire->events[0]);
-        wire->event_count--;
+    ipfi_event_t *const event = &wire->events[(wire->event_first + wire->event_count) % EVENTS];
+    event->kind = (uint8_t)kind;
+    event->detail = detail;
+    if (wire->event_count < EVENTS) {
+        wire->event_count++;
+    } else {
+        wire->event_first++; /* the oldest goes */
     }
-    wire->events[wire->event_count].kind = (uint8_t)kind;
-    wire->events[wire->event_count].detail = detail;
-    wire->event_count++;
 }
 
 void ipfi_wire_session_begins(ipfi_wire_t *wire)
@@ -249,9 +252,9 @@ size_t ipfi_take_tx(ipfi_wire_t *wire, uint8_t *to, size_t max, uint32_t now_ms)
 bool ipfi_next_event(ipfi_wire_t *wire, ipfi_event_t *event)
 {
     if (wire->event_count == 0) { return false; }
-    *event = wire->events[0];
+    *event = wire->events[wire->event_first % EVENTS];
+    wire->event_first++;
     wire->event_count--;
-    memmove(wire->events, wire->events + 1, wire->event_count * sizeof wire->events[0]);
     return true;
 }
 

@@ -465,7 +465,7 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
 typedef struct {
     uint32_t procedure, call, left;
     uint8_t type, flag, stage, at;
-    bool huge; /* a number above 2^32 - 1 */
+    bool huge; /* procedure or call above 2^32 - 1 */
 } ipfi_parser_t;
 
 typedef struct {
@@ -475,8 +475,9 @@ typedef struct {
 } ipfi_refusal_t;
 
 struct ipfi_wire {
-    ipfi_link_t link;
     const ipfi_config_t *config;
+    ipfi_link_t link;
+    ipfi_stats_t stats;
     ipfi_encoder_t encoder;
     ipfi_decoder_t decoder;
     ipfi_parser_t parser;
@@ -487,12 +488,11 @@ struct ipfi_wire {
     bool (*build_lossy)(ipfi_wire_t *wire, uint32_t now_ms); /* likewise, NULL until the first lossy event */
     uint32_t schema;
     uint16_t next_call;
-    uint8_t event_count;
+    uint8_t event_count, event_first;
     uint8_t turn;                /* whose answer is next */
     uint8_t small_length, small[9]; /* a Grant's payload */
     ipfi_event_t events[4];
     ipfi_refusal_t refusals[IPFI_REFUSALS];
-    ipfi_stats_t stats;
 };
 
 #endif /* IPFI_IPFI_H */
