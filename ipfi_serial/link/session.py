@@ -147,14 +147,15 @@ class Link:
         """Say goodbye if there is a session, and take no further part."""
         if self._live is not None:
             self._control.append((self._live.bye(reason), self._live.profile))
-            self._end_session(WireClosedError("this end closed the wire"), final=True)
+            error = WireClosedError("this end closed the wire")
+            self._end_session(self._live, error, final=True)
         self._stop()
 
     def abort(self, error: IpfiError, now_s: float) -> None:
         """End the session because its stream cannot be trusted any more (MSG-6), and start anew."""
         if self._live is not None:
             self._control.append((self._live.bye(3), self._live.profile))
-            self._restart(error, now_s)
+            self._restart(self._live, error, now_s)
 
     def push(self, data: bytes, now_s: float) -> None:
         """Queue stream bytes; dropped if there is no session, whose loss was then reported."""
@@ -218,9 +219,8 @@ class Link:
         if live is not None:
             if live.receiver.ack_due_s is not None:
                 due.append(live.receiver.ack_due_s)
-            due += [
-                t for t in (self._retry_deadline_s(), self._silence_deadline_s()) if t is not None
-            ]
+            times = (self._retry_deadline_s(live), self._silence_deadline_s(live))
+            due += [t for t in times if t is not None]
         return min(due) if due else None
 
     def on_deadline(self, now_s: float) -> None:
@@ -230,10 +230,10 @@ class Link:
             if live.receiver.ack_due_s is not None and now_s >= live.receiver.ack_due_s:
                 live.receiver.ack_now = True
                 live.receiver.ack_due_s = None
-            retry_s = self._retry_deadline_s()
+            retry_s = self._retry_deadline_s(live)
             if retry_s is not None and now_s >= retry_s:
                 self._retry(live)
-            self._check_silence(now_s)
+            self._check_silence(live, now_s)
         if self._hello_due_s is not None and now_s >= self._hello_due_s:
             self._hello_deadline(now_s)
 
@@ -296,7 +296,7 @@ class Link:
             if content[0] == FrameType.ACK:
                 self._probe_from_s = now_s  # it may have brought credit or cleared the ring
             if content[0] == FrameType.BYE:
-                self._on_bye(content, now_s)
+                self._on_bye(live, content, now_s)
             elif not live.on_frame(content, now_s, self._events):
                 self.counters.malformed_frames += 1
         else:
@@ -403,7 +403,7 @@ class Link:
                 self.counters.resets += 1
                 cause = pending.theirs.boot_cause
                 name = BOOT_CAUSES[cause] if cause < len(BOOT_CAUSES) else f"cause {cause}"
-                self._end_session(DeviceResetError(name), final=False)
+                self._end_session(live, DeviceResetError(name), final=False)
             self._advance(LinkInput.PEER_READY)
             live = self._start_session(pending, now_s)
         elif live is None or live.session != session or live.agreement.initiated or live.peer_spoke:
@@ -418,16 +418,16 @@ class Link:
         if self.state is LinkState.LISTENING and self._hello_due_s is None:
             self._hello_due_s = max(now_s, self._hello_sent_s + self._hello_interval_s)
 
-    def _on_bye(self, content: bytes, now_s: float) -> None:
+    def _on_bye(self, live: Transfer, content: bytes, now_s: float) -> None:
         reason = content[3] if len(content) > 3 else 0
         error = WireClosedError("the other end closed the wire")
         if reason == 0 and self._active:
-            self._end_session(error, final=True)
+            self._end_session(live, error, final=True)
             self._stop()
         elif reason == 0:
-            self._restart(error, now_s)
+            self._restart(live, error, now_s)
         else:
-            self._restart(DeviceResetError("it ended the session"), now_s)
+            self._restart(live, DeviceResetError("it ended the session"), now_s)
 
     # --- sessions ---
 
@@ -445,18 +445,17 @@ class Link:
         self._events.append(SessionOpened())
         return live
 
-    def _end_session(self, reason: IpfiError, *, final: bool) -> None:
-        if self._live is not None:
-            self.counters.retransmissions += self._live.sender.retransmissions
-            self.counters.duplicates += self._live.receiver.duplicates
+    def _end_session(self, live: Transfer, reason: IpfiError, *, final: bool) -> None:
+        self.counters.retransmissions += live.sender.retransmissions
+        self.counters.duplicates += live.receiver.duplicates
         self._live = None
         self._busy = False
         self._lossy.clear()
         self._events.append(SessionLost(reason, final))
 
-    def _restart(self, reason: IpfiError, now_s: float) -> None:
+    def _restart(self, live: Transfer, reason: IpfiError, now_s: float) -> None:
         """End the live session and look for a new one (LINK-19)."""
-        self._end_session(reason, final=False)
+        self._end_session(live, reason, final=False)
         self._seek(now_s)
 
     def _seek(self, now_s: float) -> None:
@@ -639,11 +638,8 @@ class Link:
         slowest_s = max(HELLO_SLOWEST_S, 8 * self._wire_s(HANDSHAKE_WIRE_BYTES))
         self._hello_interval_s = min(self._hello_interval_s * 1.5, slowest_s)
 
-    def _retry_deadline_s(self) -> float | None:
+    def _retry_deadline_s(self, live: Transfer) -> float | None:
         """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
-        live = self._live
-        if live is None:
-            return None
         due_s = live.sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
         if due_s is None and self._blocked(live):
             rto_s = live.sender.rtt.rto_s(self._frame_time_s)
@@ -678,24 +674,24 @@ class Link:
     def _silence_since_s(self) -> float | None:
         return max(self._heard_s, self._work_since_s) if self._work_pending else None
 
-    def _silence_deadline_s(self) -> float | None:
+    def _silence_deadline_s(self, live: Transfer) -> float | None:
         since_s = self._silence_since_s()
         if since_s is None:
             return None
         lost_s = since_s + self.patience_s
-        if self._live is not None and self._live.ping_wanted:
+        if live.ping_wanted:
             return lost_s
         return min(lost_s, max(since_s, self._pinged_s) + self.keepalive_s)
 
-    def _check_silence(self, now_s: float) -> None:
+    def _check_silence(self, live: Transfer, now_s: float) -> None:
         since_s = self._silence_since_s()
-        live = self._live
-        if since_s is None or live is None:
+        if since_s is None:
             return
         if now_s >= since_s + self.patience_s:
             silent_s = now_s - since_s
             self._control.append((live.bye(BYE_LOST), live.profile))
             self._restart(
+                live,
                 LinkLostError(
                     f"nothing valid was heard for {silent_s:.1f} s: check wiring, baud rate and "
                     "that the firmware is running",

@@ -20,8 +20,8 @@ from tests.harness.links import (
     parameters,
 )
 
-WARM_UP_S: Final = 2.0
-MEASURED_S: Final = 10.0
+WARM_UP_S: Final = 1.0
+MEASURED_S: Final = 5.0
 BITS_AT_RISK: Final = 8  # of the ten on the line; a flipped start or stop bit loses the byte anyway
 
 

@@ -177,3 +177,31 @@ def test_a_message_that_can_never_fit_is_dropped_and_not_asked_for_again_and_aga
     assert puppet.link.counters.lossy_dropped == 1
     assert puppet.hear() == []
     assert puppet.link.next_deadline_s() is None
+
+
+def test_a_lost_ping_is_repeated_while_the_ring_is_half_full() -> None:
+    """LINK-14: before the next frames have to wait for it; then there is silence."""
+    puppet = small()
+    said: list[bytes] = []
+    for sequence in range(0, 8, 2):
+        puppet.say(data(5, sequence, b"a"), data(5, sequence + 1, b"b"))
+        said += puppet.hear()
+    assert said[-1][0] == FrameType.PING
+    (again,) = puppet.wait_until_due()
+    assert again[0] == FrameType.PING
+    assert again[4] != said[-1][4]
+    assert puppet.link.next_deadline_s() is None
+
+
+def test_a_ping_that_is_due_waits_for_nothing_else_and_is_due_once() -> None:
+    """LINK-15: it was asked for while the line was too far ahead."""
+    puppet = Puppet(new_link(bytes_per_s=BAUD_115200), parameters(flags=0, credit=0, nonce=7))
+    puppet.accept(session=5)
+    puppet.hear()
+    puppet.link.push(b"x", puppet.now_s)
+    due_s = puppet.link.next_deadline_s()
+    assert due_s is not None
+    puppet.now_s = due_s
+    puppet.link.on_deadline(puppet.now_s)
+    assert puppet.link.next_deadline_s() != due_s
+    assert [content[0] for content in puppet.hear()] == [FrameType.PING]
