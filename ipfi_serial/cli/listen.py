@@ -75,7 +75,10 @@ def _listen(wire: Connection, options: Arguments, screen: Screen) -> None:
 def _call_first(wire: Connection, command: str | None) -> None:
     if command is None:
         return
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--call {command!r}: {error}") from error
     if not words:
         raise UsageError("--call needs a procedure: --call 'start_ticks 500'")
     wire.call(procedure_of(words[0]), *parse_arguments(words[1:], raw=False))

@@ -1,0 +1,1 @@
+"""The ``ipfi`` command in real processes, on real ptys."""

@@ -1,0 +1,1 @@
+"""The simulated board: in C, in Python, and what starts them."""
