@@ -156,7 +156,7 @@ static void own_echo(ipfi_wire_t *wire)
 }
 
 /* HS-8: true if this HELLO loses against our own. */
-static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer, uint32_t now_ms)
+static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer)
 {
     ipfi_link_t *const link = &wire->link;
     const bool opening = link->state == IPFI_UNCONFIRMED || link->state == IPFI_CONNECTING;
@@ -165,19 +165,19 @@ static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer, uint32_t now_m
     const uint8_t theirs = peer->flags & IPFI_HOST;
     const bool larger = mine != theirs ? mine > theirs : link->nonce > peer->nonce;
     if (!larger) {
-        link->timer_ms = now_ms + 2 * link->interval_ms;
+        link->timer_ms = link->now_ms + 2 * link->interval_ms;
         link->timer_on = true;
         link->want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
         return false;
     }
     const uint32_t sent_ms = link->timer_ms - link->interval_ms;
-    if (link->state == IPFI_CONNECTING && ipfi_due(now_ms, sent_ms + link->interval_ms / 2)) {
+    if (link->state == IPFI_CONNECTING && ipfi_due(link->now_ms, sent_ms + link->interval_ms / 2)) {
         link->want |= IPFI_WANT_HELLO;
     }
     return true;
 }
 
-static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     ipfi_peer_t peer;
     if (length < HELLO_SIZE || (content[1] == VERSION && length != HELLO_SIZE)) { return false; }
@@ -189,14 +189,14 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, ui
         own_echo(wire);
     } else if (!good) {
         refuse(wire, REFUSED_PARAMETERS, peer.nonce);
-    } else if (!glare_won(wire, &peer, now_ms)) {
+    } else if (!glare_won(wire, &peer)) {
         wire->link.echoes = 0;
         answer(wire, &peer, content);
     }
     return true;
 }
 
-bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms)
+bool ipfi_handshake_ready(ipfi_wire_t *wire)
 {
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
     if (!ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
@@ -206,7 +206,7 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms)
     }
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;
-    ipfi_link_enter(wire, now_ms);
+    ipfi_link_enter(wire);
     wire->link.only_ready = true;
     wire->link.echo = wire->decoder.content[3];
     wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* HS-5 */
@@ -215,7 +215,7 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms)
 
 /* ---- initiator ---- */
 
-static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     ipfi_link_t *const link = &wire->link;
     ipfi_peer_t peer;
@@ -235,13 +235,13 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     link->echoes = 0;
     link->readies = 0;
     link->interval_ms = interval_ms(wire, INTERVAL_MS, 2);
-    link->timer_ms = now_ms;
+    link->timer_ms = link->now_ms;
     link->want &= (uint8_t)~IPFI_WANT_HELLO;
     link->want |= IPFI_WANT_READY;
     return true;
 }
 
-void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo, uint32_t now_ms)
+void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo)
 {
     if (echo != wire->link.ping || wire->link.readies == 0) {
         wire->stats.strays++;
@@ -249,7 +249,7 @@ void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo, uint32_t now_ms)
     }
     if (!ipfi_link_go(wire, IPFI_IN_CONFIRMED)) { return; }
     wire->stats.frames_received++;
-    ipfi_link_enter(wire, now_ms);
+    ipfi_link_enter(wire);
 }
 
 /* HS-10: the other end does not want us. */
@@ -262,33 +262,32 @@ static bool refused(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     return true;
 }
 
-bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length)
 {
     const uint8_t *const content = wire->decoder.content;
     switch (content[0]) {
     case IPFI_HELLO:
-        return hello(wire, content, length, now_ms);
+        return hello(wire, content, length);
     case IPFI_HELLO_ACK:
-        return hello_ack(wire, content, length, now_ms);
+        return hello_ack(wire, content, length);
     default:
         return refused(wire, content, length);
     }
 }
 
 /* HS-11: somebody talks in a session that we do not know; we must have restarted. */
-void ipfi_handshake_stray(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_handshake_stray(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (link->state != IPFI_LISTENING || (link->timer_on && !ipfi_due(now_ms, link->timer_ms))) { return; }
+    if (link->state != IPFI_LISTENING || (link->timer_on && !ipfi_due(link->now_ms, link->timer_ms))) { return; }
     link->want |= IPFI_WANT_HELLO;
 }
 
 /* ---- timer and sending ---- */
 
-void ipfi_handshake_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_handshake_on_deadline(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    (void)now_ms;
     link->timer_on = false;
     if (link->state == IPFI_CONNECTING) {
         const uint32_t most_ms = interval_ms(wire, INTERVAL_MAX_MS, 8);
@@ -310,7 +309,7 @@ static void start_timer(ipfi_wire_t *wire)
     wire->link.timer_on = true;
 }
 
-static void build_hello(ipfi_wire_t *wire, uint32_t now_ms)
+static void build_hello(ipfi_wire_t *wire)
 {
     ipfi_encoder_t *const to = &wire->encoder;
     ipfi_encode_begin(to, true, IPFI_HELLO);
@@ -318,11 +317,11 @@ static void build_hello(ipfi_wire_t *wire, uint32_t now_ms)
     ipfi_encode_u16(to, wire->link.floor);
     wire->link.hello_crc = to->crc32;
     wire->link.hello_sent = true;
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
     start_timer(wire);
 }
 
-static void build_hello_ack(ipfi_wire_t *wire, uint32_t now_ms)
+static void build_hello_ack(ipfi_wire_t *wire)
 {
     ipfi_encoder_t *const to = &wire->encoder;
     const ipfi_peer_t *const pending = &wire->link.pending;
@@ -334,25 +333,25 @@ static void build_hello_ack(ipfi_wire_t *wire, uint32_t now_ms)
     ipfi_encode_u32(to, pending->nonce);
     ipfi_encode_u8(to, pending->profile);
     ipfi_encode_u32(to, to->crc32 ^ 0xFFFFFFFFu);
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }
 
-static void build_refuse(ipfi_wire_t *wire, uint32_t now_ms)
+static void build_refuse(ipfi_wire_t *wire)
 {
     ipfi_encode_begin(&wire->encoder, true, IPFI_REFUSE);
     ipfi_encode_u8(&wire->encoder, VERSION);
     ipfi_encode_u8(&wire->encoder, wire->link.refuse_reason);
     ipfi_encode_u32(&wire->encoder, wire->link.refuse_echo);
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16, now_ms);
+    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }
 
-static void build_ready(ipfi_wire_t *wire, uint32_t now_ms)
+static void build_ready(ipfi_wire_t *wire)
 {
     wire->link.readies++;
     wire->link.idle = true; /* a lone zero before it */
     ipfi_link_begin(wire, IPFI_READY);
     ipfi_encode_u8(&wire->encoder, ++wire->link.ping);
-    (void)ipfi_link_finish(wire, wire->link.peer.profile, now_ms);
+    (void)ipfi_link_finish(wire, wire->link.peer.profile);
     start_timer(wire);
 }
 
@@ -364,16 +363,16 @@ static bool is_wanted(ipfi_wire_t *wire, uint8_t want)
 }
 
 /* The first of the wanted handshake frames, if any. */
-bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms)
+bool ipfi_handshake_build(ipfi_wire_t *wire)
 {
     if (is_wanted(wire, IPFI_WANT_HELLO_ACK)) {
-        build_hello_ack(wire, now_ms);
+        build_hello_ack(wire);
     } else if (is_wanted(wire, IPFI_WANT_REFUSE)) {
-        build_refuse(wire, now_ms);
+        build_refuse(wire);
     } else if (is_wanted(wire, IPFI_WANT_HELLO)) {
-        build_hello(wire, now_ms);
+        build_hello(wire);
     } else if (is_wanted(wire, IPFI_WANT_READY)) {
-        build_ready(wire, now_ms);
+        build_ready(wire);
     } else {
         return false;
     }

@@ -64,12 +64,12 @@ static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t
 
 /* ---- a session's beginning and end ---- */
 
-void ipfi_link_enter(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_link_enter(ipfi_wire_t *wire)
 {
     ipfi_sender_reset(wire);
     ipfi_receiver_reset(wire);
-    wire->link.heard_ms = now_ms;
-    wire->link.ping_ms = now_ms;
+    wire->link.heard_ms = wire->link.now_ms;
+    wire->link.ping_ms = wire->link.now_ms;
     wire->link.working = false;
     wire->link.timer_on = false;
     wire->link.want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
@@ -105,29 +105,29 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
 
 /* ---- received frames ---- */
 
-static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     if (length != 9 && length != 11) { return; }
     const uint16_t sack = length == 11 ? ipfi_u16_at(content + 9) : 0;
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
-    ipfi_sender_ack(wire, content[3], true, sack, now_ms);
-    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire, now_ms); }
+    ipfi_sender_ack(wire, content[3], true, sack);
+    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire); }
 }
 
-static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length, uint32_t now_ms)
+static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     if (length != 9) { return; }
     wire->link.echo = content[4];
     wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* LINK-8 */
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
-    ipfi_sender_ack(wire, content[3], false, 0, now_ms);
+    ipfi_sender_ack(wire, content[3], false, 0);
 }
 
 /* A frame of the live session whose checksum held. */
-static void live_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+static void live_frame(ipfi_wire_t *wire, uint16_t length)
 {
     const uint8_t *const content = wire->decoder.content;
-    wire->link.heard_ms = now_ms;
+    wire->link.heard_ms = wire->link.now_ms;
     if (content[0] != IPFI_READY) { wire->link.only_ready = false; }
     switch (content[0]) {
     case IPFI_READY: /* HS-5: our answer was lost */
@@ -139,13 +139,13 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
         }
         break;
     case IPFI_DATA:
-        ipfi_receiver_data(wire, length, now_ms);
+        ipfi_receiver_data(wire, length);
         break;
     case IPFI_ACK:
-        ack_frame(wire, content, length, now_ms);
+        ack_frame(wire, content, length);
         break;
     case IPFI_PING:
-        ping_frame(wire, content, length, now_ms);
+        ping_frame(wire, content, length);
         break;
     case IPFI_LOSSY:
         ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
@@ -158,7 +158,7 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
     }
 }
 
-static void session_frame(ipfi_wire_t *wire, uint32_t now_ms)
+static void session_frame(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
@@ -169,9 +169,9 @@ static void session_frame(ipfi_wire_t *wire, uint32_t now_ms)
             wire->stats.noise++;
         } else if (link->state == IPFI_ESTABLISHED) {
             wire->stats.frames_received++;
-            live_frame(wire, length, now_ms);
+            live_frame(wire, length);
         } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
-            ipfi_handshake_echoed(wire, content[4], now_ms); /* HS-6 */
+            ipfi_handshake_echoed(wire, content[4]); /* HS-6 */
         } else if (content[0] == IPFI_BYE) {
             ipfi_link_lose(wire, IPFI_DOWN_RESTARTING, false);
         }
@@ -180,28 +180,28 @@ static void session_frame(ipfi_wire_t *wire, uint32_t now_ms)
             wire->stats.noise++;
         } else if (content[0] == IPFI_READY && length == 4) {
             wire->stats.frames_received++;
-            (void)ipfi_handshake_ready(wire, now_ms);
+            (void)ipfi_handshake_ready(wire);
         } else {
             wire->stats.strays++;
         }
     } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)
                || ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC32, &length)) {
         wire->stats.strays++; /* LINK-5 */
-        ipfi_handshake_stray(wire, now_ms);
+        ipfi_handshake_stray(wire);
     } else {
         wire->stats.noise++;
     }
 }
 
-void ipfi_link_frame(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_link_frame(ipfi_wire_t *wire)
 {
     uint16_t length;
     if (wire->link.state == IPFI_CLOSED) { return; }
     if (wire->decoder.content[0] > IPFI_REFUSE || wire->decoder.content[0] < IPFI_HELLO) {
-        session_frame(wire, now_ms);
+        session_frame(wire);
     } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)) {
         wire->stats.frames_received++;
-        if (!ipfi_handshake_frame(wire, length, now_ms)) { wire->stats.strays++; }
+        if (!ipfi_handshake_frame(wire, length)) { wire->stats.strays++; }
     } else {
         wire->stats.noise++;
     }
@@ -209,11 +209,11 @@ void ipfi_link_frame(ipfi_wire_t *wire, uint32_t now_ms)
 
 /* ---- sending ---- */
 
-uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms)
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile)
 {
     ipfi_encode_end(&wire->encoder, profile);
     const uint16_t size = wire->encoder.length;
-    wire->link.line_free_ms = ipfi_later_of(now_ms, wire->link.line_free_ms) + ipfi_wire_time_ms(wire, size);
+    wire->link.line_free_ms = ipfi_later_of(wire->link.now_ms, wire->link.line_free_ms) + ipfi_wire_time_ms(wire, size);
     wire->link.idle = false;
     wire->stats.frames_sent++;
     return size;
@@ -225,29 +225,29 @@ void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type)
     ipfi_encode_u16(&wire->encoder, wire->link.peer.session);
 }
 
-static void build_bye(ipfi_wire_t *wire, uint32_t now_ms)
+static void build_bye(ipfi_wire_t *wire)
 {
     wire->link.want &= (uint8_t)~IPFI_WANT_BYE;
     ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
     ipfi_encode_u16(&wire->encoder, wire->link.bye_session);
     ipfi_encode_u8(&wire->encoder, wire->link.bye_reason);
-    (void)ipfi_link_finish(wire, wire->link.bye_profile, now_ms);
+    (void)ipfi_link_finish(wire, wire->link.bye_profile);
 }
 
-bool ipfi_link_build(ipfi_wire_t *wire, uint32_t now_ms)
+bool ipfi_link_build(ipfi_wire_t *wire)
 {
     if (wire->link.state == IPFI_ESTABLISHED) { ipfi_wire_fill(wire); } /* runs handlers: first */
     if (wire->encoder.length != 0) { return true; }                     /* one of them printed text */
     if ((wire->link.want & IPFI_WANT_BYE) != 0) {
-        build_bye(wire, now_ms);
+        build_bye(wire);
         return true;
     }
     if (wire->link.state == IPFI_CLOSED) { return false; }
-    if (ipfi_handshake_build(wire, now_ms)) { return true; }
+    if (ipfi_handshake_build(wire)) { return true; }
     if (wire->link.state != IPFI_ESTABLISHED) { return false; }
-    return ipfi_receiver_build(wire, now_ms)
-           || (wire->build_lossy != NULL && wire->build_lossy(wire, now_ms))
-           || ipfi_sender_build(wire, now_ms);
+    return ipfi_receiver_build(wire)
+           || (wire->build_lossy != NULL && wire->build_lossy(wire))
+           || ipfi_sender_build(wire);
 }
 
 /* ---- deadlines ---- */
@@ -258,10 +258,10 @@ static bool has_work(const ipfi_wire_t *wire)
            && (wire->link.in_flight != 0 || wire->link.stream_used != 0 || ipfi_wire_busy(wire));
 }
 
-void ipfi_link_note_work(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_link_note_work(ipfi_wire_t *wire)
 {
     const bool works = has_work(wire);
-    if (works && !wire->link.working) { wire->link.heard_ms = now_ms; } /* patience counts from here */
+    if (works && !wire->link.working) { wire->link.heard_ms = wire->link.now_ms; } /* patience counts from here */
     wire->link.working = works;
 }
 
@@ -286,22 +286,22 @@ bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     return any;
 }
 
-void ipfi_link_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_link_on_deadline(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (link->timer_on && ipfi_due(now_ms, link->timer_ms)) { ipfi_handshake_on_deadline(wire, now_ms); }
+    if (link->timer_on && ipfi_due(link->now_ms, link->timer_ms)) { ipfi_handshake_on_deadline(wire); }
     if (link->state != IPFI_ESTABLISHED) { return; }
-    if (link->working && ipfi_due(now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
+    if (link->working && ipfi_due(link->now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
         ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */
         return;
     }
-    if (link->unacked != 0 && ipfi_due(now_ms, link->ack_due_ms)) {
+    if (link->unacked != 0 && ipfi_due(link->now_ms, link->ack_due_ms)) {
         link->unacked = 0;
         link->want |= IPFI_WANT_ACK;
     }
-    ipfi_sender_on_deadline(wire, now_ms);
-    if (link->working && ipfi_due(now_ms, keepalive_at(wire))) {
+    ipfi_sender_on_deadline(wire);
+    if (link->working && ipfi_due(link->now_ms, keepalive_at(wire))) {
         link->want |= IPFI_WANT_PING;
-        link->ping_ms = now_ms;
+        link->ping_ms = link->now_ms;
     }
 }

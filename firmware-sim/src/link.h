@@ -54,34 +54,34 @@ void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms);
 /* link.c */
 bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input); /* false: illegal here, nothing changed */
 int ipfi_link_next_state(int state, int input);           /* the table itself; -1: illegal        */
-void ipfi_link_frame(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_link_frame(ipfi_wire_t *wire);
 void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye);
-void ipfi_link_enter(ipfi_wire_t *wire, uint32_t now_ms); /* link.peer is the new session */
-void ipfi_link_note_work(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_link_enter(ipfi_wire_t *wire); /* link.peer is the new session */
+void ipfi_link_note_work(ipfi_wire_t *wire);
 bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
-void ipfi_link_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
-bool ipfi_link_build(ipfi_wire_t *wire, uint32_t now_ms); /* a frame into the encoder */
+void ipfi_link_on_deadline(ipfi_wire_t *wire);
+bool ipfi_link_build(ipfi_wire_t *wire); /* a frame into the encoder */
 void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type); /* type and session of a frame */
-uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile, uint32_t now_ms); /* its wire bytes */
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile); /* its wire bytes */
 
 /* handshake.c */
 void ipfi_handshake_start(ipfi_wire_t *wire);
 void ipfi_handshake_retry(ipfi_wire_t *wire);
-bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms);
-bool ipfi_handshake_ready(ipfi_wire_t *wire, uint32_t now_ms);
-void ipfi_handshake_stray(ipfi_wire_t *wire, uint32_t now_ms);
-void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo, uint32_t now_ms);
-void ipfi_handshake_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
-bool ipfi_handshake_build(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length);
+bool ipfi_handshake_ready(ipfi_wire_t *wire);
+void ipfi_handshake_stray(ipfi_wire_t *wire);
+void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo);
+void ipfi_handshake_on_deadline(ipfi_wire_t *wire);
+bool ipfi_handshake_build(ipfi_wire_t *wire);
 
 /* sender.c */
 void ipfi_sender_reset(ipfi_wire_t *wire);
-void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms);
-void ipfi_sender_pinged(ipfi_wire_t *wire, uint32_t now_ms); /* the echo of our PING */
+void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack);
+void ipfi_sender_pinged(ipfi_wire_t *wire); /* the echo of our PING */
 void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit);
-bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms);
+bool ipfi_sender_build(ipfi_wire_t *wire);
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
-void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms);
+void ipfi_sender_on_deadline(ipfi_wire_t *wire);
 uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire);
 bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content);
 void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge);
@@ -89,8 +89,8 @@ uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content);
 
 /* receiver.c */
 void ipfi_receiver_reset(ipfi_wire_t *wire);
-void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms);
-bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms); /* ACK or PING */
+void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length);
+bool ipfi_receiver_build(ipfi_wire_t *wire); /* ACK or PING */
 void ipfi_receiver_acked(ipfi_wire_t *wire);                  /* a DATA frame carried the ack */
 
 /* what the layer above has (wire.c) */

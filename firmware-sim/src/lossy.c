@@ -38,7 +38,7 @@ static void drop_oldest(ipfi_wire_t *wire)
     wire->link.lossy_used = (uint16_t)(wire->link.lossy_used - size);
 }
 
-static bool build(ipfi_wire_t *wire, uint32_t now_ms)
+static bool build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     if (link->lossy_used == 0) { return false; }
@@ -50,7 +50,7 @@ static bool build(ipfi_wire_t *wire, uint32_t now_ms)
     if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
     for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
     drop_oldest(wire);
-    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    link->handed += ipfi_link_finish(wire, link->peer.profile);
     link->lossy_last = true;
     return true;
 }

@@ -172,11 +172,11 @@ static bool next_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     return any;
 }
 
-static void on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+static void on_deadline(ipfi_wire_t *wire)
 {
     ipfi_outcall_t *out = wire->outcalls;
     while (out != NULL) {
-        if (out->stage != ABANDONED && ipfi_due(now_ms, out->deadline_ms)) {
+        if (out->stage != ABANDONED && ipfi_due(wire->link.now_ms, out->deadline_ms)) {
             abandon(wire, out, IPFI_OUT_TIMED_OUT);
             out = wire->outcalls; /* `done` may have started or ended others */
         } else {

@@ -18,12 +18,12 @@ void ipfi_receiver_reset(ipfi_wire_t *wire)
 }
 
 /* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first. */
-static void owe_ack(ipfi_wire_t *wire, uint32_t now_ms)
+static void owe_ack(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     if (link->unacked == 0) {
         const uint32_t slow_ms = 2u * link->frame_ms;
-        link->ack_due_ms = now_ms + (slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : IPFI_ACK_DELAY_MS);
+        link->ack_due_ms = link->now_ms + (slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : IPFI_ACK_DELAY_MS);
     }
     if (++link->unacked >= 2) {
         link->unacked = 0;
@@ -31,14 +31,14 @@ static void owe_ack(ipfi_wire_t *wire, uint32_t now_ms)
     }
 }
 
-void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
+void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length)
 {
     ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
     if (length <= DATA_HEAD) { return; }
     const uint16_t size = (uint16_t)(length - DATA_HEAD);
     const uint8_t ahead = (uint8_t)(content[3] - link->rx_sequence);
-    ipfi_sender_ack(wire, content[4], false, 0, now_ms);
+    ipfi_sender_ack(wire, content[4], false, 0);
     if (ahead != 0 && ahead < wire->config->window) { /* we keep none of these (flag bit 1) */
         wire->stats.ahead++;
         link->want |= IPFI_WANT_ACK;
@@ -50,7 +50,7 @@ void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length, uint32_t now_ms)
         link->rx_sequence++;
         link->received_offset += size;
         link->ack_doubled = false;
-        owe_ack(wire, now_ms);
+        owe_ack(wire);
         ipfi_wire_stream(wire, content + DATA_HEAD, size);
     }
 }
@@ -92,7 +92,7 @@ static bool ack_as_ping(const ipfi_wire_t *wire)
            && (link->handed - link->cleared) * 2 > link->peer.ring;
 }
 
-bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms)
+bool ipfi_receiver_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     if ((link->want & (IPFI_WANT_ACK | IPFI_WANT_PING)) == 0) { return false; }
@@ -109,7 +109,7 @@ bool ipfi_receiver_build(ipfi_wire_t *wire, uint32_t now_ms)
     link->unacked = 0;
     link->announced = link->received_offset + IPFI_CREDIT_AHEAD;
     ipfi_encode_u32(&wire->encoder, link->announced);
-    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    link->handed += ipfi_link_finish(wire, link->peer.profile);
     if (is_ping) {
         link->ping_out = true;
         link->ping_charge = link->handed;

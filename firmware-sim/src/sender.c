@@ -101,9 +101,9 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
 
 /* ---- round-trip time (LINK-9) ---- */
 
-static void sample_rtt(ipfi_link_t *link, uint32_t left_ms, uint32_t now_ms)
+static void sample_rtt(ipfi_link_t *link, uint32_t left_ms)
 {
-    uint32_t rtt_ms = ipfi_due(now_ms, left_ms) ? now_ms - left_ms : 0;
+    uint32_t rtt_ms = ipfi_due(link->now_ms, left_ms) ? link->now_ms - left_ms : 0;
     if (rtt_ms > IPFI_RTT_MAX_MS) { rtt_ms = IPFI_RTT_MAX_MS; }
     const uint16_t rtt = (uint16_t)rtt_ms;
     if (!link->have_rtt) {
@@ -133,7 +133,7 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
 
 /* ---- acknowledgements ---- */
 
-static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
+static void drop_front(ipfi_wire_t *wire, uint8_t count)
 {
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frames = wire->config->tx_window;
@@ -149,7 +149,7 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count, uint32_t now_ms)
         }
     }
     if (clean) { /* Karn */
-        sample_rtt(link, frames[count - 1].left_ms, now_ms);
+        sample_rtt(link, frames[count - 1].left_ms);
         link->evidence = ipfi_later_of(frames[count - 1].charge, link->evidence);
     }
     link->in_flight = (uint8_t)(link->in_flight - count);
@@ -195,30 +195,30 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
     }
 }
 
-void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack, uint32_t now_ms)
+void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack)
 {
     ipfi_link_t *const link = &wire->link;
     const uint8_t news = (uint8_t)(ack - link->tx_sequence);
     if (news > link->in_flight) { return; } /* stale, or nonsense */
     if (news != 0) {
-        drop_front(wire, news, now_ms);
+        drop_front(wire, news);
     } else if (repeats && link->in_flight != 0 && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
-               && ipfi_due(now_ms, link->goback_ms + link->srtt8 / 8u + 1u)) { /* once per round-trip time */
-        link->goback_ms = now_ms;
+               && ipfi_due(link->now_ms, link->goback_ms + link->srtt8 / 8u + 1u)) { /* once per round-trip time */
+        link->goback_ms = link->now_ms;
         mark_all(wire);
     }
     take_sack(wire, sack);
     mark_lost(wire);
 }
 
-void ipfi_sender_pinged(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_sender_pinged(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     link->ping_out = false;
     link->backoff = 0; /* LINK-11 */
     ipfi_ring_clear(wire, link->ping_charge);
     link->evidence = ipfi_later_of(link->ping_charge, link->evidence);
-    sample_rtt(link, link->ping_ms, now_ms);
+    sample_rtt(link, link->ping_ms);
     mark_lost(wire);
 }
 
@@ -256,7 +256,7 @@ static uint16_t new_cut(const ipfi_wire_t *wire)
     return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */
 }
 
-static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32_t now_ms)
+static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
 {
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[place];
@@ -270,21 +270,21 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset, uint32
     if (link->repeated) { frame_lost(wire); }
     if (frame->tries < TRIES_MAX) { frame->tries++; }
     frame->marks &= (uint8_t)~AGAIN;
-    link->handed += ipfi_link_finish(wire, link->peer.profile, now_ms);
+    link->handed += ipfi_link_finish(wire, link->peer.profile);
     frame->left_ms = link->line_free_ms;
     frame->charge = link->handed;
     link->lossy_last = false;
     ipfi_receiver_acked(wire);
 }
 
-static bool send_again(ipfi_wire_t *wire, uint32_t now_ms)
+static bool send_again(ipfi_wire_t *wire)
 {
     uint16_t offset = 0;
     for (uint8_t i = 0; i < wire->link.in_flight; i++) {
         const ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
         if ((frame->marks & AGAIN) != 0) {
             if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + frame->length)) { return false; }
-            send_frame(wire, i, offset, now_ms);
+            send_frame(wire, i, offset);
             return true;
         }
         offset = (uint16_t)(offset + frame->length);
@@ -293,28 +293,28 @@ static bool send_again(ipfi_wire_t *wire, uint32_t now_ms)
 }
 
 /* LINK-10: a repetition that no new frame follows is followed by a PING. */
-static bool ask_for_fate(ipfi_wire_t *wire, uint32_t now_ms)
+static bool ask_for_fate(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     if (!link->repeated || link->ping_out || link->in_flight == 0) { return false; }
     link->repeated = false;
     link->want |= IPFI_WANT_PING;
-    return ipfi_receiver_build(wire, now_ms);
+    return ipfi_receiver_build(wire);
 }
 
-bool ipfi_sender_build(ipfi_wire_t *wire, uint32_t now_ms)
+bool ipfi_sender_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (send_again(wire, now_ms)) { return true; }
+    if (send_again(wire)) { return true; }
     const uint16_t size = new_cut(wire);
-    if (size == 0) { return ask_for_fate(wire, now_ms); }
+    if (size == 0) { return ask_for_fate(wire); }
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;
     const uint16_t offset = link->stream_sent;
     link->stream_sent = (uint16_t)(link->stream_sent + size);
     link->in_flight++;
-    send_frame(wire, (uint8_t)(link->in_flight - 1), offset, now_ms);
+    send_frame(wire, (uint8_t)(link->in_flight - 1), offset);
     return true;
 }
 
@@ -345,15 +345,15 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     return true;
 }
 
-void ipfi_sender_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
+void ipfi_sender_on_deadline(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     uint32_t at_ms;
-    if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(now_ms, at_ms)) { return; }
+    if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(link->now_ms, at_ms)) { return; }
     if (link->in_flight == 0) { /* LINK-15 */
         link->want |= IPFI_WANT_PING;
         if (link->ping_out && link->probe_shift < PROBE_MAX) { link->probe_shift++; }
-        link->probe_ms = now_ms;
+        link->probe_ms = link->now_ms;
         return;
     }
     if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }

@@ -198,12 +198,13 @@ void ipfi_close(ipfi_wire_t *wire)
 
 void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t now_ms)
 {
+    wire->link.now_ms = now_ms;
     for (size_t i = 0; i < size; i++) {
         switch (ipfi_decode_byte(&wire->decoder, bytes[i])) {
         case IPFI_RX_PENDING:
             break;
         case IPFI_RX_FRAME:
-            ipfi_link_frame(wire, now_ms);
+            ipfi_link_frame(wire);
             break;
         case IPFI_RX_NOISE:
             wire->stats.noise++;
@@ -213,16 +214,17 @@ void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t
             break;
         }
     }
-    ipfi_link_note_work(wire, now_ms);
+    ipfi_link_note_work(wire);
 }
 
 size_t ipfi_peek_tx(ipfi_wire_t *wire, const uint8_t **bytes, uint32_t now_ms)
 {
     ipfi_encoder_t *const encoder = &wire->encoder;
+    wire->link.now_ms = now_ms;
     if (encoder->taken == encoder->length) {
         ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
-        if (!ipfi_link_build(wire, now_ms)) { wire->link.idle = true; } /* FRAME-2 */
-        ipfi_link_note_work(wire, now_ms);
+        if (!ipfi_link_build(wire)) { wire->link.idle = true; } /* FRAME-2 */
+        ipfi_link_note_work(wire);
     }
     *bytes = encoder->bytes + encoder->taken;
     return (size_t)(encoder->length - encoder->taken);
@@ -268,9 +270,10 @@ bool ipfi_next_deadline_ms(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 
 void ipfi_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
 {
-    ipfi_link_on_deadline(wire, now_ms);
-    if (wire->caller != NULL) { wire->caller->on_deadline(wire, now_ms); }
-    ipfi_link_note_work(wire, now_ms);
+    wire->link.now_ms = now_ms;
+    ipfi_link_on_deadline(wire);
+    if (wire->caller != NULL) { wire->caller->on_deadline(wire); }
+    ipfi_link_note_work(wire);
 }
 
 /* ---- queries and one-way messages ---- */

@@ -46,7 +46,7 @@ struct ipfi_caller {
     void (*reset)(ipfi_wire_t *wire);
     void (*fill)(ipfi_wire_t *wire);
     bool (*deadline)(const ipfi_wire_t *wire, uint32_t *deadline_ms);
-    void (*on_deadline)(ipfi_wire_t *wire, uint32_t now_ms);
+    void (*on_deadline)(ipfi_wire_t *wire);
 };
 
 /* The largest payload of one part (CALL-5). */

@@ -1,4 +1,8 @@
-"""What the library costs on a Cortex-M0: flash of everything, with an interface that is empty."""
+"""What the library costs on a Cortex-M0, in flash and RAM, start-up code and port included.
+
+An empty interface takes no calls, so the code that serves calls is not linked (IPFI_SERVE in ipfi.h); what
+it costs with the first procedure is printed beside it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ import pytest
 
 from tests.firmware import build
 
-# Measured plus a little, so that growth is a decision.  The aim is 8192.
-FLASH_LIMIT_BYTES = 12800
+EMPTY_LTO_LIMIT_BYTES = 8192  # the aim, with link-time optimisation
+EMPTY_LIMIT_BYTES = 8832  # measured 8704 without it; growth is a decision
+SERVING_LIMIT_BYTES = 12544  # measured 12420: one procedure and all that serves it
 RAM_LIMIT_BYTES = 2048
 
 
@@ -47,11 +52,21 @@ def test_library_and_empty_interface_fit_a_small_chip(
     record_property: Callable[[str, object], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    flash, ram = link_empty(tmp_path / "empty.elf")
-    flash_lto, _ = link_empty(tmp_path / "empty-lto.elf", "-flto")
-    record_property("cortex_m0_flash_bytes", flash)
-    record_property("cortex_m0_flash_lto_bytes", flash_lto)
+    empty, _ = link_empty(tmp_path / "empty.elf")
+    empty_lto, _ = link_empty(tmp_path / "empty-lto.elf", "-flto")
+    serving, ram = link_empty(tmp_path / "serving.elf", "-DWITH_A_PROCEDURE")
+    serving_lto, _ = link_empty(tmp_path / "serving-lto.elf", "-DWITH_A_PROCEDURE", "-flto")
+    record_property("cortex_m0_empty_flash_bytes", empty)
+    record_property("cortex_m0_empty_lto_flash_bytes", empty_lto)
+    record_property("cortex_m0_serving_flash_bytes", serving)
+    record_property("cortex_m0_serving_lto_flash_bytes", serving_lto)
+    figures = (
+        f"Cortex-M0, -Os, bytes of flash (with -flto): empty interface {empty} ({empty_lto}), "
+        f"one procedure {serving} ({serving_lto}); {ram} of RAM"
+    )
     with capsys.disabled():
-        print(f"\nCortex-M0, -Os: {flash} bytes of flash ({flash_lto} with -flto), {ram} of RAM")  # noqa: T201 - a figure people look for
-    assert flash <= FLASH_LIMIT_BYTES
+        print(f"\n{figures}")  # noqa: T201 - a figure people look for
+    assert empty_lto <= EMPTY_LTO_LIMIT_BYTES
+    assert empty <= EMPTY_LIMIT_BYTES
+    assert serving <= SERVING_LIMIT_BYTES
     assert ram <= RAM_LIMIT_BYTES

@@ -452,6 +452,7 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
     uint16_t floor, frame_ms, bye_session;          /* frame_ms: wire time of a full frame */
     uint16_t lossy_start, lossy_used;
+    uint32_t now_ms;                                /* as of the verb that is running */
     uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms, ack_due_ms;
     uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
@@ -485,7 +486,7 @@ struct ipfi_wire {
     ipfi_outcall_t *out_target;
     ipfi_outcall_t *outcalls;
     const struct ipfi_caller *caller; /* NULL until the first ipfi_outcall_start: costs no flash till then */
-    bool (*build_lossy)(ipfi_wire_t *wire, uint32_t now_ms); /* likewise, NULL until the first lossy event */
+    bool (*build_lossy)(ipfi_wire_t *wire); /* likewise, NULL until the first lossy event */
     uint32_t schema;
     uint16_t next_call;
     uint8_t event_count, event_first;
