@@ -27,9 +27,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(tuple[int, bool, str])
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def encode_failure(
-    code: ErrorCode, text: str, limit_bytes: int | None, *, executed: bool
-) -> bytes:
+def encode_failure(code: ErrorCode, text: str, limit_bytes: int | None, *, executed: bool) -> bytes:
     """Return the payload of an Error; its text is cut to what the other end takes (CALL-6)."""
     room = min(limit_bytes or LONGEST_TEXT_BYTES, LONGEST_TEXT_BYTES) - HEADERS_BYTES
     text = text.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")

@@ -86,9 +86,7 @@ class Wire:
         self._events: deque[WireEvent] = deque()
         self._outbox = Outbox(SMALLEST_PART_BYTES if self.framed else None)
         self.caller = Caller(config, self._outbox, self._events)
-        self.callee = Callee(
-            config, interface, self._outbox, self._events, framed=self.framed
-        )
+        self.callee = Callee(config, interface, self._outbox, self._events, framed=self.framed)
         self._inbox = Inbox(config, self.caller, self.callee, self._events, framed=self.framed)
         self._busy = False
         self._peer_extensions = 0
@@ -140,9 +138,7 @@ class Wire:
                 reason="limit",
             )
         else:
-            self._outbox.put(
-                EVENT_LANE, MessageKind.EVENT, index, 0, Terminator.COMPLETE, payload
-            )
+            self._outbox.put(EVENT_LANE, MessageKind.EVENT, index, 0, Terminator.COMPLETE, payload)
 
     def end_of_input(self, now_s: float) -> None:
         """Tell the other end that nothing more will come for now, once what is queued has left.
