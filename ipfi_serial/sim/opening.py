@@ -76,7 +76,7 @@ def _start_process(endpoint: Endpoint) -> BoardProcess | None:
         if endpoint.name == "c":
             raise
         reason = str(error).partition("\n")[0]
-        log.warning("%s: %s; the Python board takes its place", endpoint, reason)
+        log.warning("%s; the Python board takes its place", reason)
         return None
 
 

@@ -34,7 +34,7 @@ def test_sim_is_the_python_board_where_c_cannot_be_built_and_says_so(
         assert wire.call("magic") == 42
     (record,) = caplog.records
     assert record.getMessage() == (
-        "sim:: the C board cannot be built: no compiler today; the Python board takes its place"
+        "the C board cannot be built: no compiler today; the Python board takes its place"
     )
 
 
