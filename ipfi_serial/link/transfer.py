@@ -21,6 +21,8 @@ from ipfi_serial.link.sender import FIRST_FRAME_BYTES, Flight, Sender
 FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
 SMALLEST_LARGEST_FRAME: Final = 64  # ... unless it would be shorter than this
 OVERHEAD_BYTES: Final = 13
+LATE_ECHOES_TO_BELIEVE: Final = 3
+MOST_PINGS_OUT: Final = 8  # whose echo would still be understood
 RING_RESERVE_BYTES: Final = 14  # one ACK
 
 _ACK_BODY: Final = struct.Struct("<BBI")
@@ -42,9 +44,10 @@ class Transfer:
         "_echo",
         "_echo_due",
         "_head",
+        "_late_echoes",
         "_ping",
-        "_ping_order",
-        "_ping_sent_s",
+        "_ping_out",
+        "_pings",
         "agreement",
         "largest_frame",
         "peer_spoke",
@@ -88,8 +91,9 @@ class Transfer:
         self.ping_wanted = False
         self.repeated = False
         self._ping = 0
-        self._ping_order = 0  # 0: none is out
-        self._ping_sent_s = 0.0
+        self._ping_out = False  # one that is not given up
+        self._pings: dict[int, tuple[int, float]] = {}  # number: its order, when it left
+        self._late_echoes = 0  # in a row
         self._echo = 0
         self._echo_due = False
 
@@ -133,38 +137,48 @@ class Transfer:
         if len(content) == 11:
             sender.on_sack(ack, content[9] | content[10] << 8)
         sender.on_echo(number)
-        if number == self._ping and self._ping_order:
-            self._on_echo(now_s)
+        if number in self._pings:
+            self._on_echo(number, now_s)
 
-    def _on_echo(self, now_s: float) -> None:
+    def _on_echo(self, number: int, now_s: float) -> None:
         """Our PING was answered: what was sent before it and is not acknowledged now is lost."""
         sender = self.sender
-        rtt_s = max(0.0, now_s - self._ping_sent_s)
-        if rtt_s <= sender.rtt.rto_s(0.0):  # later, the first answer was lost: this is another one
+        order, sent_s = self._pings[number]
+        while next(iter(self._pings)) != number:
+            del self._pings[next(iter(self._pings))]  # sent before it
+        del self._pings[number]
+        if number == self._ping:
+            self._ping_out = False
+        rtt_s = max(0.0, now_s - sent_s)
+        self._late_echoes = self._late_echoes + 1 if rtt_s > sender.rtt.rto_s(0.0) else 0
+        # later, the first answer may have been lost, and this is another one; unless it is the rule
+        if self._late_echoes in (0, LATE_ECHOES_TO_BELIEVE):
+            self._late_echoes = 0
             sender.rtt.sample(rtt_s)
         sender.rtt.progressed()
-        sender.on_evidence(self._ping_order)
-        self._ping_order = 0
+        sender.on_evidence(order)
 
     def ping_sent(self, departure_s: float) -> None:
         """Note when the last byte of the newest PING will have left."""
-        self._ping_sent_s = departure_s
-        self._ping_order = self.sender.next_order()
+        if len(self._pings) >= MOST_PINGS_OUT:
+            del self._pings[next(iter(self._pings))]
+        self._pings[self._ping] = (self.sender.next_order(), departure_s)
+        self._ping_out = True
         self.repeated = False
 
     @property
     def probes(self) -> bool:
         """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
-        return self.repeated and not self._ping_order
+        return self.repeated and not self._ping_out
 
     @property
     def ping_overdue_matters(self) -> bool:
         """Whether the ring fills while the PING that would clear it may be lost (LINK-14)."""
-        return self._ping_order != 0 and not self.sender.flights and self.sender.ring_half_full
+        return self._ping_out and not self.sender.flights and self.sender.ring_half_full
 
     def expired(self) -> None:
-        """Take the expiry of the RTO: repeat, and believe in no PING any more (LINK-11)."""
-        self._ping_order = 0
+        """Take the expiry of the RTO: repeat, and wait for no PING any more (LINK-11)."""
+        self._ping_out = False
         self.sender.expired()
 
     def answer_ping(self, number: int) -> None:

@@ -184,3 +184,23 @@ def test_small_messages_now_and_then_are_never_sent_twice(bytes_per_s: float) ->
         assert pair.run(pair.delivered, for_s=1000.0)
     assert pair.host.session_counts() == (0, 0)
     assert pair.device.session_counts() == (0, 0)
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.2, 0.3, 0.6])
+def test_a_round_trip_that_is_longer_than_the_time_out_is_learnt(delay_s: float) -> None:
+    """LINK-9, LINK-11: from the echoes of PINGs, since no frame is sent only once at first."""
+    pair = Pair(
+        new_link(),
+        new_link(parameters(flags=0), active=False, new_nonce=nonces(5)),
+        (Line(delay_s=delay_s), Line(delay_s=delay_s)),
+    )
+    pair.connect()
+    again = []
+    for _ in range(8):
+        pair.push(0, bytes(1000))
+        assert pair.run(pair.delivered)
+        again.append(pair.host.session_counts()[0])
+    assert again[4:] == [again[4]] * 4, "once it is learnt, nothing is sent twice"
+    rtt_s = pair.host.smoothed_rtt_s()
+    assert rtt_s is not None
+    assert 1.9 * delay_s < rtt_s < 3 * delay_s + 0.1

@@ -53,7 +53,7 @@ def test_malformed_frames_of_the_session_are_counted(content: bytes) -> None:
     assert puppet.link.counters.malformed_frames == 1
 
 
-@pytest.mark.parametrize("session", [4, 6, 0x0500])
+@pytest.mark.parametrize("session", [4, 6, 0x0105, 0x0500])
 @pytest.mark.parametrize("kind", ["data", "ack", "ping", "lossy"])
 def test_a_frame_of_another_session_changes_nothing(kind: str, session: int) -> None:
     """LINK-5."""
