@@ -122,16 +122,20 @@ IPFI_DESCRIBE(sleep_text, "sleep", "(ms: u32) -> u32", "Answer ms after that man
 static ipfi_verdict_t sleep_ms(ipfi_call_t *call)
 {
     board_t *const board = board_of(call);
-    if (call->phase == IPFI_END) { return IPFI_DONE; } /* the ticket turns void by itself */
+    if (call->phase == IPFI_END) {
+        board->sleepers[call->state.u32[1]].used = false;
+        return IPFI_DONE;
+    }
     if (call->phase == IPFI_RESUME) {
         ipfi_write_u32(&call->answer, call->state.u32[0]);
         return IPFI_DONE;
     }
     call->state.u32[0] = ipfi_read_u32(&call->args);
     if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    for (size_t i = 0; i < BOARD_CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < BOARD_CALLS_MAX; i++) {
         board_sleeper_t *const sleeper = &board->sleepers[i];
-        if (sleeper->used && ipfi_ticket_call(call->wire, sleeper->ticket) != NULL) { continue; }
+        if (sleeper->used) { continue; }
+        call->state.u32[1] = i;
         sleeper->used = true;
         sleeper->ticket = ipfi_ticket(call);
         sleeper->due_ms = board->now_ms + call->state.u32[0];

@@ -41,11 +41,11 @@ static uint16_t args_limit(const ipfi_wire_t *wire)
 static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t index)
 {
     uint8_t *const memory = call->memory;
-    const uint8_t life = call->life;
+    const uint16_t life = call->life;
     memset(call, 0, sizeof *call);
     call->wire = wire;
     call->memory = memory;
-    call->life = (uint8_t)(life + 1);
+    call->life = (uint16_t)(life + 1);
     call->entry = entry;
     call->index = index;
     if (entry != IPFI_ENTRY_NONE) {
@@ -140,7 +140,7 @@ void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase)
 {
     ipfi_procedure_t copy;
     call->phase = (uint8_t)phase;
-    call->stage = WORKING;
+    call->stage = phase == IPFI_END ? DRAINING : WORKING; /* DRAINING: its ticket is void */
     call->out = NULL;
     call->out_left = 0;
     call->answer = ipfi_writer(call->memory + call->collected,
@@ -159,14 +159,14 @@ static void cut_short(ipfi_call_t *call)
 ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
 {
     const ptrdiff_t place = call - call->wire->config->calls;
-    return (ipfi_ticket_t)((ipfi_ticket_t)place << 8 | call->life);
+    return (ipfi_ticket_t)place << 16 | call->life;
 }
 
 ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
 {
-    if (ticket >> 8 >= slots(wire)) { return NULL; }
-    ipfi_call_t *const call = &wire->config->calls[ticket >> 8];
-    return call->stage == WORKING && call->life == (ticket & 0xFF) ? call : NULL;
+    if (ticket >> 16 >= slots(wire)) { return NULL; }
+    ipfi_call_t *const call = &wire->config->calls[ticket >> 16];
+    return call->stage == WORKING && call->life == (ticket & 0xFFFF) ? call : NULL;
 }
 
 void ipfi_resume(ipfi_call_t *call)

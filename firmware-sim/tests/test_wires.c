@@ -208,6 +208,83 @@ static void check_patience(void)
     CHECK(ipfi_state(&host.wire) == IPFI_CLOSED && ipfi_state(&board.wire) == IPFI_LISTENING);
 }
 
+/* Arguments larger than RAM: taken as they come, summed up, answered at the end. */
+static bool sum_take(ipfi_call_t *call, const uint8_t *part, size_t size)
+{
+    for (size_t i = 0; i < size; i++) { call->state.u32[0] += part[i]; }
+    call->state.u32[1] += (uint32_t)size;
+    return call->state.u32[1] <= 5000;
+}
+
+static ipfi_verdict_t sum(ipfi_call_t *call)
+{
+    ipfi_write_u32(&call->answer, call->state.u32[0]);
+    return ipfi_read_end(&call->args) ? IPFI_DONE : IPFI_BAD_ARGUMENTS; /* `take` had them all */
+}
+
+IPFI_DESCRIBE(sum_text, "sum", "(data: bytes) -> u32", "");
+static const ipfi_procedure_t sinks[] = { { 60, IPFI_RAW, sum_text, sum, sum_take } };
+
+static void check_arguments_larger_than_ram(void)
+{
+    static uint8_t data[6000];
+    memset(data, 3, sizeof data);
+    start(true, 6);
+    board.config.table = sinks;
+    board.config.table_length = 1;
+    board_restart(&board, IPFI_BOOT_POWER, now_ms);
+    run_for(300, 0);
+    for (uint16_t size = 4000; size <= 6000; size = (uint16_t)(size + 2000)) {
+        host.outcome = WAITING;
+        host.out.done = done;
+        host.out.args = data;
+        host.out.args_size = size;
+        host.out.answer = host.answer;
+        host.out.answer_size = sizeof host.answer;
+        CHECK(ipfi_outcall_start(&host.wire, &host.out, 60, now_ms, 5000));
+        run_for(1000, 0);
+        CHECK(host.outcome == (size == 4000 ? IPFI_OUT_ANSWERED : IPFI_OUT_FAILED));
+        CHECK(size != 4000 || (host.answer[0] == 0xCD && host.answer[1] == 12000 >> 8));
+        CHECK(size == 4000 || host.answer[0] == IPFI_ERROR_LIMIT);
+        CHECK(ipfi_outcall_idle(&host.out));
+    }
+    CHECK(host.wire.stats.sessions == 1 && board.wire.stats.bad_messages == 0);
+}
+
+/* LINK-14: what the board sends without hearing from us never exceeds our ring (but for one PING). */
+static void check_a_ring_of_64_bytes(void)
+{
+    enum { RING_BYTES = 64, PING_BYTES = 20 };
+    uint8_t bytes[LINE];
+    start(true, 7);
+    host.config.ring = RING_BYTES;
+    run_for(300, 0);
+    CHECK(ipfi_state(&host.wire) == IPFI_ESTABLISHED);
+    CHECK(call_u32(5, 1000, 0) == IPFI_OUT_ANSWERED && host.out.answer_length == 1003);
+    CHECK(call_u32(3, 20, 0) == IPFI_OUT_ANSWERED && host.values == 20);
+    static const uint8_t args[] = { 0xCD, 0x03, 0xE8 };
+    memcpy(host.args, args, sizeof args);
+    host.out.args_size = sizeof args;
+    CHECK(ipfi_outcall_start(&host.wire, &host.out, 5, now_ms, 5000));
+    carry(&host.wire, true, 0);
+    CHECK(ipfi_take_tx(&board.wire, bytes, sizeof bytes, now_ms) <= RING_BYTES + PING_BYTES);
+}
+
+/* CALL-8: a slot that served again is not the one that a ticket was for. */
+static void check_tickets(void)
+{
+    start(true, 8);
+    run_for(100, 0);
+    ipfi_call_t *const slot = &board.config.calls[0];
+    static const uint8_t long_sleep[] = { 0xCD, 0x27, 0x10 };
+    CHECK(call(7, long_sleep, 3, 50, 0) == IPFI_OUT_TIMED_OUT);
+    const ipfi_ticket_t old = ipfi_ticket(slot);
+    CHECK(ipfi_ticket_call(&board.wire, old) == NULL);
+    CHECK(call(7, long_sleep, 3, 50, 0) == IPFI_OUT_TIMED_OUT);
+    CHECK(ipfi_ticket(slot) != old && ipfi_ticket_call(&board.wire, old) == NULL);
+    CHECK(ipfi_ticket_call(&board.wire, 0xFFFF0001u) == NULL);
+}
+
 static void check_lossy_events_and_log(void)
 {
     static const uint8_t on[] = { 0xC3 };
@@ -234,4 +311,7 @@ void test_wires(void)
     check_a_reboot();
     check_patience();
     check_lossy_events_and_log();
+    check_arguments_larger_than_ram();
+    check_a_ring_of_64_bytes();
+    check_tickets();
 }

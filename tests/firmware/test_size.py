@@ -1,7 +1,7 @@
 """What the library costs on a Cortex-M0, in flash and RAM, start-up code and port included.
 
-An empty interface takes no calls, so the code that serves calls is not linked (IPFI_SERVE in ipfi.h); what
-it costs with the first procedure is printed beside it.
+An empty interface takes no calls, so the code that serves calls is not linked (IPFI_SERVE in
+ipfi.h); what it costs with the first procedure is printed beside it.
 """
 
 from __future__ import annotations

@@ -180,12 +180,12 @@ struct ipfi_call {
     uint8_t stage;       /* free, collecting, working, sending                                         */
     uint8_t entry;       /* position in the table                                                      */
     uint8_t kind;        /* as in the table                                                            */
-    uint8_t life;        /* counts uses of this slot, for tickets                                      */
     uint8_t type;        /* message type of the answer: Response or Error                              */
     uint8_t ends;        /* terminator that ends what is in `out`                                      */
     bool asked;          /* the handler returned YIELD or PART: it is to be run again                  */
     bool owed;           /* a message is to be sent even if `out` is empty                             */
     uint16_t procedure;  /* its index                                                                  */
+    uint16_t life;       /* counts uses of this slot, for tickets                                      */
     uint32_t index;      /* of the call                                                                */
     uint32_t granted;    /* stream bytes that the caller takes so far (STREAM-2)                       */
     uint32_t sent;       /* stream bytes sent so far                                                   */
@@ -209,7 +209,7 @@ uint8_t *ipfi_raw_args(ipfi_call_t *call, size_t *size);
 /* Answering later: keep the ticket, return IPFI_LATER, and when the time has come:
  *     ipfi_call_t *call = ipfi_ticket_call(wire, ticket);   (NULL: cancelled, or the session ended)
  *     if (call != NULL) { ipfi_resume(call); }              (runs the handler with IPFI_RESUME) */
-typedef uint16_t ipfi_ticket_t;
+typedef uint32_t ipfi_ticket_t;
 ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call);
 ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket);
 void ipfi_resume(ipfi_call_t *call);
