@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from ipfi_serial.errors import TransportError
+from ipfi_serial.transport import Transport
 
 
 class ScriptedLine:
@@ -119,13 +118,39 @@ class ScriptedAioLine:
         self.closed = True
 
 
-def join_aio_lines(first: ScriptedAioLine, second: ScriptedAioLine) -> Callable[[], Any]:
-    """Carry bytes between two lines; call what this returns to move what was written."""
+class PoweredBoard:
+    """A line whose user loses power in the middle of a word; the line itself stays."""
 
-    def carry() -> None:
-        for source, sink in ((first, second), (second, first)):
-            data, source.written = bytes(source.written), bytearray()
-            if data:
-                asyncio.get_running_loop().call_soon(sink.on_bytes, data)
+    def __init__(self, line: Transport) -> None:
+        self.endpoint = line.endpoint
+        self.bytes_per_s = line.bytes_per_s
+        self._line = line
+        self._has_power = True
 
-    return carry
+    def cut_power(self) -> None:
+        """Read and write nothing any more."""
+        self._has_power = False
+        self._line.wake()
+
+    def read(self, timeout_s: float | None) -> bytes:
+        """See Transport."""
+        if not self._has_power:
+            raise TransportError("no power")
+        data = self._line.read(timeout_s)
+        if not self._has_power:
+            raise TransportError("no power")
+        return data
+
+    def write(self, data: bytes) -> int:
+        """See Transport."""
+        if not self._has_power:
+            raise TransportError("no power")
+        return self._line.write(data)
+
+    def wake(self) -> None:
+        """See Transport."""
+        self._line.wake()
+
+    def close(self) -> None:
+        """See Transport; the line is left to the next one."""
+        self.cut_power()

@@ -22,21 +22,23 @@ from ipfi_serial import (
     TransportError,
     WireClosedError,
     WireConfig,
+    connect,
 )
-from ipfi_serial.transport import open_async_transport, open_transport
+from ipfi_serial.transport import open_transport
 from tests.shells.ends import (
     PATIENCE_S,
     SOON_S,
     TICK,
     AioBoard,
     AioEnds,
+    SyncBoard,
     aio_test,
     ajoined,
     await_until,
     count_descriptors,
     fresh_name,
 )
-from tests.shells.lines import ScriptedAioLine
+from tests.shells.lines import PoweredBoard, ScriptedAioLine
 
 
 async def everything_that_waits(ends: AioEnds) -> list[asyncio.Task[Any]]:
@@ -381,37 +383,28 @@ async def test_a_device_returns_before_a_host_came_and_closes_without_one() -> N
 
 @aio_test
 async def test_a_restarted_device_ends_calls_and_the_next_call_works() -> None:
-    far, near = AioBoard(), AioBoard()
-    port = await open_async_transport("pty:")
-    device = await aio.connect(port, far.interface, role="device")
+    """The board is a blocking end: its line can be taken over by the next one."""
+    far, near = SyncBoard(), AioBoard()
+    port = open_transport("pty:")
+    board = PoweredBoard(port)
+    device = connect(board, far.interface, role="device")
     path = port.path  # type: ignore[attr-defined]
     host = await aio.connect(path, near.interface, connect_timeout_s=PATIENCE_S)
     host.on_reset(near.seen.put)
     await host.on("tick", near.seen.put)
-    call = await host.start(25, timeout_s=PATIENCE_S * 2)
-    assert await far.anext_seen() == "holding"
-    # the board restarts: same line, a new wire, not a word of goodbye
-    device._pump._transport = ScriptedAioLine()
-    vars(device._pump)["_closed"] = True
-    second = await aio.connect(_Handed(port), far.interface, role="device")
+    call = await host.start(8, timeout_s=PATIENCE_S * 2)
+    await await_until(lambda: not far.seen.empty())
+    board.cut_power()
+    device.close()
+    second = connect(PoweredBoard(port), far.interface, role="device")
     with pytest.raises(DeviceResetError) as caught:
         await call.result()
     assert caught.value.may_have_executed is True
     assert isinstance(await near.anext_seen(), DeviceResetError)
     assert await host.call("add", 1, 2) == 3
-    await second.emit(TICK, 5)
+    second.emit(TICK, 5)
     assert await near.anext_seen() == 5
+    far.release.set()
     await host.close()
-    await second.close()
-    device._serving.cancel_all()
-    device._pump._cancel_timer()
-    await device._serving.drain(PATIENCE_S)
-
-
-class _Handed:
-    """Passes a transport on to a second connection."""
-
-    def __init__(self, inner: Any) -> None:
-        self.endpoint = inner.endpoint
-        self.bytes_per_s = inner.bytes_per_s
-        self.start, self.write, self.close = inner.start, inner.write, inner.close
+    second.abandon()
+    port.close()

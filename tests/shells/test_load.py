@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_eight_threads_make_ten_thousand_nested_calls_both_ways_on_one_wire() ->
                     assert list(wire.stream(3, 3)) == ["item 0", "item 1", "item 2"]
             return rounds * 3
 
-        working = [Background(lambda n=number: work(n)) for number in range(THREADS)]
+        working = [Background(partial(work, number)) for number in range(THREADS)]
         assert sum(each.result(60.0) for each in working) >= CALLS
         for wire in (ends.host, ends.device):
             stats = wire.stats()
@@ -78,7 +79,7 @@ def test_threads_on_a_plain_wire_get_their_own_answers() -> None:
                 assert wire.call(1, number * 1000, each) == number * 1000 + each
                 assert wire.call(20, 2, each) == each
 
-        for each in [Background(lambda n=number: work(n)) for number in range(THREADS)]:
+        for each in [Background(partial(work, number)) for number in range(THREADS)]:
             each.result(60.0)
 
 

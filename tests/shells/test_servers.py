@@ -14,6 +14,7 @@ import ipfi_serial.aio as aio
 from ipfi_serial import (
     CallTimeoutError,
     ConfigError,
+    Connection,
     PortBusyError,
     WireClosedError,
     connect,
@@ -137,7 +138,7 @@ def test_a_connection_that_cannot_be_made_is_closed_and_the_server_goes_on(
 ) -> None:
     with listen("tcp:127.0.0.1:0", SyncBoard().interface) as server:
         failures = [RuntimeError("can't start new thread")]
-        made = server_module.Connection
+        made = Connection
 
         def failing(*arguments: Any) -> Any:
             if failures:
@@ -241,7 +242,7 @@ async def test_an_asyncio_server_goes_on_after_what_the_system_refuses(
     from ipfi_serial.aio import server as aio_server_module
 
     monkeypatch.setattr(aio_server_module, "RETRY_S", 0.001)
-    made = aio_server_module.Connection
+    made = aio.Connection
     failures = [RuntimeError("no more"), None]
 
     def failing(*arguments: Any) -> Any:

@@ -46,7 +46,7 @@ from tests.shells.ends import (
     joined,
     wait_until,
 )
-from tests.shells.lines import ScriptedLine
+from tests.shells.lines import PoweredBoard, ScriptedLine
 
 
 def everything_that_waits(ends: Ends) -> list[Background]:
@@ -442,19 +442,19 @@ def test_no_thread_for_the_pump_leaves_no_open_port(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_restarted_device_ends_calls_and_the_next_call_works() -> None:
-    name = "pty:"
     far, near = SyncBoard(), SyncBoard()
-    port = open_transport(name)
+    port = open_transport("pty:")
     path = port.path  # type: ignore[attr-defined]
-    device = connect(port, far.interface, role="device")
+    board = PoweredBoard(port)
+    device = connect(board, far.interface, role="device")
     host = connect(path, near.interface, connect_timeout_s=PATIENCE_S)
     host.on_reset(near.seen.put)
     host.on("tick", lambda count: near.seen.put(("tick", count)))
     call = Background(lambda: host.call(8, timeout_s=PATIENCE_S * 2))
     assert far.next_seen() == "stuck"
-    # the board restarts: same line, a new wire, not a word of goodbye
-    device._pump._transport = ScriptedLine()
-    second = connect(_Handed(port), far.interface, role="device")
+    board.cut_power()
+    device.close()
+    second = connect(PoweredBoard(port), far.interface, role="device")
     error = call.error()
     assert isinstance(error, DeviceResetError)
     assert error.may_have_executed is True
@@ -465,19 +465,8 @@ def test_a_restarted_device_ends_calls_and_the_next_call_works() -> None:
     assert host.stats().resets == 1
     far.release.set()
     host.close()
-    device.abandon()
     second.close()
-
-
-class _Handed:
-    """Passes a transport on to a second connection."""
-
-    def __init__(self, inner: Any) -> None:
-        inner.wake()
-        self.endpoint = inner.endpoint
-        self.bytes_per_s = inner.bytes_per_s
-        self.read, self.write = inner.read, inner.write
-        self.wake, self.close = inner.wake, inner.close
+    port.close()
 
 
 def test_a_wire_that_cannot_be_called_refuses_calls() -> None:
