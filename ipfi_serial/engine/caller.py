@@ -83,15 +83,16 @@ class Caller:
     def session_lost(self, reason: IpfiError) -> None:
         """End every call: with ``reason``, and whether it may have executed."""
         self.down = reason
-        ended = [c for c in self._calls.values() if c.state is OutgoingState.OPEN]
-        ended += self._slots.clear()
+        calls = [*self._calls.values(), *self._slots.clear()]
         self._calls.clear()
         self._deadlines.clear()
         self.open_calls = 0
-        for call in ended:
+        for call in calls:
+            abandoned = call.state is OutgoingState.ABANDONED
             call.state = OutgoingState.ENDED
-            error = reason.for_call(may_have_executed=call.handed_over)
-            self._events.append(CallEnded(call, None, error))
+            if not abandoned:  # else its end was reported
+                error = reason.for_call(may_have_executed=call.handed_over)
+                self._events.append(CallEnded(call, None, error))
 
     # --- commands ---
 

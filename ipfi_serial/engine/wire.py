@@ -165,6 +165,8 @@ class Wire:
 
     def transport_lost(self, error: IpfiError, now_s: float) -> None:
         """Note that the line is gone for good."""
+        if not self.framed:
+            self._link.on_deadline(float("inf"))  # what may be a HELLO will not become one
         self._take_link_events(now_s)
         self._link.close()
         while self._link.next_event() is not None:
