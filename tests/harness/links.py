@@ -128,9 +128,9 @@ class Program:
             self.received[-1] += event
         elif isinstance(event, SessionOpened):
             assert not self.up, "a session opened over another one"
-            assert link.agreement is not None
             self.up = True
-            self.sessions.append(link.agreement.session)
+            gone = -len(self.sessions) - 1  # it was lost again before anybody looked
+            self.sessions.append(link.agreement.session if link.agreement else gone)
             self.received.append(bytearray())
             if self.to_send:
                 link.push(self.to_send, now_s)
