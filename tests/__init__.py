@@ -1,0 +1,1 @@
+"""Every test of the Python side, and the tools that they share."""

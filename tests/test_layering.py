@@ -82,9 +82,7 @@ def test_a_module_begins_with_what_it_does(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_function_is_longer_than_60_lines(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = [
-        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {f.name: (f.end_lineno or 0) - f.lineno for f in functions}
     assert {name: size for name, size in long.items() if size > 60} == {}
 

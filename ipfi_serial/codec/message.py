@@ -18,7 +18,7 @@ from ipfi_serial.codec.header import PACKERS, numbers_format, width_code
 from ipfi_serial.errors import ConfigError, RemoteProtocolError
 
 MAX_PAYLOAD_BYTES: Final = 16 << 20  # docs/protocol.md section 4, largest value
-SKIP_LIMIT_BYTES: Final = 16 << 20  # MSG-6
+SKIP_LIMIT_BYTES: Final = 64 << 20  # MSG-6
 
 
 class MessageKind(IntEnum):
