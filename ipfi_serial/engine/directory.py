@@ -52,6 +52,7 @@ class Directory:
         """Take the values that procedure 0xFFFF streamed."""
         manifest = read_manifest(values)
         if schema:
+            _KNOWN.pop(schema, None)
             while len(_KNOWN) >= _KNOWN_LIMIT:
                 del _KNOWN[next(iter(_KNOWN))]
             _KNOWN[schema] = manifest

@@ -57,7 +57,7 @@ class Interface:
         self.procedures: dict[int, Procedure] = {}
         self.events: dict[int, Procedure] = {}
         self._entries: dict[int, Entry] = {}
-        self._remote: dict[str, tuple[int, EntryKind]] = {}
+        self._remote: dict[tuple[str, bool], tuple[int, EntryKind]] = {}  # by name and sort
 
     # --- what this end serves ---
 
@@ -136,15 +136,15 @@ class Interface:
             ConfigError: the name was declared with another index.
         """
         kind = EntryKind.EVENT_HANDLED if event else EntryKind.RAW if raw else EntryKind.UNARY
-        known = self._remote.get(name)
+        known = self._remote.get((name, event))
         if known is not None and known[0] != index:
             raise ConfigError(f"{name!r} was declared as {known[0]}, it cannot be {index} too")
-        self._remote[name] = (index, kind)
+        self._remote[name, event] = (index, kind)
 
     def declared(self, name: str, *, event: bool) -> tuple[int, EntryKind] | None:
         """Look up a declared procedure or event; for events our own declarations count too."""
-        known = self._remote.get(name)
-        if known is not None and (known[1] is EntryKind.EVENT_HANDLED) is event:
+        known = self._remote.get((name, event))
+        if known is not None:
             return known
         if event:
             for entry in self._entries.values():
