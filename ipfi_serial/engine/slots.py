@@ -39,7 +39,7 @@ class Slots:
         return len(self._waiting) + len(self._late)
 
     def take(self, call: OutgoingCall, in_use: int, *, partial: bool) -> bool:
-        """Take a slot for a new call; return whether there was one.
+        """Take a slot for a new call; return whether there was one: then nobody waits for it.
 
         Args:
             call: about to be sent.
@@ -47,8 +47,6 @@ class Slots:
             partial: whether its arguments will arrive in more than one message.
         """
         if in_use >= (self.limit if call.nested else self._ordinary_limit):
-            return False
-        if self._waiting and not call.nested:
             return False
         return not partial or self._take_partial(call)
 

@@ -36,7 +36,6 @@ from ipfi_serial.events import (
     EndOfInputReceived,
     EventReceived,
     FaultNoted,
-    LinkEvent,
     LossyReceived,
     SessionLost,
     SessionOpened,
@@ -240,7 +239,7 @@ class Wire:
         link = self._link
         while True:
             while (event := link.next_event()) is not None:
-                if type(event) is bytes:
+                if isinstance(event, bytes):
                     self._inbox.take(event)
                 else:
                     self._take_other(event)
@@ -250,14 +249,16 @@ class Wire:
             link.abort(broken, now_s)  # reports SessionLost
         self._note_busy(now_s)
 
-    def _take_other(self, event: LinkEvent) -> None:
+    def _take_other(
+        self, event: SessionOpened | SessionLost | LossyReceived | TextReceived
+    ) -> None:
         if isinstance(event, SessionOpened):
             self._session_opened(event)
         elif isinstance(event, SessionLost):
             self._session_lost(event)
         elif isinstance(event, LossyReceived):
             self._inbox.take_lossy(event.message)
-        elif isinstance(event, TextReceived):
+        else:
             self._events.append(event)
 
     def _session_opened(self, event: SessionOpened) -> None:

@@ -1,0 +1,325 @@
+"""Self-description: what an end says of itself, and what the other makes of it (DESC-*)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ipfi_serial.codec.manifest import Entry, EntryKind, decode_entry, encode_entry, schema_hash
+from ipfi_serial.engine import directory as directory_module
+from ipfi_serial.engine.directory import Directory, Target
+from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.errors import (
+    CallRefusedError,
+    ConfigError,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from tests.engine.lines import Pair
+from tests.engine.wires import LED, End, assert_empty, interface
+
+ENTRIES = [
+    Entry(1, EntryKind.UNARY, "add"),
+    Entry(2, EntryKind.RAW, "reverse"),
+    Entry(3, EntryKind.EVENT_EMITTED, "tick"),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "_KNOWN", {})
+
+
+def learned(*entries: Entry, schema: int = 7) -> Directory:
+    """A directory that has asked."""
+    directory = Directory(Interface(), framed=True)
+    directory.session_opened(schema)
+    directory.learn([encode_entry(entry) for entry in entries], schema)
+    return directory
+
+
+def described(end: End, pair: Pair) -> list[Entry]:
+    """Ask for the other end's description."""
+    call = end.stream(DESCRIBE_INDEX)
+    pair.settle()
+    assert end.value(call) is None
+    return [decode_entry(value) for value in end.values(call)]
+
+
+# --- the end that describes itself ---
+
+
+def test_an_end_describes_its_procedures_and_events_in_the_order_of_their_indices() -> None:
+    pair = Pair()
+    entries = described(pair.a, pair)
+    assert entries == pair.b.wire._interface.entries
+    assert [(e.index, e.name, e.kind) for e in entries] == [
+        (1, "add", EntryKind.UNARY),
+        (2, "echo", EntryKind.RAW),
+        (3, "count", EntryKind.UNARY),
+        (LED, "led", EntryKind.EVENT_HANDLED),
+    ]
+    assert_empty(pair.a, pair.b)
+
+
+def test_an_end_without_procedures_has_an_empty_description_and_no_hash() -> None:
+    pair = Pair(interface_b=Interface())
+    assert pair.a.wire.peer_schema == 0
+    assert described(pair.a, pair) == []
+
+
+def test_the_hash_of_a_session_is_that_of_its_description() -> None:
+    """DESC-3: also if the interface has grown since."""
+    table = interface()
+    pair = Pair(interface_b=table)
+    before = list(table.entries)
+    table.procedure(77, "late")(lambda: None)
+    assert described(pair.a, pair) == before
+    call = pair.a.start(77)
+    pair.settle()
+    assert pair.b.take_call().procedure == 77, "it can be called all the same"
+    assert not pair.a.is_over(call)
+
+
+def test_the_next_session_says_what_was_added() -> None:
+    table = interface()
+    pair = Pair(interface_b=table)
+    old = pair.a.wire.peer_schema
+    table.procedure(77, "late")(lambda: None)
+    pair.a.wire.link.abort(RemoteProtocolError("again"), pair.now_s)
+    pair.run(3)
+    assert pair.a.wire.established
+    assert pair.a.wire.peer_schema == table.schema != old
+    assert described(pair.a, pair) == table.entries
+
+
+def test_a_session_that_stands_already_keeps_its_description() -> None:
+    table = interface()
+    pair = Pair(interface_b=table)
+    before = list(table.entries)
+    old_b = pair.b
+    table.procedure(77, "late")(lambda: None)
+    replacement = Pair(opened=False).a
+    replacement._now = pair.clock
+    pair.a, pair.ends = replacement, (replacement, old_b)
+    replacement.wire.open(pair.now_s)
+    pair.run(until=lambda: replacement.wire.established and len(old_b.lost) == 1)
+    assert replacement.wire.peer_schema == schema_hash(before)
+    assert described(replacement, pair) == before
+
+
+def test_a_description_that_is_larger_than_the_credit_waits_for_it() -> None:
+    table = Interface()
+    for index in range(300):
+        table.procedure(index, f"procedure_{index}_{'x' * 900}")(lambda: None)
+    pair = Pair(interface_b=table)
+    call = pair.a.stream(DESCRIBE_INDEX)
+    pair.settle()
+    assert not pair.a.is_over(call)
+    pair.a.wire.caller.consumed(call, sum(map(len, pair.a.values(call))))
+    pair.settle()
+    assert len(pair.a.values(call)) == 300
+    assert_empty(pair.a, pair.b)
+
+
+def test_a_plain_wire_does_not_describe_itself() -> None:
+    pair = Pair(framed=False)
+    call = pair.a.stream(DESCRIBE_INDEX)
+    pair.settle()
+    assert not pair.a.is_over(call)
+    assert pair.b.faults == ["call of procedure 65535: there is no procedure 65535 here"]
+
+
+# --- the end that asks ---
+
+
+def test_a_name_is_asked_for_once_and_known_afterwards() -> None:
+    directory = Directory(Interface(), framed=True)
+    directory.session_opened(7)
+    assert directory.procedure("add") is None
+    assert directory.event("tick") is None
+    directory.learn([encode_entry(entry) for entry in ENTRIES], 7)
+    assert directory.procedure("add") == Target(1)
+    assert directory.procedure("reverse") == Target(2, raw=True)
+    assert directory.event("tick") == Target(3)
+
+
+def test_a_description_is_known_by_its_hash_on_every_wire() -> None:
+    learned(*ENTRIES, schema=7)
+    other = Directory(Interface(), framed=True)
+    other.session_opened(7)
+    assert other.procedure("add") == Target(1)
+    other.session_opened(8)
+    assert other.procedure("add") is None, "another description"
+
+
+def test_a_description_without_a_hash_is_used_and_not_kept() -> None:
+    directory = learned(*ENTRIES, schema=0)
+    assert directory.procedure("add") == Target(1)
+    assert directory_module._KNOWN == {}
+    directory.session_opened(0)
+    with pytest.raises(CallRefusedError, match="it has none"):
+        directory.procedure("add")
+
+
+def test_known_descriptions_are_bounded_and_a_known_one_pushes_nobody_out() -> None:
+    for schema in range(1, 300):
+        learned(*ENTRIES, schema=schema)
+    assert len(directory_module._KNOWN) == 256
+    oldest = next(iter(directory_module._KNOWN))
+    learned(*ENTRIES, schema=299)
+    assert oldest in directory_module._KNOWN
+
+
+def test_an_index_needs_no_description() -> None:
+    directory = Directory(Interface(), framed=True)
+    assert directory.procedure(5) == Target(5)
+    assert directory.event(6) == Target(6)
+    assert learned(*ENTRIES).procedure(2) == Target(2, raw=True)
+    assert learned(*ENTRIES).procedure(1) == Target(1)
+
+
+def test_a_wrong_name_gets_a_hint() -> None:
+    directory = learned(*ENTRIES)
+    with pytest.raises(
+        CallRefusedError, match=r"no procedure 'ad'; did you mean 'add'\?"
+    ) as caught:
+        directory.procedure("ad")
+    assert caught.value.reason == "unknown procedure"
+    with pytest.raises(CallRefusedError, match="no procedure 'zzz'; it has add, reverse"):
+        directory.procedure("zzz")
+    with pytest.raises(CallRefusedError, match="no event 'zzz'; it has tick"):
+        directory.event("zzz")
+
+
+def test_declared_names_come_first() -> None:
+    table = Interface()
+    table.declare(9, "add")
+    table.declare(8, "blob", raw=True)
+    table.declare(7, "tick", event=True)
+    table.emits(5, "ready")
+    table.emits(6, "moved")
+    for framed in (True, False):
+        directory = Directory(table, framed=framed)
+        assert directory.procedure("add") == Target(9)
+        assert directory.procedure("blob") == Target(8, raw=True)
+        assert directory.procedure(8) == Target(8, raw=True)
+        assert directory.event("tick") == Target(7)
+        assert directory.event("moved") == Target(6)
+
+
+def test_a_plain_wire_cannot_be_asked() -> None:
+    directory = Directory(Interface(), framed=False)
+    with pytest.raises(LocalProtocolError, match="procedure 'add' is not declared"):
+        directory.procedure("add")
+    with pytest.raises(LocalProtocolError, match="event 'tick' is not declared"):
+        directory.event("tick")
+
+
+def test_events_have_names_if_either_end_has_one_for_them() -> None:
+    table = Interface()
+    table.event(5, "ours")(lambda: None)
+    directory = Directory(table, framed=True)
+    assert directory.event_name(5) == "ours"
+    assert directory.event_name(3) is None
+    directory.learn([encode_entry(entry) for entry in ENTRIES], 7)
+    assert directory.event_name(3) == "tick"
+    assert directory.event_name(4) is None
+
+
+@pytest.mark.parametrize("values", [[b"\xc0"], [encode_entry(ENTRIES[0])] * 2])
+def test_a_wrong_description_is_the_other_ends_fault(values: list[bytes]) -> None:
+    directory = Directory(Interface(), framed=True)
+    with pytest.raises(RemoteProtocolError):
+        directory.learn(values, 7)
+    assert directory_module._KNOWN == {}
+
+
+# --- the table ---
+
+
+def test_a_generator_is_a_streaming_procedure_and_the_docstring_its_description() -> None:
+    table = Interface()
+
+    @table.procedure(1)
+    def sequence(n: int) -> Iterator[str]:
+        """Count.
+
+        At length.
+        """
+        yield str(n)
+
+    @table.procedure(2)
+    async def later() -> None: ...
+
+    @table.raw_procedure(3, "raw")
+    def whatever(data: bytes) -> bytes:
+        return data
+
+    assert [(e.kind, e.name, e.signature, e.doc) for e in table.entries] == [
+        (EntryKind.STREAMING, "sequence", "(n: int) -> Iterator[str]", "Count."),
+        (EntryKind.UNARY, "later", "() -> None", ""),
+        (EntryKind.RAW, "raw", "(data: bytes) -> bytes", ""),
+    ]
+    assert table.procedures[1].streams
+    assert table.procedures[2].is_async
+    assert table.procedures[3].raw
+    assert table.description == [encode_entry(entry) for entry in table.entries]
+
+
+@pytest.mark.parametrize("index", [-1, 1 << 64, 0xFFF0, 0xFFFF])
+def test_an_index_out_of_range_or_reserved_is_refused(index: int) -> None:
+    table = Interface()
+    with pytest.raises(ConfigError, match=str(index)):
+        table.procedure(index)(lambda: None)
+    with pytest.raises(ConfigError, match=str(index)):
+        table.emits(index, "x")
+    assert not table.procedures
+    assert not table.entries
+
+
+@pytest.mark.parametrize("index", [0, 0xFFEF, 0x10000, (1 << 64) - 1])
+def test_every_other_index_is_fine(index: int) -> None:
+    table = Interface()
+    table.procedure(index, "x")(lambda: None)
+    assert table.entries[0].index == index
+
+
+def test_procedures_and_events_share_their_indices_but_not_their_names() -> None:
+    """DESC-1 and DESC-4."""
+    table = Interface()
+    table.procedure(1, "x")(lambda: None)
+    for declare in (table.procedure, table.raw_procedure, table.event):
+        with pytest.raises(ConfigError, match="index 1 is taken by 'x'"):
+            declare(1, "y")(lambda: None)
+    with pytest.raises(ConfigError, match="the name 'x' is taken by index 1"):
+        table.procedure(2, "x")(lambda: None)
+    table.event(2, "x")(lambda: None)
+    with pytest.raises(ConfigError, match="the name 'x' is taken by index 2"):
+        table.emits(3, "x")
+
+
+def test_an_event_may_be_handled_and_emitted() -> None:
+    for first in (True, False):
+        table = Interface()
+        if first:
+            table.emits(1, "x")
+        table.event(1, "x")(lambda: None)
+        if not first:
+            table.emits(1, "x")
+        assert table.entries[0].kind is EntryKind.EVENT_BOTH
+        with pytest.raises(ConfigError, match="taken"):
+            table.emits(1, "x")
+
+
+def test_a_declared_name_keeps_its_index() -> None:
+    table = Interface()
+    table.declare(1, "x")
+    table.declare(1, "x", raw=True)
+    with pytest.raises(ConfigError, match="'x' was declared as 1, it cannot be 2 too"):
+        table.declare(2, "x")
+    table.declare(2, "x", event=True)
+    assert table.declared("x", event=False) == (1, EntryKind.RAW)
+    assert table.declared("x", event=True) == (2, EntryKind.EVENT_HANDLED)
+    assert table.declared("y", event=True) is None

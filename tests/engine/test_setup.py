@@ -1,0 +1,166 @@
+"""What a wire is built from, what it says of itself, what it counts and advises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
+from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.setup import (
+    adjusted,
+    build_wire,
+    default_call_timeout_s,
+    default_connect_timeout_s,
+)
+from ipfi_serial.engine.stats import WireStats, take_stats
+from ipfi_serial.errors import ConnectTimeoutError
+from ipfi_serial.link.parameters import Flag, Parameters
+from ipfi_serial.link.session import Link
+from tests.engine.lines import Pair
+from tests.engine.wires import ECHO, answer, interface
+
+
+def announced(config: WireConfig, role: Any = "host", table: Interface | None = None) -> Parameters:
+    """What an end says of itself in its HELLO."""
+    wire = build_wire(
+        table or interface(),
+        config,
+        framed=True,
+        role=role,
+        bytes_per_s=None,
+        random_u32=lambda: 0x12345678,
+    )
+    assert isinstance(wire.link, Link)
+    return wire.link._handshake.own
+
+
+def test_an_end_announces_its_limits() -> None:
+    config = WireConfig(
+        max_calls=7,
+        max_partial_calls=3,
+        max_message_bytes=1000,
+        stream_buffer_bytes=4096,
+        frame_payload_bytes=99,
+        ring_bytes=333,
+        window_frames=5,
+    )
+    own = announced(config)
+    assert (own.max_calls, own.max_partial, own.max_message_bytes) == (7, 3, 768)
+    assert own.stream_credit_bytes == 4096
+    assert (own.frame_payload, own.ring, own.window) == (99, 333, 5)
+    assert own.schema == interface().schema != 0
+    assert own.nonce == 0x12345678
+
+
+def test_the_role_and_what_an_end_will_not_do_are_announced() -> None:
+    assert Flag(announced(WireConfig()).flags) == Flag.HOST
+    assert announced(WireConfig(), "device").flags == 0
+    passive = announced(WireConfig(takes_calls=False, can_call=False), "device")
+    assert Flag(passive.flags) == Flag.TAKES_NO_CALLS | Flag.MAKES_NO_CALLS
+    assert passive.max_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "units"),
+    [
+        (256, 1),
+        (511, 1),
+        (16 << 20, NO_LIMIT_ANNOUNCED),
+        ((16 << 20) - 1, NO_LIMIT_ANNOUNCED - 1),
+        (1 << 40, NO_LIMIT_ANNOUNCED),
+    ],
+)
+def test_from_16_mebibytes_on_there_is_no_limit_to_announce(size: int, units: int) -> None:
+    assert announced(WireConfig(max_message_bytes=size)).max_message == units
+
+
+def test_default_times_are_a_constant_and_a_multiple_of_the_wire_time() -> None:
+    assert default_connect_timeout_s(None) == 5.0
+    assert default_connect_timeout_s(7.3) > 60
+    assert default_call_timeout_s(WireConfig(call_timeout_s=3), None) == 3
+    assert default_call_timeout_s(WireConfig(call_timeout_s=3), 77) == 103
+
+
+def test_what_connect_is_told_goes_into_the_configuration() -> None:
+    own = WireConfig(max_calls=3)
+    assert adjusted(None, can_call=True) == WireConfig()
+    assert adjusted(own, can_call=True) is own
+    assert adjusted(own, can_call=False) == own.replaced(can_call=False)
+
+
+# --- statistics ---
+
+
+def test_statistics_count_what_happened() -> None:
+    pair = Pair()
+    pair.b.handlers[ECHO] = answer
+    pair.a.start(ECHO, b"x")
+    pair.a.start(99)
+    pair.settle()
+    pair.a.start(98)
+    stats = take_stats(pair.a.wire, 3)
+    assert (stats.state, stats.sessions, stats.open_calls) == ("ESTABLISHED", 1, 1)
+    assert stats.frames_sent > 0
+    assert stats.frames_received > 0
+    assert stats.bytes_sent > 0
+    assert stats.bytes_received > 0
+    assert stats.events_dropped == 3
+    assert stats.rtt_s is not None
+    pair.settle()
+    assert take_stats(pair.b.wire, 0).refused == 2
+
+
+def test_statistics_of_a_plain_wire_know_no_frames() -> None:
+    pair = Pair(framed=False)
+    pair.b.handlers[ECHO] = answer
+    pair.a.start(ECHO, b"x")
+    pair.settle()
+    stats = take_stats(pair.a.wire, 0)
+    assert (stats.frames_sent, stats.crc_errors, stats.rtt_s) == (0, 0, None)
+    assert stats.bytes_sent == stats.bytes_received == 6
+
+
+def test_statistics_of_a_bad_line_count_its_faults() -> None:
+    pair = Pair()
+    pair.fault = lambda direction, number, frame: (
+        [] if direction == "a to b" and number == pair.carried["a to b"] - 1 else [frame]
+    )
+    call = pair.a.start(ECHO, b"x")
+    pair.settle()
+    pair.fault = None
+    pair.a.wire.receive_bytes(b"\x00\x05\x81garbage\x00text\n\x00", pair.now_s)
+    pair.run(2)
+    stats = take_stats(pair.a.wire, 0)
+    assert stats.retransmissions == 1
+    assert stats.rejected + stats.crc_errors == 1
+    assert stats.noise_bytes > 0
+    assert not pair.a.is_over(call)
+
+
+# --- advice ---
+
+
+@pytest.mark.parametrize(
+    ("heard", "advice"),
+    [
+        ({}, "nothing came: check that the device is powered"),
+        ({"bytes_received": 5}, "only 5 bytes came: check the baud rate"),
+        ({"text_lines": 2, "bytes_received": 50}, "2 lines of text came, but no frame"),
+        ({"crc_errors": 3, "noise_bytes": 80}, "80 bytes came that are no frames"),
+        ({"rejected": 3, "text_lines": 1}, "check the baud rate"),
+        ({"frames_received": 4, "crc_errors": 9}, "4 good frames came"),
+    ],
+)
+def test_a_failed_connect_says_what_was_heard_and_what_to_check(
+    heard: dict[str, Any], advice: str
+) -> None:
+    pair = Pair(opened=False)
+    nothing: WireStats = take_stats(pair.a.wire, 0)
+    error = connect_error(replace(nothing, **heard), "/dev/ttyX", 5.0)
+    assert isinstance(error, ConnectTimeoutError)
+    assert str(error).startswith("/dev/ttyX: no IPFI handshake within 5.0 s: ")
+    assert advice in str(error)
