@@ -422,18 +422,6 @@ def test_what_the_line_does_not_take_is_sent_when_it_has_room() -> None:
         assert leading.result()
 
 
-def test_a_full_line_with_overdue_sending_is_not_polled_at_full_speed() -> None:
-    with a_bench(own_thread=True, bytes_per_s=1e9, framed=True) as bench:
-        bench.line.room = 1
-        bench.pump.command(lambda wire, now_s: wire.on_deadline(now_s + 3600))
-        bench.line.room = 0
-        wait_until(bench.line.reading.is_set)
-        before, began_s = bench.line.reads, time.monotonic()
-        threading.Event().wait(0.2)
-        elapsed_s = time.monotonic() - began_s
-        assert bench.line.reads - before <= 5 + elapsed_s / pump_module.FULL_LOOK_S
-
-
 def test_flush_ends_as_soon_as_everything_has_left() -> None:
     with a_bench() as bench:
         bench.line.room = 0

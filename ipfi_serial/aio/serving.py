@@ -38,6 +38,10 @@ class HandlerExitError(Exception):
     """Stands for what a handler in a thread raised to end the program: SystemExit and such."""
 
 
+class NoThreadError(Exception):
+    """The system gives no more threads, or the workers are closed."""
+
+
 class Deferred:
     """The answer to a call, to be given later, on the loop's thread or on any other."""
 
@@ -165,7 +169,7 @@ class Serving:
 
         Raises:
             HandlerExitError: in place of what would end more than the handler: SystemExit and such.
-            RuntimeError: there is no thread.
+            NoThreadError: there is no thread.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._start_thread(function, partial(_settle, future))
@@ -185,8 +189,12 @@ class Serving:
                 failure = error
             self.on_loop(partial(on_end, (value, failure)))
 
-        if not self.workers.run(job):
-            raise RuntimeError("the wire has closed")
+        try:
+            started = self.workers.run(job)
+        except RuntimeError as error:
+            raise NoThreadError(f"no thread for the handler: {error}") from error
+        if not started:
+            raise NoThreadError("the wire has closed")
 
     async def _run(self, call: IncomingCall, served: ServedCall) -> None:
         SERVED_FOR.set((self._connection, call))
@@ -196,6 +204,8 @@ class Serving:
         except asyncio.CancelledError:
             if not call.cancelled:
                 self.fail(call, ErrorCode.CANCELLED, "the handler was cancelled", executed=True)
+        except NoThreadError as error:
+            self.fail(call, ErrorCode.LIMIT, str(error), executed=False)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
             self._report(procedure, call, error)
         except BaseException as error:  # it ends the loop, as asyncio has it

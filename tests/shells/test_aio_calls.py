@@ -24,7 +24,7 @@ from ipfi_serial import (
     WireConfig,
 )
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
-from tests.shells.ends import PATIENCE_S, AioEnds, aio_test, ajoined, await_until
+from tests.shells.ends import PATIENCE_S, AioEnds, aio_test, ajoined, await_until, fresh_name
 
 KINDS = pytest.mark.parametrize("kind", ["loopback", "pty", "tcp"])
 
@@ -476,3 +476,69 @@ async def _cancel_after(steps: int, ends: AioEnds, doing: Any) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+@aio_test
+async def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ajoined() as ends:
+
+        def no_thread(_: Any) -> bool:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ends.device._serving.workers, "run", no_thread)
+            with pytest.raises(CallRefusedError, match="no thread"):
+                await ends.host.call(1, 1, 1)
+        assert await ends.host.call(1, 1, 1) == 2
+        assert ends.device.stats().refused == 1
+
+
+@aio_test
+async def test_a_name_that_a_restart_took_away_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with ajoined() as ends:
+
+        async def restarted() -> list[Any]:
+            return []
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ends.host, "describe", restarted)
+            ends.host._directory.manifest = None
+            for doomed in (ends.host.call("add", 1, 2), ends.host.emit("other", True)):
+                with pytest.raises(WireClosedError, match="restarted"):
+                    await doomed
+        async with ends.host as wire:
+            assert len(await wire.describe()) == len(await wire.describe()) > 0
+        assert wire.closed
+
+
+@aio_test
+async def test_closing_right_after_a_call_arrived_runs_no_handler() -> None:
+    async with ajoined() as ends:
+        await ends.host.start(7)
+        await ends.host.start(1, 1, 1)
+        serve = ends.device._serving.start
+
+        def close_first(call: Any) -> None:
+            serve(call)
+            ends.device.abandon()
+
+        vars(ends.device._serving)["start"] = close_first
+        await await_until(lambda: ends.device.closed)
+        await await_until(lambda: not ends.device._serving._tasks)
+        assert ends.far.seen.empty()
+
+
+def test_a_wire_left_open_by_its_loop_can_be_abandoned_afterwards() -> None:
+    left: list[aio.Connection] = []
+
+    async def scenario() -> None:
+        name = fresh_name()
+        left.append(await aio.connect(name, role="device"))
+        left.append(await aio.connect(name))
+
+    asyncio.run(scenario())
+    for wire in left:
+        wire.abandon()
+        assert wire.closed

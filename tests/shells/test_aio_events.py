@@ -242,3 +242,39 @@ async def test_on_close_is_called_before_close_returns_even_if_it_comes_late() -
 
         ends.host.on_close(late)
         assert isinstance(await ends.near.anext_seen(), WireClosedError)
+
+
+@aio_test
+async def test_an_event_that_cannot_be_read_and_a_fault_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with ajoined("tcp") as ends:
+        ends.near.interface.event(TICK)(ends.near.seen.put)
+        ticks = await ends.host.events(TICK)
+        ends.device._pump.command(lambda wire, now_s: wire.emit(TICK, b"\xc1", now_s))
+        with pytest.raises(CallTimeoutError):
+            await ends.host.call(77, timeout_s=0.05)
+        await ends.device.emit(TICK, 1)
+        assert tuple(await anext(ticks)) == (1,)
+        ends.host._deliver("something new")  # type: ignore[arg-type]
+    assert "cannot be read" in caplog.text
+    assert "no procedure 77" in caplog.text
+    assert "nobody takes 'something new'" in caplog.text
+
+
+@aio_test
+async def test_a_full_queue_of_what_must_run_takes_one_event_more() -> None:
+    async with ajoined(config=WireConfig(event_queue_size=1)) as ends:
+        seen, go = ends.near.seen, asyncio.Event()
+
+        async def slow(_: Any = None) -> None:
+            await go.wait()
+            seen.put("slow")
+
+        await ends.host.on(TICK, seen.put)
+        ends.host.on_end_of_input(slow)
+        for _ in range(2):
+            await ends.device.end_of_input()
+        await emit_ticks(ends, 1)
+        go.set()
+        assert [await ends.near.anext_seen() for _ in range(3)] == ["slow", "slow", 0]

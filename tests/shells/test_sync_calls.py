@@ -500,3 +500,17 @@ def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
             with pytest.raises(IpfiError, match="restarted while it described itself"):
                 ends.host.call("add", 1, 2)
         assert ends.host.call("add", 1, 2) == 3
+
+
+def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with joined() as ends:
+        with monkeypatch.context() as patched:
+            patched.setattr(ends.host, "describe", list)
+            ends.host._directory.manifest = None
+            with pytest.raises(WireClosedError, match="restarted"):
+                ends.host.call("add", 1, 2)
+            with pytest.raises(WireClosedError, match="restarted"):
+                ends.host.emit("other", True)
+        with ends.host as wire:
+            assert len(wire.describe()) == len(wire.describe()) > 0
+        assert wire.closed

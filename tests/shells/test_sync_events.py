@@ -275,3 +275,20 @@ def test_on_close_of_a_wire_that_the_other_end_closed_is_called_at_once() -> Non
         wait_until(lambda: ends.host.closed)
         ends.host.on_close(ends.near.seen.put)
         assert isinstance(ends.near.next_seen(), IpfiError)
+
+
+def test_an_event_that_cannot_be_read_and_a_fault_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with joined("tcp") as ends:
+        ends.near.interface.event(TICK)(ends.near.seen.put)
+        ticks = ends.host.events(TICK)
+        ends.device._pump.command(lambda wire, now_s: wire.emit(TICK, b"\xc1", now_s))
+        with pytest.raises(CallTimeoutError):
+            ends.host.call(77, timeout_s=0.05)
+        ends.device.emit(TICK, 1)
+        assert tuple(next(ticks)) == (1,)
+        ends.host._deliver("something new")  # type: ignore[arg-type]
+    assert "cannot be read" in caplog.text
+    assert "no procedure 77" in caplog.text
+    assert "nobody takes 'something new'" in caplog.text

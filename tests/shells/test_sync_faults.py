@@ -34,6 +34,7 @@ from ipfi_serial import (
     listen,
 )
 from ipfi_serial.link.handshake import Handshake
+from ipfi_serial.pump import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
 from tests.shells.ends import (
     PATIENCE_S,
@@ -196,6 +197,25 @@ def test_a_fault_of_the_wire_itself_ends_it_and_is_logged(
             call.result(PATIENCE_S)
         assert ends.host.closed
     assert "the wire failed" in caplog.text
+
+
+def test_a_full_line_with_overdue_sending_is_not_polled_at_full_speed() -> None:
+    name = fresh_name()
+    with connect(name, role="device"), connect(f"{name}?bps=9600") as host:
+        transport = host._pump._transport
+        read, reads = transport.read, 0
+
+        def counting(timeout_s: float | None) -> bytes:
+            nonlocal reads
+            reads += 1
+            return read(timeout_s)
+
+        vars(transport).update(read=counting, write=lambda _: 0)
+        host.start(2, "x" * 5000)
+        began_s = time.monotonic()
+        threading.Event().wait(0.2)
+        assert reads <= 5 + (time.monotonic() - began_s) / FULL_LOOK_S
+        host.abandon()
 
 
 # --- closing ---
