@@ -28,7 +28,7 @@ enum { /* extensions, protocol.md 3.2 */
 
 enum { IPFI_FLAG_IN_ORDER = 2 }; /* we receive in order only (LINK-3); the others are in ipfi.h */
 enum { IPFI_NO_RING_LIMIT = 0xFFFF };
-enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_MIN_MS = 30, IPFI_RTO_DOUBLED_MS = 500, IPFI_RTT_MAX_MS = 5000 };
+enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_ABOVE_DELAY_MS = 10, IPFI_RTO_DOUBLED_MS = 250, IPFI_RTT_MAX_MS = 5000 };
 /* We take every byte at once and keep none, so credit runs far ahead of what has arrived (LINK-7). */
 enum { IPFI_CREDIT_AHEAD = 0x3FFFFFFF };
 enum { IPFI_KEEPALIVE_MS = 1000, IPFI_PATIENCE_MS = 5000 };
@@ -88,6 +88,8 @@ void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge);
 uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content);
 
 /* receiver.c */
+/* How long an acknowledgement may wait for company, here and at the other end (LINK-8). */
+uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire);
 void ipfi_receiver_reset(ipfi_wire_t *wire);
 void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length);
 bool ipfi_receiver_build(ipfi_wire_t *wire); /* ACK or PING */

@@ -17,14 +17,17 @@ void ipfi_receiver_reset(ipfi_wire_t *wire)
     wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO);
 }
 
+uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire)
+{
+    const uint32_t slow_ms = 2u * wire->link.frame_ms;
+    return slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : (uint32_t)IPFI_ACK_DELAY_MS;
+}
+
 /* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first. */
 static void owe_ack(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (link->unacked == 0) {
-        const uint32_t slow_ms = 2u * link->frame_ms;
-        link->ack_due_ms = link->now_ms + (slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : IPFI_ACK_DELAY_MS);
-    }
+    if (link->unacked == 0) { link->ack_due_ms = link->now_ms + ipfi_ack_delay_ms(wire); }
     if (++link->unacked >= 2) {
         link->unacked = 0;
         link->want |= IPFI_WANT_ACK;

@@ -124,7 +124,8 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
     uint32_t rto_ms = IPFI_RTO_START_MS;
     if (link->have_rtt) {
         rto_ms = link->srtt8 / 8u + (link->rttvar4 > 10 ? link->rttvar4 : 10u); /* 4 x RTTVAR is rttvar4 */
-        if (rto_ms < IPFI_RTO_MIN_MS) { rto_ms = IPFI_RTO_MIN_MS; }
+        const uint32_t least_ms = ipfi_ack_delay_ms(wire) + IPFI_RTO_ABOVE_DELAY_MS; /* LINK-9 */
+        if (rto_ms < least_ms) { rto_ms = least_ms; }
     }
     const uint32_t doubled_ms = rto_ms << link->backoff;
     if (rto_ms < IPFI_RTO_DOUBLED_MS) { rto_ms = doubled_ms < IPFI_RTO_DOUBLED_MS ? doubled_ms : IPFI_RTO_DOUBLED_MS; }
