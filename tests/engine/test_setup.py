@@ -89,7 +89,7 @@ def test_what_connect_is_told_goes_into_the_configuration() -> None:
     own = WireConfig(max_calls=3)
     assert adjusted(None, can_call=True) == WireConfig()
     assert adjusted(own, can_call=True) is own
-    assert adjusted(own, can_call=False) == own.replaced(can_call=False)
+    assert adjusted(own, can_call=False) == replace(own, can_call=False)
 
 
 # --- statistics ---

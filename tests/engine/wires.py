@@ -69,6 +69,7 @@ class End:
     Attributes:
         handlers: what answers a procedure as soon as it is called.
         received: calls that wait for the test to answer them.
+        begun: the first bytes of the arguments of every call that was handed over.
         ended: how each call of ours ended, exactly once.
         log: everything that the wire reported, in order.
     """
@@ -77,6 +78,7 @@ class End:
         self.wire = wire
         self.handlers: dict[int, Handler] = {}
         self.received: list[IncomingCall] = []
+        self.begun: list[bytes] = []
         self.ended: dict[int, CallEnded] = {}
         self.items: dict[int, list[bytes]] = {}
         self.events: list[tuple[int, bytes]] = []
@@ -174,6 +176,7 @@ class End:
                 assert id(call) not in self.ended, "a value came after the end"
                 self.items.setdefault(id(call), []).append(value)
             case CallReceived(call):
+                self.begun.append(bytes(call.arguments[:4]))
                 handler = self.handlers.get(call.procedure)
                 if handler is None:
                     self.received.append(call)
