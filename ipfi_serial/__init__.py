@@ -5,6 +5,7 @@ from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.context import CallContext, DeferredReply
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.stats import WireStats
+from ipfi_serial.engine.subscriptions import EventArguments
 from ipfi_serial.errors import (
     CallCancelledError,
     CallError,
@@ -48,6 +49,7 @@ __all__ = [
     "EchoingLineError",
     "Entry",
     "EntryKind",
+    "EventArguments",
     "HandshakeRefusedError",
     "Interface",
     "IpfiError",

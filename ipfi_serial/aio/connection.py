@@ -303,6 +303,19 @@ class Connection:
         return self._wire.established
 
     @property
+    def framed(self) -> bool:
+        """Whether frames and a link carry this wire; a plain one relies on its transport."""
+        return self._wire.framed
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was queued has left (framed: was acknowledged); tell if it did.
+
+        Args:
+            timeout_s: how long to wait at most, in seconds.
+        """
+        return await self._pump.flush(timeout_s)
+
+    @property
     def closed(self) -> bool:
         """Whether the wire has closed for good."""
         return self._closed is not None

@@ -14,6 +14,7 @@ from ipfi_serial.codec.values import ArgumentError
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.subscriptions import (
+    EarlyNews,
     EventArguments,
     Reader,
     Subscriptions,
@@ -65,6 +66,7 @@ class Notifications:
         self._limit = config.event_queue_size
         self._max_depth = config.max_depth
         self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
+        self._early = EarlyNews()
         self._jobs: deque[_Job] = deque()
         self._closed: IpfiError | None = None
         self._task: asyncio.Task[None] | None = None
@@ -77,11 +79,13 @@ class Notifications:
         self._serving = serving
 
     def on(self, what: str, function: Callback) -> Callback:
-        """Register a callback; one for the close of a wire that has closed is called at once."""
+        """Register a callback; the first of its sort is told what was reported before."""
+        self._callbacks[what].append(function)
+        early = self._early.take(what)
         if what == "close" and self._closed is not None:
-            self._queue(function, (self._closed,) if takes_argument(function) else ())
-        else:
-            self._callbacks[what].append(function)
+            early.append(self._closed)
+        for argument in early:
+            self._queue(function, (argument,) if takes_argument(function) else ())
         return function
 
     async def drain(self, timeout_s: float) -> None:
@@ -107,7 +111,7 @@ class Notifications:
         match event:
             case TextReceived(text, level):
                 device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
-                for function in self._callbacks["text"]:
+                for function in self._listeners("text", text):
                     arguments = (text,) if takes_argument(function) else ()
                     self._queue_or_drop(function, arguments, "a line of text")
             case FaultNoted(text):
@@ -126,12 +130,19 @@ class Notifications:
         for queue in self.subscriptions.all_queues:
             queue.finish(reason)
         self._closed = reason
-        self.notify("close", reason)
+        for function in self._callbacks["close"]:
+            self._queue(function, (reason,) if takes_argument(function) else ())
 
     def notify(self, what: str, argument: object) -> None:
         """Queue the callbacks of one sort."""
-        for function in self._callbacks[what]:
+        for function in self._listeners(what, argument):
             self._queue(function, (argument,) if takes_argument(function) else ())
+
+    def _listeners(self, what: str, argument: object) -> list[Callable[..., Any]]:
+        """Return the callbacks of one sort; keep the news for the first if there is none yet."""
+        if not self._callbacks[what]:
+            self._early.keep(what, argument)
+        return self._callbacks[what]
 
     # --- the one task ---
 

@@ -72,9 +72,10 @@ class Directory:
         if declared is not None:
             return Target(declared[0], declared[1] is EntryKind.RAW)
         self._check_plain(name, "procedure")
-        if self.manifest is None:
+        manifest = self.manifest  # a new session may replace it meanwhile
+        if manifest is None:
             return None
-        entry = self.manifest.procedure(name)
+        entry = manifest.procedure(name)
         if entry is None:
             raise CallRefusedError(self._unknown(name, "procedure"), reason="unknown procedure")
         return Target(entry.index, entry.kind is EntryKind.RAW)
@@ -87,9 +88,10 @@ class Directory:
         if declared is not None:
             return Target(declared[0])
         self._check_plain(name, "event")
-        if self.manifest is None:
+        manifest = self.manifest  # a new session may replace it meanwhile
+        if manifest is None:
             return None
-        entry = self.manifest.event(name)
+        entry = manifest.event(name)
         if entry is None:
             raise CallRefusedError(self._unknown(name, "event"), reason="unknown procedure")
         return Target(entry.index)
@@ -99,13 +101,15 @@ class Directory:
         own = self._interface.events.get(index)
         if own is not None:
             return own.name
-        entry = self.manifest.by_index(index) if self.manifest is not None else None
+        manifest = self.manifest
+        entry = manifest.by_index(index) if manifest is not None else None
         return entry.name if entry is not None else None
 
     def _is_raw(self, index: int) -> bool:
         if self._interface.declared_raw(index):
             return True
-        entry = self.manifest.by_index(index) if self.manifest is not None else None
+        manifest = self.manifest
+        entry = manifest.by_index(index) if manifest is not None else None
         return entry is not None and entry.kind is EntryKind.RAW
 
     def _check_plain(self, name: str, what: str) -> None:
@@ -116,7 +120,8 @@ class Directory:
             )
 
     def _unknown(self, name: str, what: str) -> str:
-        entries = self.manifest.entries if self.manifest is not None else []
+        manifest = self.manifest
+        entries = manifest.entries if manifest is not None else []
         is_event = what == "event"
         names = [e.name for e in entries if (e.kind >= EntryKind.EVENT_HANDLED) is is_event]
         near = difflib.get_close_matches(name, names, n=1)

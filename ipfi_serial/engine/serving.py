@@ -8,7 +8,7 @@ from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import ValueEncodeError, encode_value
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Procedure
-from ipfi_serial.errors import LocalProtocolError
+from ipfi_serial.errors import LocalProtocolError, RemoteCallError
 
 
 def decode_arguments(
@@ -60,4 +60,6 @@ def describe_failure(error: BaseException) -> str:
         text = str(error).strip().partition("\n")[0][:200]
     except Exception:  # noqa: BLE001 - an exception of the program that cannot even say its name
         return name
+    if isinstance(error, RemoteCallError):
+        return text  # of a nested call: the root cause, not the way back
     return f"{name}: {text}" if text else name

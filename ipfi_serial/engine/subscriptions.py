@@ -11,6 +11,7 @@ from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.signature import Signature
 from ipfi_serial.errors import IpfiError
 
+EARLY_NEWS: Final = 100  # reports of one sort kept for a callback that comes later
 _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -147,12 +148,31 @@ class Subscriptions:
 
     def queues(self, index: int) -> list[Reader]:
         """Return the queues that take an event."""
-        return [q for q in self._queues if q.index is None or q.index == index]
+        # a copy: readers come and go on other threads
+        return [q for q in self._queues.copy() if q.index is None or q.index == index]
 
     @property
     def all_queues(self) -> list[Reader]:
         """Every queue."""
         return list(self._queues)
+
+
+class EarlyNews:
+    """What was reported before anybody asked to be told: the first callback of its sort gets it.
+
+    A peer may speak before connect() has returned; the oldest goes when too much waits.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, deque[object]] = {}
+
+    def keep(self, what: str, argument: object) -> None:
+        """Keep one report of a sort."""
+        self._kept.setdefault(what, deque(maxlen=EARLY_NEWS)).append(argument)
+
+    def take(self, what: str) -> list[object]:
+        """Hand over what was kept of a sort, oldest first."""
+        return list(self._kept.pop(what, ()))
 
 
 def takes_argument(function: Callable[..., Any]) -> bool:

@@ -110,7 +110,7 @@ class _Boot:
             random_u32=lambda: secrets.randbits(32),
             boot_cause=cause,
         )
-        self.connection = _BoardConnection(self._transport, wire, interface, config)
+        self.connection = Connection(self._transport, wire, interface, config)
         self.connection.on_close(self._switch_off)
 
     def flush(self, timeout_s: float) -> None:
@@ -131,13 +131,6 @@ class _Boot:
         """Close the board, since its line is gone."""
         if not self._ended:
             _in_background(self._board.close)
-
-
-class _BoardConnection(Connection):
-    """A connection that can wait until its answers have arrived."""
-
-    def flush(self, timeout_s: float) -> bool:
-        return self._pump.flush(timeout_s)
 
 
 def _in_background(job: Callable[[], None]) -> None:

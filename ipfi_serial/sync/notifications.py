@@ -13,6 +13,7 @@ from ipfi_serial.codec.values import ArgumentError
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.subscriptions import (
+    EarlyNews,
     EventArguments,
     Reader,
     Subscriptions,
@@ -54,19 +55,20 @@ class Notifications:
         self._max_depth = config.max_depth
         self._sequence = Sequence(workers)
         self._callbacks: defaultdict[str, list[Callable[..., Any]]] = defaultdict(list)
-        self._closing = threading.Lock()
+        self._early = EarlyNews()
+        self._registering = threading.Lock()
         self._closed: IpfiError | None = None
         self.subscriptions = Subscriptions()
         self.events_dropped = 0
 
     def on(self, what: str, function: Callback) -> Callback:
-        """Register a callback; one for the close of a wire that has closed is called at once."""
-        with self._closing:
-            late = what == "close" and self._closed is not None
-            if not late:
-                self._callbacks[what].append(function)
-        if late:
-            self._sequence.run(partial(self._run_callback, function, self._closed))
+        """Register a callback; the first of its sort is told what was reported before."""
+        with self._registering:
+            self._callbacks[what].append(function)
+            for argument in self._early.take(what):
+                self._sequence.run(partial(self._run_callback, function, argument))
+            if what == "close" and self._closed is not None:
+                self._sequence.run(partial(self._run_callback, function, self._closed))
         return function
 
     # --- on the leader's thread ---
@@ -88,7 +90,7 @@ class Notifications:
         match event:
             case TextReceived(text, level):
                 device_log.log(_LEVELS[min(level, 3)] if level is not None else logging.INFO, text)
-                for function in self._callbacks["text"]:
+                for function in self._listeners("text", text):
                     job = partial(self._run_callback, function, text)
                     if not self._sequence.run_or_drop(job, self._limit):
                         self._count_drop("a line of text")
@@ -107,14 +109,22 @@ class Notifications:
         """End every reader and tell on_close."""
         for queue in self.subscriptions.all_queues:
             queue.finish(reason)
-        with self._closing:
+        with self._registering:
             self._closed = reason
-        self.notify("close", reason)
+            for function in self._callbacks["close"]:
+                self._sequence.run(partial(self._run_callback, function, reason))
 
     def notify(self, what: str, argument: object) -> None:
         """Queue the callbacks of one sort."""
-        for function in self._callbacks[what]:
+        for function in self._listeners(what, argument):
             self._sequence.run(partial(self._run_callback, function, argument))
+
+    def _listeners(self, what: str, argument: object) -> list[Callable[..., Any]]:
+        """Return the callbacks of one sort; keep the news for the first if there is none yet."""
+        with self._registering:
+            if not self._callbacks[what]:
+                self._early.keep(what, argument)
+            return list(self._callbacks[what])
 
     # --- on a worker ---
 
