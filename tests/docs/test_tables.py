@@ -21,6 +21,7 @@ from ipfi_serial.transport.endpoint import (
     parse_endpoint,
 )
 from tests.docs.pages import ROOT, blocks_of, table_under
+from tests.docs.running import commands_of
 from tests.test_layering import FILES, MAY_IMPORT, PURE, layer_of
 
 GUIDE = ROOT / "docs" / "guide"
@@ -142,3 +143,23 @@ def test_the_examples_of_the_protocol_are_messages() -> None:
         (message,) = MessageDecoder().feed(data)
         assert message.kind in (MessageKind.CALL, MessageKind.RESPONSE)
         assert encode(message) == data
+
+
+def test_the_readme_gives_the_two_commands_that_set_everything_up() -> None:
+    commands = [
+        command
+        for block in blocks_of(ROOT / "README.md")
+        if block.language == "console"
+        for command, _ in commands_of(block)
+    ]
+    setup = "python3 -m venv .venv && .venv/bin/python -m pip install . && .venv/bin/ipfi demo"
+    assert [c for c in commands if c != "ipfi demo"] == [setup, "bash tests/run"]
+
+
+def test_every_decision_says_what_was_decided_and_why() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith("# "), page.name
+        if page.name != "crc16-complement.md":  # told as the story of a fault
+            for part in ("**Context.**", "**Decision.**", "**Why"):
+                assert part in text, f"{page.name}: {part}"
