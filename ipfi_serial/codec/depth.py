@@ -87,9 +87,11 @@ def _flat_containers() -> bytes:
     return b"|".join(patterns)
 
 
-# Bytes that hold no header but those of containers without containers in them, scanned in C.
+# Bytes that hold no header but those of containers without containers in them, scanned in C.  The
+# bounds keep the matcher's memory small; possessive quantifiers would too, but match wrongly before
+# CPython 3.11.5 (https://github.com/python/cpython/issues/106052).
 _FLAT_RUN: Final = re.compile(
-    b"(?:" + _fixed_values() + b"++|" + _flat_containers() + b")*+", re.DOTALL
+    b"(?:" + _fixed_values() + b"{1,256}|" + _flat_containers() + b"){0,256}", re.DOTALL
 )
 _BUSY: Final = 64  # containers above which a walk that counts is worth its time
 
@@ -116,7 +118,9 @@ def _containers_within(data: bytes, limit: int) -> bool:
     flat_run = _FLAT_RUN.match
     while True:
         run = flat_run(data, position)
-        position = run.end() if run else position
+        if run and run.end() > position:
+            position = run.end()  # what follows may go on as flat as before
+            continue
         if position >= len(data):
             return levels <= limit
         form, size, extra = _FORMS[data[position]]

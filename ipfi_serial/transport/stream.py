@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from typing import Any, Final
 
 from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortNotFoundError, TransportError
@@ -174,6 +175,7 @@ class StandardStreams:
                 os.fstat(1)  # if one is missing, dup() would take its place
                 self.read_fd = _duplicate(0, undo)
                 self.write_fd = _duplicate(1, undo)
+                _flush_prints()  # what was printed before belongs to the real standard output
                 _redirect(undo, target=0, source=os.open(os.devnull, os.O_RDONLY))
                 _redirect(undo, target=1, source=os.dup(2))
             except OSError as error:
@@ -182,7 +184,14 @@ class StandardStreams:
 
     def close(self) -> None:
         """Give the streams back.  Idempotent."""
+        _flush_prints()  # what was printed meanwhile belongs to standard error
         self._undo.close()
+
+
+def _flush_prints() -> None:
+    """Write out what Python still holds of earlier prints."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
 
 
 def _duplicate(fd: int, undo: contextlib.ExitStack) -> int:
