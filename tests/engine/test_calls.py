@@ -272,7 +272,9 @@ def test_call_indices_wrap_and_pass_over_pairs_in_use() -> None:
     caller._next_index[ADD + 1000] = 65535
     last = pair.a.start(ADD + 1000)
     wrapped = pair.a.start(ADD + 1000)
-    assert (old.call, last.call, wrapped.call) == (0, 65535, 1)
+    caller._next_index[ADD + 1000] = 65535
+    again = pair.a.start(ADD + 1000)
+    assert (old.call, last.call, wrapped.call, again.call) == (0, 65535, 1, 2)
 
 
 def test_a_wire_that_may_not_call_says_so() -> None:

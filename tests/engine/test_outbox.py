@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipfi_serial.codec.message import Message, MessageDecoder
+from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.outbox import READY_PER_PART, Outbox
 from tests.engine.wires import CALL, CHUNK, COMPLETE, EVENT, NONE, RESPONSE
 
@@ -85,6 +86,22 @@ def test_a_large_message_never_overtakes_small_ones_of_its_lane() -> None:
     outbox.put("x", RESPONSE, 1, 0, CHUNK, b"first")
     outbox.put("x", RESPONSE, 1, 0, CHUNK, bytes(PART + 1))
     assert [len(m.payload) for m in drained(outbox) if m.procedure == 1] == [5, PART, 1]
+
+
+def test_a_large_message_waits_for_no_small_ones_that_were_withdrawn() -> None:
+    outbox = Outbox(PART)
+    call = OutgoingCall(1, 0.0, streaming=False, nested=False, owner=None)
+    outbox.put("kept", RESPONSE, 3, 0, COMPLETE, b"")
+    for _ in range(20):
+        outbox.put("x", CALL, 1, 0, NONE, b"gone", call)
+    outbox.put("large", RESPONSE, 2, 0, COMPLETE, bytes(2 * PART))
+    outbox.withdraw("x", call)
+    for _ in range(30):
+        outbox.put("later", RESPONSE, 3, 0, COMPLETE, b"")
+    order = [m.procedure for m in drained(outbox)]
+    assert order.index(2) == READY_PER_PART
+    assert 1 not in order
+    assert outbox.queued_bytes == 0
 
 
 def test_a_dropped_lane_leaves_the_others_and_takes_its_bytes_along() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -79,6 +80,7 @@ def unread(end: End, stream: OutgoingCall) -> int:
     return sum(map(len, end.values(stream))) - stream.consumed_bytes
 
 
+@cache
 def frames() -> list[tuple[Direction, int]]:
     """Every frame of the scenario on a good line."""
     pair = Pair(config=CONFIG)
@@ -88,16 +90,13 @@ def frames() -> list[tuple[Direction, int]]:
     return [(d, n) for d, total in sorted(pair.carried.items()) for n in range(total)]
 
 
-FRAMES = frames()
-
-
 def test_the_scenario_has_enough_frames_to_be_worth_it() -> None:
-    assert len(FRAMES) > 40
+    assert len(frames()) > 40
 
 
 @pytest.mark.parametrize("damage", [lose, double, flip])
 def test_every_single_fault_leaves_the_outcome_as_it_was(damage: Damage) -> None:
-    for direction, number in FRAMES:
+    for direction, number in frames():
         pair = Pair(config=CONFIG)
         hit = (direction, number)
         pair.fault = lambda d, n, frame, hit=hit: damage(frame) if (d, n) == hit else [frame]

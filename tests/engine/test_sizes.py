@@ -11,6 +11,7 @@ from ipfi_serial.engine.failures import failure_from
 from ipfi_serial.errors import CallError, CallRefusedError
 from tests.engine.lines import OneEnd, Pair
 from tests.engine.wires import (
+    ADD,
     CALL,
     CANCEL,
     CHUNK,
@@ -111,6 +112,16 @@ def test_skipped_messages_are_taken_in_their_place() -> None:
     assert not one.end.received
     assert len(one.peer.heard(ERROR)) == 1
     assert one.end.wire.skipped_messages == 1
+
+
+def test_skipped_messages_are_taken_in_their_place_within_one_read() -> None:
+    one = OneEnd(framed=False, config=SMALL)
+    one.peer.say(CALL, ADD, 0, COMPLETE, b"before")
+    one.peer.say(CALL, ECHO, 0, NONE, bytes(2000))
+    one.peer.say(CALL, ECHO, 0, COMPLETE, b"rest")
+    one.settle()
+    assert [call.procedure for call in one.end.received] == [ADD]
+    assert len(one.end.faults) == 1
 
 
 @pytest.mark.parametrize("parts", [[1025], [600, 600], [600, 1025], [1024, 1]])
