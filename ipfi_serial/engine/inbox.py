@@ -13,7 +13,8 @@ from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.assembly import EventAssembly
 from ipfi_serial.engine.callee import Callee
 from ipfi_serial.engine.caller import Caller
-from ipfi_serial.errors import IpfiError, WireClosedError
+from ipfi_serial.engine.outbox import Outbox
+from ipfi_serial.errors import IpfiError, RemoteProtocolError, WireClosedError
 from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted
 
 
@@ -22,6 +23,7 @@ class Inbox:
 
     Args:
         config: our limits.
+        outbox: what our answers wait in.
         caller: who takes answers.
         callee: who takes calls.
         events: where events go.
@@ -34,6 +36,7 @@ class Inbox:
     def __init__(
         self,
         config: WireConfig,
+        outbox: Outbox,
         caller: Caller,
         callee: Callee,
         events: deque[Any],
@@ -41,6 +44,7 @@ class Inbox:
         framed: bool,
     ) -> None:
         self._config = config
+        self._outbox = outbox
         self._caller = caller
         self._callee = callee
         self._events = events
@@ -82,6 +86,10 @@ class Inbox:
             else:
                 self._take_message(message)
         self.broken = decoder.error
+        if self._outbox.flooded:
+            self.broken = RemoteProtocolError(
+                "the other end sends calls and events but does not take our answers"
+            )
 
     def take_lossy(self, content: bytes) -> None:
         """Take the content of a LOSSY frame: one whole event (EVENT-3)."""

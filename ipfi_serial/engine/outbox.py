@@ -13,6 +13,8 @@ from ipfi_serial.codec.message import MessageKind, Terminator, encode_parts
 from ipfi_serial.engine.calls import OutgoingCall
 
 READY_PER_PART: Final = 8  # small messages between two parts of large ones
+CROWDED: Final = 1 << 16  # small messages from which on our own program may queue no event ...
+FLOODED: Final = 1 << 17  # ... and the other end, which does not take its answers, no call
 UNCUT: Final = 1 << 62  # a plain wire never cuts
 
 
@@ -92,6 +94,16 @@ class Outbox:
 
     def __bool__(self) -> bool:
         return bool(self._ready or self._lanes or self._last)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that our own program should wait."""
+        return len(self._ready) >= CROWDED
+
+    @property
+    def flooded(self) -> bool:
+        """Whether so much waits that only the other end can have caused it."""
+        return len(self._ready) >= FLOODED
 
     def cuts(self, size_bytes: int) -> bool:
         """Tell whether a payload of this size is sent in parts."""

@@ -86,7 +86,9 @@ class Wire:
         self._outbox = Outbox(SMALLEST_PART_BYTES if self.framed else None)
         self.caller = Caller(config, self._outbox, self._events)
         self.callee = Callee(config, interface, self._outbox, self._events, framed=self.framed)
-        self._inbox = Inbox(config, self.caller, self.callee, self._events, framed=self.framed)
+        self._inbox = Inbox(
+            config, self._outbox, self.caller, self.callee, self._events, framed=self.framed
+        )
         self._busy = False
         self._peer_extensions = 0
         self._peer_max_message: int | None = None
@@ -121,9 +123,16 @@ class Wire:
         Raises:
             IpfiError: why there is no session.
             LocalProtocolError: lossy on a plain wire or with an end that cannot take it.
-            CallRefusedError: it is larger than the other end takes, or than a frame if it is lossy.
+            CallRefusedError: it is larger than the other end takes, or than a frame if it is lossy;
+                or more wait already than the line will take soon.
         """
         self._check_up()
+        if self._outbox.crowded:
+            raise CallRefusedError(
+                f"event {index}: the line is slower than this program emits: emit less, or "
+                "lossy=True where the next value replaces this one",
+                reason="limit",
+            )
         if not self.framed:
             self._emit_plain(index, payload, now_s, lossy=lossy)
         elif lossy:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ipfi_serial.codec.message import MessageKind
+from ipfi_serial.codec.message import MessageKind, encode_parts
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.outbox import FLOODED
 from ipfi_serial.errors import LinkMismatchError, RemoteProtocolError, WireClosedError
 from ipfi_serial.events import TextReceived
 from tests.engine.lines import OneEnd, Pair, peer_link
@@ -199,6 +200,26 @@ def test_text_between_frames_is_reported_and_breaks_nothing() -> None:
     call = pair.a.start(ECHO, b"x")
     pair.settle()
     assert pair.a.value(call) == b"x"
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_peer_that_calls_and_never_takes_its_answers_does_not_fill_the_memory(
+    framed: bool,
+) -> None:
+    one = OneEnd(framed=framed)
+    call = encode_parts(CALL, 99 if framed else LED, 0, COMPLETE, b"")
+    for _ in range(FLOODED // 1000 + 1):
+        one.peer.say_bytes(call * 1000)
+    while data := one.peer.wire.bytes_to_send(one.now_s):
+        one.end.wire.receive_bytes(data, one.now_s)
+        one.peer.wire.on_deadline(one.now_s)
+        one.peer.wire.receive_bytes(one.end.wire.link.bytes_to_send(one.now_s), one.now_s)
+    one.end.take_events()
+    (lost,) = one.end.lost
+    assert isinstance(lost.reason, RemoteProtocolError)
+    assert "does not take our answers" in str(lost.reason)
+    assert lost.final is not framed
+    assert_empty(one.end)
 
 
 # --- one end framed, the other plain ---

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.outbox import CROWDED
 from ipfi_serial.errors import CallRefusedError, LocalProtocolError, WireClosedError
 from tests.engine.lines import OneEnd, Pair
 from tests.engine.wires import (
@@ -104,6 +105,17 @@ def test_an_event_without_a_session_is_refused(pair: Pair) -> None:
         with pytest.raises(WireClosedError) as caught:
             pair.a.emit(LED, b"", lossy=lossy)
         assert caught.value.may_have_executed is False
+
+
+def test_a_program_that_emits_faster_than_the_line_is_refused_before_it_fills_the_memory() -> None:
+    pair = Pair()
+    for _ in range(CROWDED):
+        pair.a.emit(LED, b"")
+    with pytest.raises(CallRefusedError, match="slower than this program emits") as caught:
+        pair.a.emit(LED, b"")
+    assert caught.value.reason == "limit"
+    pair.a.wire.bytes_to_send(pair.now_s)
+    pair.a.emit(LED, b"")
 
 
 # --- too large for us ---
