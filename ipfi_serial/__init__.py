@@ -1,6 +1,7 @@
 """IPFI over serial lines: procedures, callbacks and events, exactly once, over any wire."""
 
 from ipfi_serial.codec.manifest import Entry, EntryKind
+from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.context import CallContext, DeferredReply
 from ipfi_serial.engine.interface import Interface
@@ -64,6 +65,8 @@ __all__ = [
     "Server",
     "Stream",
     "TransportError",
+    "ValueCodecError",
+    "ValueEncodeError",
     "WireClosedError",
     "WireConfig",
     "WireStats",

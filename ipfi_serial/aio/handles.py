@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.codec.names import TypeForm, Value
-from ipfi_serial.codec.values import decode_value, encode_arguments
+from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
+from ipfi_serial.engine.serving import decode_result
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
 from ipfi_serial.errors import CallTimeoutError, IpfiError, WireClosedError
 
@@ -50,7 +51,7 @@ class CallHandle:
                     may_have_executed=self._call.handed_over,
                 )
         value = await asyncio.shield(self._future)
-        return value if self._raw else decode_value(value, self._result_type)
+        return value if self._raw else decode_result(value, self._result_type)
 
     async def result_or_cancel(self) -> Value:
         """Wait for the answer; a cancelled task cancels the call at the other end."""
@@ -59,7 +60,7 @@ class CallHandle:
         except asyncio.CancelledError:
             self.cancel()
             raise
-        return value if self._raw else decode_value(value, self._result_type)
+        return value if self._raw else decode_result(value, self._result_type)
 
     def cancel(self) -> None:
         """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
@@ -208,7 +209,7 @@ class Stream(_Waiting):
                 raise
         value = self._items.popleft()
         self._report(len(value))
-        return value if self._raw else decode_value(value, self._result_type)
+        return value if self._raw else decode_result(value, self._result_type)
 
     def close(self) -> None:
         """Cancel the stream if it has not ended."""

@@ -9,9 +9,10 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from ipfi_serial.aio.connection import Connection
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.advice import connect_error, loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
+from ipfi_serial.errors import TransportError
 from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
@@ -76,6 +77,7 @@ def connect(
             interface if interface is not None else Interface(),
             config_,
             framed=(link or kind) == "framed",
+            kind=kind,
             role=role,
             connect_timeout_s=connect_timeout_s,
         )
@@ -89,6 +91,7 @@ async def _join(
     config: WireConfig,
     *,
     framed: bool,
+    kind: LinkKind,
     role: Role,
     connect_timeout_s: float | None,
 ) -> Connection:
@@ -111,15 +114,20 @@ async def _join(
     if connect_timeout_s is None:
         connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
     try:
-        await _wait_for_session(connection, connect_timeout_s)
+        await _wait_for_session(connection, kind, connect_timeout_s)
     except BaseException:
         connection.abandon()
         raise
     return connection
 
 
-async def _wait_for_session(connection: Connection, timeout_s: float) -> None:
-    if not await connection.wait_opened(timeout_s):
+async def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: float) -> None:
+    try:
+        opened = await connection.wait_opened(timeout_s)
+    except TransportError as error:
+        usually_plain = kind == "plain" and connection.framed
+        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from error
+    if not opened:
         raise connect_error(connection.stats(), connection.endpoint, timeout_s)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from ipfi_serial.engine.stats import WireStats
-from ipfi_serial.errors import ConnectTimeoutError
+from ipfi_serial.errors import (
+    ConnectTimeoutError,
+    IpfiError,
+    LinkMismatchError,
+    TransportError,
+)
 
 
 def connect_error(stats: WireStats, endpoint: str, waited_s: float) -> ConnectTimeoutError:
@@ -11,6 +16,20 @@ def connect_error(stats: WireStats, endpoint: str, waited_s: float) -> ConnectTi
     return ConnectTimeoutError(
         f"{endpoint}: no IPFI handshake within {waited_s:.1f} s: {_heard(stats)}", waited_s
     )
+
+
+def loss_error(error: IpfiError, stats: WireStats, *, usually_plain: bool) -> IpfiError:
+    """Return the error for a line that was lost before a session stood.
+
+    Args:
+        error: how it was lost.
+        stats: what was heard before.
+        usually_plain: whether this framed wire is over something that is plain by default: a plain
+            end there takes the zero before our HELLO for a goodbye, and hangs up.
+    """
+    if usually_plain and type(error) is TransportError and stats.frames_received == 0:
+        return LinkMismatchError("framed")
+    return error
 
 
 def _heard(stats: WireStats) -> str:

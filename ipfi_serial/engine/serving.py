@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfi_serial.codec.names import Value
-from ipfi_serial.codec.values import ValueEncodeError, encode_value
+from ipfi_serial.codec.names import TypeForm, Value
+from ipfi_serial.codec.values import (
+    ValueCodecError,
+    ValueEncodeError,
+    decode_value,
+    encode_value,
+)
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Procedure
 from ipfi_serial.errors import LocalProtocolError, RemoteCallError
@@ -51,6 +56,18 @@ def encode_result(procedure: Procedure, value: Value) -> bytes:
     raise ValueEncodeError(
         f"raw procedure {procedure.name} must give bytes, not {type(value).__name__}"
     )
+
+
+def decode_result(value: bytes, wanted: TypeForm) -> Value:
+    """Return what a call answered, checked against the type that its caller wants.
+
+    Raises:
+        ValueCodecError: it is not a ``wanted``; the call was executed.
+    """
+    try:
+        return decode_value(value, wanted)
+    except ValueCodecError as error:
+        raise error.for_call(may_have_executed=True) from error.__cause__
 
 
 def describe_failure(error: BaseException) -> str:

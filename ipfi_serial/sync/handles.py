@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from ipfi_serial.codec.names import TypeForm, Value
-from ipfi_serial.codec.values import decode_value, encode_arguments
+from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.engine.calls import OutgoingCall
+from ipfi_serial.engine.serving import decode_result
 from ipfi_serial.engine.subscriptions import EventArguments, EventQueue
 from ipfi_serial.errors import CallTimeoutError, IpfiError, WireClosedError
 from ipfi_serial.pump import Pump
@@ -57,7 +58,7 @@ class CallHandle:
             raise self._error
         if self._raw:
             return self._value
-        return decode_value(self._value, self._result_type)
+        return decode_result(self._value, self._result_type)
 
     def cancel(self) -> None:
         """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
@@ -163,7 +164,7 @@ class Stream:
                 self._pump.wait(self, None)
         value = self._items.popleft()
         self._report(len(value))
-        return value if self._raw else decode_value(value, self._result_type)
+        return value if self._raw else decode_result(value, self._result_type)
 
     def close(self) -> None:
         """Cancel the stream if it has not ended."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import threading
 from collections import defaultdict
@@ -23,7 +25,7 @@ from ipfi_serial.engine.subscriptions import (
 from ipfi_serial.engine.wire import WireEvent
 from ipfi_serial.errors import IpfiError
 from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, TextReceived
-from ipfi_serial.sync.serving import SERVED_FOR
+from ipfi_serial.sync.serving import SERVED_FOR, awaited
 from ipfi_serial.workers import Sequence, Workers
 
 log = logging.getLogger("ipfi_serial")
@@ -134,18 +136,20 @@ class Notifications:
         for function in [*functions, *self.subscriptions.handlers(index)]:
             self._guard(partial(self._call_handler, function, payload), function)
 
-    def _call_handler(self, function: Callable[..., Any], payload: bytes) -> None:
-        function(*self.subscriptions.bind(function, payload, self._max_depth))
+    def _call_handler(self, function: Callable[..., Any], payload: bytes) -> object:
+        return function(*self.subscriptions.bind(function, payload, self._max_depth))
 
     def _run_callback(self, function: Callable[..., Any], argument: object) -> None:
         job = partial(function, argument) if takes_argument(function) else function
         self._guard(job, function)
 
     def _guard(self, job: Callable[[], Any], function: Callable[..., Any]) -> None:
-        """Run user code: what it raises is logged and reaches on_error."""
+        """Run user code, a coroutine too; what it raises is logged and reaches on_error."""
         SERVED_FOR.set((self._connection, None))
         try:
-            job()
+            outcome = job()
+            if inspect.isawaitable(outcome):
+                asyncio.run(awaited(outcome))
         except BaseException as error:  # a callback may raise anything
             log.warning("a callback failed: %s", error, exc_info=error)
             if function not in self._callbacks["error"]:  # or it would be called for ever

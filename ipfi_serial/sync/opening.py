@@ -6,9 +6,10 @@ import secrets
 from typing import Unpack
 
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.advice import connect_error, loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
+from ipfi_serial.errors import TransportError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
@@ -72,15 +73,20 @@ def connect(
     if connect_timeout_s is None:
         connect_timeout_s = default_connect_timeout_s(transport.bytes_per_s)
     try:
-        _wait_for_session(connection, connect_timeout_s)
+        _wait_for_session(connection, kind, connect_timeout_s)
     except BaseException:
         connection.abandon()
         raise
     return connection
 
 
-def _wait_for_session(connection: Connection, timeout_s: float) -> None:
-    if not connection.wait_opened(timeout_s):
+def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: float) -> None:
+    try:
+        opened = connection.wait_opened(timeout_s)
+    except TransportError as error:
+        usually_plain = kind == "plain" and connection.framed
+        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from error
+    if not opened:
         raise connect_error(connection.stats(), connection.endpoint, timeout_s)
 
 

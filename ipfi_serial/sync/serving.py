@@ -188,7 +188,8 @@ def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:
     return wire.callee.has_room(call)
 
 
-async def _awaited(result: Awaitable[Value]) -> Value:
+async def awaited(result: Awaitable[Value]) -> Value:
+    """Make a coroutine of anything awaitable, for asyncio.run()."""
     return await result
 
 
@@ -222,4 +223,4 @@ def _iterate(
                 except StopAsyncIteration:
                     return
         finally:
-            runner.run(_awaited(values.aclose()))
+            runner.run(awaited(values.aclose()))
