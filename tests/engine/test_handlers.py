@@ -17,13 +17,15 @@ from ipfi_serial.engine.serving import (
     raw_payload,
 )
 from ipfi_serial.engine.subscriptions import (
+    EARLY_NEWS,
+    EarlyNews,
     EventArguments,
     EventQueue,
     Subscriptions,
     decode_event,
     takes_argument,
 )
-from ipfi_serial.errors import LocalProtocolError
+from ipfi_serial.errors import LocalProtocolError, RemoteCallError
 
 
 class Reply:
@@ -108,6 +110,8 @@ def test_a_failure_is_one_line_without_a_traceback() -> None:
     assert describe_failure(ValueError("too big\nand more")) == "ValueError: too big"
     assert describe_failure(KeyError()) == "KeyError"
     assert describe_failure(MuteError()) == "MuteError"
+    nested = RemoteCallError("ValueError: too big", may_have_executed=True)
+    assert describe_failure(nested) == "ValueError: too big"
     assert len(describe_failure(ValueError("x" * 1000))) == len("ValueError: ") + 200
 
 
@@ -202,6 +206,16 @@ def test_queues_take_their_event_or_every_one() -> None:
     subscriptions.remove_queue(ticks)
     subscriptions.remove_queue(ticks)
     assert subscriptions.all_queues == [everything]
+
+
+def test_early_news_is_kept_for_whoever_asks_first_and_the_oldest_goes() -> None:
+    news = EarlyNews()
+    for number in range(EARLY_NEWS + 2):
+        news.keep("text", number)
+    news.keep("reset", "r")
+    assert news.take("text") == list(range(2, EARLY_NEWS + 2))
+    assert news.take("text") == []
+    assert news.take("reset") == ["r"]
 
 
 @pytest.mark.parametrize(
