@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
-from ipfi_serial.codec.values import ArgumentError, ValueEncodeError, encode_arguments
+from ipfi_serial.codec.values import (
+    ArgumentError,
+    ValueCodecError,
+    ValueEncodeError,
+    encode_arguments,
+)
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Interface, Procedure
 from ipfi_serial.engine.serving import (
     decode_arguments,
+    decode_result,
     describe_failure,
     encode_result,
     raw_payload,
@@ -89,6 +95,14 @@ def test_a_result_travels_as_a_value_and_a_raw_one_as_bytes() -> None:
         encode_result(raw, "ab")
     with pytest.raises(ValueEncodeError):
         encode_result(procedure(lambda: None), object())
+
+
+def test_an_answer_of_a_wrong_type_says_that_the_call_was_executed() -> None:
+    assert decode_result(b"\x05", int) == 5
+    for value in (b"\xa1x", b"\xc1", b""):
+        with pytest.raises(ValueCodecError) as caught:
+            decode_result(value, int)
+        assert caught.value.may_have_executed is True
 
 
 def test_raw_arguments_are_one_bytes_object_or_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
-from ipfi_serial.engine.advice import connect_error
+from ipfi_serial.engine.advice import connect_error, loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import (
     adjusted,
@@ -17,7 +17,7 @@ from ipfi_serial.engine.setup import (
     default_connect_timeout_s,
 )
 from ipfi_serial.engine.stats import WireStats, take_stats
-from ipfi_serial.errors import ConnectTimeoutError
+from ipfi_serial.errors import ConnectTimeoutError, LinkMismatchError, PortBusyError, TransportError
 from ipfi_serial.link.parameters import Flag, Parameters
 from ipfi_serial.link.session import Link
 from tests.engine.lines import Pair
@@ -164,3 +164,15 @@ def test_a_failed_connect_says_what_was_heard_and_what_to_check(
     assert isinstance(error, ConnectTimeoutError)
     assert str(error).startswith("/dev/ttyX: no IPFI handshake within 5.0 s: ")
     assert advice in str(error)
+
+
+def test_a_line_that_is_hung_up_at_once_is_probably_plain() -> None:
+    gone = TransportError("gone")
+    nothing = take_stats(Pair(opened=False).a.wire, 0)
+    error = loss_error(gone, nothing, usually_plain=True)
+    assert isinstance(error, LinkMismatchError)
+    assert error.ours == "framed"
+    assert loss_error(gone, nothing, usually_plain=False) is gone
+    assert loss_error(gone, replace(nothing, frames_received=1), usually_plain=True) is gone
+    busy = PortBusyError("/dev/ttyX")
+    assert loss_error(busy, nothing, usually_plain=True) is busy
