@@ -64,6 +64,7 @@ _HELLO_TAIL: Final = struct.Struct("<H")
 _ACK_TAIL: Final = struct.Struct("<HIB")
 _CONFIRM: Final = struct.Struct("<I")
 _REFUSE: Final = struct.Struct("<BBI")
+FRAME_OVERHEAD_BYTES: Final = 13  # type, session, sequence, ack, CRC-32, COBS, two delimiters
 HELLO_SIZE: Final = 1 + _PARAMETERS.size + _HELLO_TAIL.size
 HELLO_ACK_SIZE: Final = 1 + _PARAMETERS.size + _ACK_TAIL.size + _CONFIRM.size
 # CRC-16, COBS code, two delimiters
@@ -141,6 +142,11 @@ class Parameters:
     def stream_credit_bytes(self) -> int:
         """First grant of a stream of values (STREAM-2)."""
         return self.stream_credit * 16
+
+
+def boot_cause_name(cause: int) -> str:
+    """Return a boot cause in words."""
+    return BOOT_CAUSES[cause] if cause < len(BOOT_CAUSES) else f"cause {cause}"
 
 
 def serial_max(a: int, b: int) -> int:

@@ -30,6 +30,7 @@ class Receiver:
         "_ack_delay_s",
         "_ahead",
         "_credit_bytes",
+        "_half_credit_bytes",
         "_in_order_only",
         "_told",
         "_unacknowledged",
@@ -49,6 +50,7 @@ class Receiver:
         self._in_order_only = in_order_only
         self._told = False  # the last stale frame was acknowledged at once
         self._credit_bytes = credit_bytes
+        self._half_credit_bytes = credit_bytes // 2
         self._ack_delay_s = ack_delay_s
         self._ahead: dict[int, bytes] = {}
         self._unacknowledged = 0
@@ -77,13 +79,18 @@ class Receiver:
             self._unacknowledged += 1
         if self._unacknowledged >= ACK_EVERY_FRAMES or self.credit_moved:
             self.ack_now = True
-        else:
-            self._acknowledge_soon(now_s)
+        elif self.ack_due_s is None:
+            self.ack_due_s = now_s + self._ack_delay_s
 
     @property
     def credit_moved(self) -> bool:
         """Whether half the credit was used since it was last sent."""
-        return self.granted - self.offset < self._credit_bytes // 2
+        return self.granted - self.offset < self._half_credit_bytes
+
+    @property
+    def holds_ahead(self) -> bool:
+        """Whether frames are kept that arrived ahead."""
+        return bool(self._ahead)
 
     @property
     def sack(self) -> int:
@@ -115,8 +122,8 @@ class Receiver:
             self._told = not self._told
             if self._told:
                 self.ack_now = True
-            else:
-                self._acknowledge_soon(now_s)
+            elif self.ack_due_s is None:
+                self.ack_due_s = now_s + self._ack_delay_s
             return
         self.ack_now = True
         if self._in_order_only:
@@ -125,7 +132,3 @@ class Receiver:
             self.duplicates += 1
         else:
             self._ahead[sequence] = payload
-
-    def _acknowledge_soon(self, now_s: float) -> None:
-        if self.ack_due_s is None:
-            self.ack_due_s = now_s + self._ack_delay_s

@@ -22,38 +22,50 @@ class RttEstimator:
         smoothed_s: SRTT in seconds, or None before the first sample.
     """
 
-    __slots__ = ("_backoff", "_first_s", "_floor_s", "_variance_s", "smoothed_s")
+    __slots__ = ("_backoff", "_base_s", "_floor_s", "_rto_s", "_variance_s", "smoothed_s")
 
     def __init__(self, ack_delay_s: float = ACK_DELAY_S) -> None:
         """Begin without a sample, towards an end that delays its ACKs by so much (LINK-8)."""
         self._floor_s = ack_delay_s + MIN_VARIANCE_TERM_S
-        self._first_s = max(FIRST_RTO_S, 2 * ack_delay_s)  # it may be sending two frames itself
+        self._base_s = max(FIRST_RTO_S, 2 * ack_delay_s)  # it may be sending two frames itself
+        self._rto_s = self._base_s  # after doubling
         self.smoothed_s: float | None = None
         self._variance_s = 0.0
         self._backoff = 0
 
     def sample(self, rtt_s: float) -> None:
         """Take one measurement, from a frame that was sent only once (Karn's rule)."""
-        if self.smoothed_s is None:
-            self.smoothed_s, self._variance_s = rtt_s, rtt_s / 2
-            return
-        error_s = rtt_s - self.smoothed_s
-        self._variance_s += BETA * (abs(error_s) - self._variance_s)
-        self.smoothed_s += ALPHA * error_s
+        smoothed_s = self.smoothed_s
+        if smoothed_s is None:
+            self.smoothed_s = smoothed_s = rtt_s
+            self._variance_s = rtt_s / 2
+        else:
+            error_s = rtt_s - smoothed_s
+            self._variance_s += BETA * (abs(error_s) - self._variance_s)
+            self.smoothed_s = smoothed_s = smoothed_s + ALPHA * error_s
+        spread_s = 4 * self._variance_s
+        if spread_s < MIN_VARIANCE_TERM_S:
+            spread_s = MIN_VARIANCE_TERM_S
+        self._base_s = max(self._floor_s, smoothed_s + spread_s)
+        self._double()
 
     def expired(self) -> None:
         """Double the time-out: it passed without an answer."""
         self._backoff = min(self._backoff + 1, MOST_DOUBLINGS)
+        self._double()
 
     def progressed(self) -> None:
         """End the doubling: something new was acknowledged."""
         self._backoff = 0
+        self._rto_s = self._base_s
 
     def rto_s(self, wire_s: float) -> float:
         """Return the time-out in seconds, given the wire time of what is under way."""
-        if self.smoothed_s is None:
-            base_s = self._first_s
+        return self._rto_s + wire_s
+
+    def _double(self) -> None:
+        base_s = self._base_s
+        if self._backoff:
+            self._rto_s = min(base_s * (1 << self._backoff), max(base_s, BACKED_OFF_S))
         else:
-            spread_s = max(MIN_VARIANCE_TERM_S, 4 * self._variance_s)
-            base_s = max(self._floor_s, self.smoothed_s + spread_s)
-        return min(base_s * (1 << self._backoff), max(base_s, BACKED_OFF_S)) + wire_s
+            self._rto_s = base_s

@@ -1,7 +1,7 @@
 """Stream bytes in, numbered payloads out, each again until it is acknowledged.
 
-Owns the window (LINK-6), the credit it was given (LINK-7), retransmission (LINK-9 to LINK-11), the
-other end's ring (LINK-14) and the frame size (LINK-16).
+Owns the window (LINK-6), the credit it was given (LINK-7), retransmission (LINK-9 to LINK-11) and
+the frame size (LINK-16); asks the other end's ring (LINK-14).
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
 SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 FIRST_FRAME_BYTES: Final = 64
+MOST_FLIGHTS: Final = 16  # LINK-6
 CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
+FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
 MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
 
 
@@ -38,6 +41,7 @@ class Sender:
 
     Attributes:
         rtt: the round-trip estimate.
+        ring: the other end's.
         credit: stream offset that we may send up to.
         frame_bytes: stream bytes for the next frame (LINK-16).
         retransmissions: frames sent again.
@@ -47,8 +51,6 @@ class Sender:
     """
 
     __slots__ = (
-        "_charged",
-        "_charges",
         "_clean",
         "_go_back_after_s",
         "_go_back_only",
@@ -56,9 +58,9 @@ class Sender:
         "_next_sequence",
         "_offset",
         "_order",
+        "_outstanding_bytes",
         "_queue",
         "_repeats",
-        "_ring",
         "_since_loss",
         "_window",
         "credit",
@@ -67,6 +69,7 @@ class Sender:
         "probes",
         "queued_bytes",
         "retransmissions",
+        "ring",
         "rtt",
     )
 
@@ -81,7 +84,6 @@ class Sender:
         ack_delay_s: float = ACK_DELAY_S,
     ) -> None:
         self._window = window
-        self._ring = ring  # None: no limit
         self._largest_frame = largest_frame
         self._go_back_only = go_back_only
         self._queue: deque[bytes] = deque()
@@ -92,9 +94,9 @@ class Sender:
         self._clean = 0
         self._since_loss = FRAMES_BETWEEN_LOSSES
         self._go_back_after_s = 0.0
-        self._charges: deque[tuple[int | None, int | None, int]] = deque()
-        self._charged = 0
+        self._outstanding_bytes = 0  # of the flights, on the wire
         self.probes = 0
+        self.ring = Ring(ring)
         self.rtt = RttEstimator(ack_delay_s)
         self.credit = credit
         self.frame_bytes = min(FIRST_FRAME_BYTES, largest_frame)
@@ -114,27 +116,34 @@ class Sender:
         """Whether everything pushed was acknowledged."""
         return not (self.flights or self.queued_bytes)
 
+    @property
+    def room_bytes(self) -> int:
+        """How many more bytes are worth queueing: two windows; small messages overtake."""
+        return max(0, 2 * MOST_FLIGHTS * self.frame_bytes - self.queued_bytes)
+
     # --- frames out ---
 
     def next_flight(self, overhead_bytes: int) -> Flight | None:
         """Return the frame to send now, if any: a repetition first, else new bytes."""
         if self._repeats:
             flight = next(f for f in self.flights if f.again)
-            return flight if self.fits_ring(len(flight.payload) + overhead_bytes) else None
+            fits = len(flight.payload) + overhead_bytes <= self.ring.room_bytes
+            return flight if fits else None
         if not self.queued_bytes or len(self.flights) >= self._window:
             return None
-        room = min(self.frame_bytes, (self.credit - self._offset) & 0xFFFFFFFF)
-        if room == 0 or (self._ring is not None and not self._ring_room(room, overhead_bytes)):
+        size = self._next_size()
+        if size == 0 or size + overhead_bytes > self.ring.room_bytes:
             return None
-        flight = Flight(self._next_sequence, self._cut(room))
+        flight = Flight(self._next_sequence, self._cut(size))
         self._next_sequence = (self._next_sequence + 1) & 0xFF
-        self._offset = (self._offset + len(flight.payload)) & 0xFFFFFFFF
+        self._offset = (self._offset + size) & 0xFFFFFFFF
+        self._outstanding_bytes += size + FLIGHT_OVERHEAD_BYTES
         self.flights.append(flight)
         return flight
 
     def sent(self, flight: Flight, departure_s: float, wire_bytes: int) -> None:
         """Note that ``flight`` was handed over and when its last byte will have left."""
-        flight.order = self.next_order()
+        self._order = flight.order = self._order + 1
         flight.departure_s = departure_s
         flight.times += 1
         if flight.again:
@@ -142,40 +151,43 @@ class Sender:
             self._repeats -= 1
             self.retransmissions += 1
             self._note_loss()
-        self.charge(wire_bytes, sequence=flight.sequence)
+        self.ring.charge(wire_bytes, sequence=flight.sequence)
 
     def sendable(self, overhead_bytes: int) -> bool:
         """Whether :meth:`next_flight` would return a frame."""
         if self._repeats:
             flight = next(f for f in self.flights if f.again)
-            return self.fits_ring(len(flight.payload) + overhead_bytes)
+            return len(flight.payload) + overhead_bytes <= self.ring.room_bytes
         if not self.queued_bytes or len(self.flights) >= self._window:
             return False
-        room = min(self.frame_bytes, (self.credit - self._offset) & 0xFFFFFFFF)
-        return room > 0 and (self._ring is None or self._ring_room(room, overhead_bytes))
+        size = self._next_size()
+        return size > 0 and size + overhead_bytes <= self.ring.room_bytes
 
     @property
     def starved(self) -> bool:
         """Whether bytes wait for nothing but credit or ring (LINK-15)."""
         return bool(self.queued_bytes) and not self.flights
 
+    def _next_size(self) -> int:
+        """Return how many bytes of the queue one frame takes now: credit may allow none."""
+        credit = (self.credit - self._offset) & 0xFFFFFFFF
+        return min(self.queued_bytes, self.frame_bytes, credit)
+
     def _cut(self, size: int) -> bytes:
+        """Take exactly ``size`` bytes from the queue, which has them."""
         queue = self._queue
-        first = queue[0]
-        if len(first) == size or (len(first) < size and len(queue) == 1):
-            queue.popleft()
-            self.queued_bytes -= len(first)
-            return first
+        self.queued_bytes -= size
+        if len(queue[0]) == size:
+            return queue.popleft()
         parts: list[bytes] = []
         left = size
-        while left and queue:
+        while left:
             part = queue.popleft()
             if len(part) > left:
                 queue.appendleft(part[left:])
                 part = part[:left]
             parts.append(part)
             left -= len(part)
-        self.queued_bytes -= size - left
         return b"".join(parts)
 
     def next_order(self) -> int:
@@ -199,7 +211,8 @@ class Sender:
         self.probes = 0
         for _ in range(count):
             newest = flights.popleft()
-            self._clear_until(sequence=newest.sequence)
+            self._outstanding_bytes -= len(newest.payload) + FLIGHT_OVERHEAD_BYTES
+            self.ring.clear_until(sequence=newest.sequence)
             if newest.again:
                 self._repeats -= 1
             if newest.times == 1 and not newest.sacked:
@@ -211,7 +224,8 @@ class Sender:
             self.rtt.sample(max(0.0, now_s - newest.departure_s))
         self.rtt.progressed()
         self._go_back_after_s = 0.0
-        self.on_evidence(proved)
+        if flights:
+            self.on_evidence(proved)
         return True
 
     def on_sack(self, ack: int, bits: int) -> None:
@@ -227,7 +241,7 @@ class Sender:
                     flight.again = False
                     self._repeats -= 1
                 newest_order = max(newest_order, flight.order)
-                self._clear_until(sequence=flight.sequence)
+                self.ring.clear_until(sequence=flight.sequence)
         self.on_evidence(newest_order)
 
     def on_evidence(self, order: int) -> None:
@@ -258,14 +272,15 @@ class Sender:
         if not self.flights:
             return None
         oldest = self.flights[0]
-        if oldest.again and self.fits_ring(len(oldest.payload) + overhead_bytes):
+        if oldest.again and len(oldest.payload) + overhead_bytes <= self.ring.room_bytes:
             return None  # it waits for its turn, not for time
-        return oldest.departure_s + self.rtt.rto_s(self._outstanding_s(bytes_per_s))
+        wire_s = 0.0 if bytes_per_s is None else self._outstanding_bytes / bytes_per_s
+        return oldest.departure_s + self.rtt.rto_s(wire_s)
 
     def expired(self) -> None:
         """Repeat the oldest frame, or all of them to a go-back-N receiver (LINK-11)."""
         self.rtt.expired()
-        self._clear_all()
+        self.ring.clear_all()
         self.flights[0].sacked = False  # or it would have been acknowledged: that SACK was damaged
         for flight in self.flights:
             self._repeat(flight)
@@ -275,80 +290,12 @@ class Sender:
     def probed(self) -> None:
         """Note that a stall lasted for its time: a PING will ask, the next one later (LINK-15)."""
         self.probes = min(self.probes + 1, MOST_PROBE_DOUBLINGS)
-        self._clear_all()
-
-    def _outstanding_s(self, bytes_per_s: float | None) -> float:
-        if bytes_per_s is None:
-            return 0.0
-        return sum(len(f.payload) + 12 for f in self.flights) / bytes_per_s
+        self.ring.clear_all()
 
     def _repeat(self, flight: Flight) -> None:
         if not (flight.again or flight.sacked) and flight.times:
             flight.again = True
             self._repeats += 1
-
-    # --- the other end's ring ---
-
-    def charge(
-        self, wire_bytes: int, *, sequence: int | None = None, ping: int | None = None
-    ) -> None:
-        """Count bytes handed over against the other end's ring (LINK-14)."""
-        if self._ring is not None:
-            self._charges.append((sequence, ping, wire_bytes))
-            self._charged += wire_bytes
-
-    def fits_ring(self, wire_bytes: int) -> bool:
-        """Whether so many bytes more stay within the other end's ring."""
-        return self._ring is None or self._charged + wire_bytes <= self._ring
-
-    def _ring_room(self, room: int, overhead_bytes: int) -> bool:
-        return self.fits_ring(min(room, self.queued_bytes) + overhead_bytes)
-
-    @property
-    def ring_clogged(self) -> bool:
-        """Whether more than half the ring is held by frames that nothing will clear."""
-        if self._ring is None:
-            return False
-        lasting = 0
-        for sequence, ping, size in reversed(self._charges):
-            if sequence is not None or ping is not None:
-                break
-            lasting += size
-        return lasting * 2 > self._ring
-
-    @property
-    def ring_overdrawn(self) -> bool:
-        """Whether one frame went beyond the ring: no other one may."""
-        return self._ring is not None and self._charged > self._ring
-
-    @property
-    def ring_half_full(self) -> bool:
-        """Whether more than half the ring is charged."""
-        return self._ring is not None and self._charged * 2 > self._ring
-
-    @property
-    def ring_in_use(self) -> bool:
-        """Whether anything is charged."""
-        return bool(self._charges)
-
-    def on_echo(self, ping: int) -> None:
-        """Clear what was handed over before the PING with this number, and the PING."""
-        self._clear_until(ping=ping)
-
-    def _clear_all(self) -> None:
-        self._charges.clear()
-        self._charged = 0
-
-    def _clear_until(self, *, sequence: int | None = None, ping: int | None = None) -> None:
-        """Clear charges up to the newest entry that was proved to have been read."""
-        for index in range(len(self._charges) - 1, -1, -1):
-            entry = self._charges[index]
-            if (sequence is not None and entry[0] == sequence) or (
-                ping is not None and entry[1] == ping
-            ):
-                for _ in range(index + 1):
-                    self._charged -= self._charges.popleft()[2]
-                return
 
     # --- frame size ---
 

@@ -1,6 +1,7 @@
 """One live session: a sender and a receiver under one id, and the frames they speak in.
 
-docs/protocol.md 3.1 and 3.4.
+Chooses the frame that goes next, and knows when a sender that waits should ask.  docs/protocol.md
+3.1 and 3.4.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ from typing import Final
 from ipfi_serial.config import UNLIMITED_RING
 from ipfi_serial.events import LinkEvent, LossyReceived, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
+from ipfi_serial.link.deadlines import sooner
 from ipfi_serial.link.handshake import Agreement
-from ipfi_serial.link.parameters import Flag, FrameType
+from ipfi_serial.link.lossy import LossyQueue
+from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Flag, FrameType
+from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.rtt import ACK_DELAY_S
 from ipfi_serial.link.sender import FIRST_FRAME_BYTES, Flight, Sender
 
 FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
 SMALLEST_LARGEST_FRAME: Final = 64  # ... unless it would be shorter than this
-OVERHEAD_BYTES: Final = 13
-LATE_ECHOES_TO_BELIEVE: Final = 3
-MOST_PINGS_OUT: Final = 8  # whose echo would still be understood
 RING_RESERVE_BYTES: Final = 14  # one ACK
 
 _ACK_BODY: Final = struct.Struct("<BBI")
+_DATA: Final = int(FrameType.DATA)  # plain numbers are found and compared faster
+_ACK: Final = int(FrameType.ACK)
+_PING: Final = int(FrameType.PING)
 
 
 class Transfer:
@@ -35,23 +39,29 @@ class Transfer:
         session: its id.
         profile: its CRC profile.
         largest_frame: most stream bytes that we put into one frame.
+        frame_time_s: how long a full frame takes on the line.
         peer_spoke: whether the other end sent anything but READY in it.
         ping_wanted: a PING should go out.
         repeated: a frame was sent again and no PING has followed it yet (LINK-10).
+        pinged_s: when a PING was last handed over.
+        probe_from_s: when something last went out or came that may end a stall (LINK-15).
     """
 
     __slots__ = (
+        "_bytes_per_s",
+        "_data_head",
         "_echo",
         "_echo_due",
         "_head",
-        "_late_echoes",
-        "_ping",
-        "_ping_out",
+        "_lossy",
         "_pings",
         "agreement",
+        "frame_time_s",
         "largest_frame",
         "peer_spoke",
         "ping_wanted",
+        "pinged_s",
+        "probe_from_s",
         "profile",
         "receiver",
         "repeated",
@@ -60,7 +70,12 @@ class Transfer:
     )
 
     def __init__(
-        self, agreement: Agreement, profile: CrcProfile, bytes_per_s: float | None
+        self,
+        agreement: Agreement,
+        profile: CrcProfile,
+        bytes_per_s: float | None,
+        lossy: LossyQueue,
+        now_s: float,
     ) -> None:
         ours, theirs = agreement.ours, agreement.theirs
         ring = None if theirs.ring == UNLIMITED_RING else theirs.ring
@@ -68,10 +83,16 @@ class Transfer:
         self.session = agreement.session
         self.profile = profile
         self._head = agreement.session.to_bytes(2, "little")
+        self._data_head = bytes((_DATA,)) + self._head
         self.largest_frame = _largest_frame(
             ours.frame_payload, theirs.frame_payload, ring, bytes_per_s
         )
-        small_s = (SMALLEST_LARGEST_FRAME + OVERHEAD_BYTES) / bytes_per_s if bytes_per_s else 0.0
+        frame_bytes = self.largest_frame + FRAME_OVERHEAD_BYTES
+        self.frame_time_s = frame_bytes / bytes_per_s if bytes_per_s is not None else 0.0
+        self._bytes_per_s = bytes_per_s
+        self._lossy = lossy
+        small_bytes = SMALLEST_LARGEST_FRAME + FRAME_OVERHEAD_BYTES
+        small_s = small_bytes / bytes_per_s if bytes_per_s is not None else 0.0
         ack_delay_s = max(ACK_DELAY_S, 2 * small_s)  # of both ends (LINK-8)
         self.sender = Sender(
             window=min(ours.window, theirs.window),
@@ -87,19 +108,18 @@ class Transfer:
             ack_delay_s,
             in_order_only=bool(ours.flags & Flag.IN_ORDER_ONLY),
         )
+        self.pinged_s = self.probe_from_s = now_s
         self.peer_spoke = False
         self.ping_wanted = False
         self.repeated = False
-        self._ping = 0
-        self._ping_out = False  # one that is not given up
-        self._pings: dict[int, tuple[int, float]] = {}  # number: its order, when it left
-        self._late_echoes = 0  # in a row
+        self._pings = Pings()
         self._echo = 0
         self._echo_due = False
 
     def number_pings_from(self, number: int) -> None:
         """Count PINGs on from our READY, so that its echo answers no PING."""
-        self._ping = number % 255 + 1
+        self._pings.newest = number
+        self._pings.number_next()
 
     # --- frames in ---
 
@@ -111,10 +131,13 @@ class Transfer:
         """Take a frame of this session; return False if it is malformed."""
         self.peer_spoke = True
         kind, size = content[0], len(content)
-        if kind == FrameType.DATA and size > 5:
+        if kind == _DATA and size > 5:
             self.sender.on_ack(content[4], now_s)
             self.receiver.on_data(content[3], content[5:], now_s, out)
-        elif kind in (FrameType.ACK, FrameType.PING) and size in (9, 11):
+            return True
+        if kind == _ACK:
+            self.probe_from_s = now_s  # it may have brought credit or cleared the ring
+        if kind in (_ACK, _PING) and size in (9, 11):
             self._on_ack(content, now_s)
         elif kind == FrameType.LOSSY and size > 3:
             out.append(LossyReceived(content[3:]))
@@ -128,7 +151,7 @@ class Transfer:
         ack, number, credit = _ACK_BODY.unpack_from(content, 3)
         sender = self.sender
         sender.on_credit(credit)
-        if content[0] == FrameType.PING:
+        if content[0] == _PING:
             sender.on_ack(ack, now_s)
             self.answer_ping(number)
             return
@@ -136,50 +159,14 @@ class Transfer:
             sender.on_repeated_ack(ack, now_s)
         if len(content) == 11:
             sender.on_sack(ack, content[9] | content[10] << 8)
-        sender.on_echo(number)
-        if number in self._pings:
-            self._on_echo(number, now_s)
-
-    def _on_echo(self, number: int, now_s: float) -> None:
-        """Our PING was answered: what was sent before it and is not acknowledged now is lost."""
-        sender = self.sender
-        order, sent_s = self._pings[number]
-        while next(iter(self._pings)) != number:
-            del self._pings[next(iter(self._pings))]  # sent before it
-        del self._pings[number]
-        if number == self._ping:
-            self._ping_out = False
-        rtt_s = max(0.0, now_s - sent_s)
-        self._late_echoes = self._late_echoes + 1 if rtt_s > sender.rtt.rto_s(0.0) else 0
-        # later, the first answer may have been lost, and this is another one; unless it is the rule
-        if self._late_echoes in (0, LATE_ECHOES_TO_BELIEVE):
-            self._late_echoes = 0
-            sender.rtt.sample(rtt_s)
-        sender.rtt.progressed()
-        sender.on_evidence(order)
-
-    def ping_sent(self, departure_s: float) -> None:
-        """Note when the last byte of the newest PING will have left."""
-        if len(self._pings) >= MOST_PINGS_OUT:
-            del self._pings[next(iter(self._pings))]
-        self._pings[self._ping] = (self.sender.next_order(), departure_s)
-        self._ping_out = True
-        self.repeated = False
-
-    @property
-    def probes(self) -> bool:
-        """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
-        return self.repeated and not self._ping_out
-
-    @property
-    def ping_overdue_matters(self) -> bool:
-        """Whether the ring fills while the PING that would clear it may be lost (LINK-14)."""
-        return self._ping_out and not self.sender.flights and self.sender.ring_half_full
-
-    def expired(self) -> None:
-        """Take the expiry of the RTO: repeat, and wait for no PING any more (LINK-11)."""
-        self._ping_out = False
-        self.sender.expired()
+        sender.ring.clear_until(ping=number)
+        echoed = self._pings.echoed(number, now_s, sender.rtt.rto_s(0.0))
+        if echoed is not None:
+            order, rtt_s = echoed
+            if rtt_s is not None:
+                sender.rtt.sample(rtt_s)
+            sender.rtt.progressed()
+            sender.on_evidence(order)  # what was sent before it and is not acknowledged is lost
 
     def answer_ping(self, number: int) -> None:
         """Answer a PING or READY with an ACK at once (LINK-8)."""
@@ -189,6 +176,67 @@ class Transfer:
 
     # --- frames out ---
 
+    def next_frame(self) -> tuple[bytes, Flight | None, int | None] | None:
+        """Choose what goes now: a full ACK, LOSSY or LOG (LINK-20), DATA, an ACK or PING.
+
+        Returns:
+            The content, the flight that it carries and the number of the PING that it is; hand
+            them to :meth:`handed_over`.
+        """
+        sender, lossy = self.sender, self._lossy
+        may_ack = sender.ring.room_bytes >= 0  # LINK-14
+        if may_ack and self.needs_full_ack:
+            return self.ack()
+        if lossy.turn and lossy.fits(sender.ring.room_bytes):
+            return self._next_lossy()
+        lossy.turn = True
+        flight = sender.next_flight(FRAME_OVERHEAD_BYTES)
+        if flight is not None:
+            return self.data(flight), flight, None
+        if may_ack and self.wants_ack:
+            return self.ack()
+        if lossy.fits(sender.ring.room_bytes):
+            return self._next_lossy()
+        return None
+
+    def handed_over(
+        self,
+        flight: Flight | None,
+        ping: int | None,
+        wire_bytes: int,
+        now_s: float,
+        departure_s: float,
+    ) -> None:
+        """Note that the frame chosen leaves, its last byte at ``departure_s``."""
+        sender = self.sender
+        if flight is not None:
+            if flight.times:
+                self.repeated = True
+            sender.sent(flight, departure_s, wire_bytes)
+            return
+        if ping is not None:
+            self.pinged_s = now_s
+            self._pings.sent(sender.next_order(), departure_s)
+            self.repeated = False
+        sender.ring.charge(wire_bytes, ping=ping)
+        if ping is not None or sender.ring.in_use:
+            self.probe_from_s = departure_s  # it may end a stall (LINK-14, LINK-15)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether :meth:`next_frame` would return a frame."""
+        room_bytes = self.sender.ring.room_bytes
+        return (
+            (room_bytes >= 0 and self.wants_ack)
+            or self.sender.sendable(FRAME_OVERHEAD_BYTES)
+            or self._lossy.fits(room_bytes)
+        )
+
+    @property
+    def probes(self) -> bool:
+        """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
+        return self.repeated and not self._pings.out
+
     @property
     def wants_ack(self) -> bool:
         """Whether an ACK or PING should go out when nothing else does."""
@@ -197,29 +245,29 @@ class Transfer:
     @property
     def needs_full_ack(self) -> bool:
         """Whether an ACK frame must go first: a DATA frame could not say what it says."""
+        receiver = self.receiver
         return self._echo_due or (
-            self.receiver.ack_now and (self.receiver.sack != 0 or self.receiver.credit_moved)
+            receiver.ack_now and (receiver.holds_ahead or receiver.credit_moved)
         )
 
     def data(self, flight: Flight) -> bytes:
         """Build a DATA frame's content; it acknowledges too."""
-        self.receiver.acknowledged()
-        return (
-            b"\x85" + self._head + bytes((flight.sequence, self.receiver.expected)) + flight.payload
-        )
+        receiver = self.receiver
+        receiver.acknowledged()
+        return self._data_head + bytes((flight.sequence, receiver.expected)) + flight.payload
 
-    def ack(self) -> tuple[bytes, int | None]:
-        """Build an ACK's or, if one is wanted, a PING's content, and return the PING's number."""
+    def ack(self) -> tuple[bytes, None, int | None]:
+        """Build an ACK or, if one is wanted, a PING, whose number comes last."""
         receiver = self.receiver
         sack = receiver.sack
         ping = not self._echo_due and (
-            self.ping_wanted or self.probes or (self.sender.ring_clogged and not sack)
+            self.ping_wanted or self.probes or (self.sender.ring.clogged and not sack)
         )
         if ping:
             self.ping_wanted = False
-            self._ping = self._ping % 255 + 1
-        number = self._ping if ping else self._echo
-        kind = FrameType.PING if ping else FrameType.ACK
+            self._pings.number_next()
+        number = self._pings.newest if ping else self._echo
+        kind = _PING if ping else _ACK
         self._echo_due = False
         body = _ACK_BODY.pack(receiver.expected, number, receiver.take_credit())
         content = bytes((kind,)) + self._head + body
@@ -227,33 +275,72 @@ class Transfer:
             receiver.ack_now = True  # a PING cannot say it: an ACK follows
         elif sack:
             content += sack.to_bytes(2, "little")
-        return content, self._ping if ping else None
+        return content, None, self._pings.newest if ping else None
 
-    def head(self, unnumbered: bytes) -> bytes:
-        """Put the session id behind the type byte of a LOSSY or LOG frame's content."""
-        return unnumbered[:1] + self._head + unnumbered[1:]
+    def _next_lossy(self) -> tuple[bytes, None, None]:
+        """Take a LOSSY or LOG frame and put the session id behind its type byte."""
+        content = self._lossy.pop()
+        return content[:1] + self._head + content[1:], None, None
 
     def bye(self, reason: int) -> bytes:
         """Build a BYE's content."""
         return bytes((FrameType.BYE,)) + self._head + bytes((reason,))
 
-    # --- queries ---
+    # --- time ---
 
-    def lossy_fits(self, unnumbered: bytes) -> bool:
-        """Whether the other end's ring has room for a LOSSY or LOG frame."""
-        return self.sender.fits_ring(len(unnumbered) + OVERHEAD_BYTES)
+    def deadline_s(self, keepalive_s: float) -> float | None:
+        """Return when :meth:`on_deadline` is due."""
+        return sooner(self.receiver.ack_due_s, self._retry_deadline_s(keepalive_s))
+
+    def _retry_deadline_s(self, keepalive_s: float) -> float | None:
+        """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
+        sender = self.sender
+        due_s = sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
+        if due_s is None and self._blocked:
+            rto_s = sender.rtt.rto_s(self.frame_time_s)
+            due_s = self.probe_from_s + min(rto_s * (1 << sender.probes), keepalive_s)
+        return due_s
+
+    def on_deadline(self, now_s: float, keepalive_s: float) -> None:
+        """Acknowledge if that is due; repeat (LINK-11) or ask (LINK-15) if that is."""
+        receiver, sender = self.receiver, self.sender
+        if receiver.ack_due_s is not None and now_s >= receiver.ack_due_s:
+            receiver.ack_now = True
+            receiver.ack_due_s = None
+        retry_s = self._retry_deadline_s(keepalive_s)
+        if retry_s is None or now_s < retry_s:
+            return
+        if sender.flights:
+            self._pings.out = False  # it is given up
+            sender.expired()
+        else:
+            sender.probed()
+            self.ping_wanted = True
 
     @property
-    def stalled(self) -> bool:
+    def _blocked(self) -> bool:
+        """Whether something waits for credit or ring, and for nothing that is under way."""
+        sender, lossy = self.sender, self._lossy
+        ring = sender.ring
+        if ring.room_bytes < 0:
+            return self.wants_ack or self._stalled or bool(lossy)
+        if self.ping_wanted:
+            return False
+        if self._pings.out and not sender.flights and ring.half_full:
+            return True  # the PING that would clear it may be lost (LINK-14)
+        return self._stalled or (bool(lossy) and not lossy.fits(ring.room_bytes))
+
+    @property
+    def _stalled(self) -> bool:
         """Whether bytes wait for credit or ring and nothing under way will bring it (LINK-15)."""
-        return self.sender.starved and not self.sender.sendable(OVERHEAD_BYTES)
+        return self.sender.starved and not self.sender.sendable(FRAME_OVERHEAD_BYTES)
 
 
 def _largest_frame(ours: int, theirs: int, ring: int | None, bytes_per_s: float | None) -> int:
     """Return the frame size that both ends, the ring and the line allow (LINK-16)."""
     largest = min(ours, theirs)
     if ring is not None:
-        largest = min(largest, max(16, ring - OVERHEAD_BYTES - RING_RESERVE_BYTES))
+        largest = min(largest, max(16, ring - FRAME_OVERHEAD_BYTES - RING_RESERVE_BYTES))
     if bytes_per_s is not None:
         largest = min(largest, max(SMALLEST_LARGEST_FRAME, int(FRAME_TIME_LIMIT_S * bytes_per_s)))
     return max(largest, min(16, FIRST_FRAME_BYTES))

@@ -125,7 +125,7 @@ def bounded(link: Link) -> bool:
     """Whether every store of the link is within its bound."""
     live = link._live
     return (
-        len(link._control) <= 6
+        len(link._line.control) <= 6
         and len(link._lossy) <= 8
         and link.decoder.buffered_bytes <= 1200
         and (
@@ -133,7 +133,7 @@ def bounded(link: Link) -> bool:
             or (
                 len(live.receiver._ahead) <= 15
                 and len(live.sender.flights) <= 16
-                and len(live.sender._charges) <= 64
+                and len(live.sender.ring._charges) <= 64
             )
         )
     )

@@ -355,17 +355,17 @@ def test_the_ring_is_charged_by_all_and_cleared_by_what_was_read() -> None:
     """LINK-14."""
     sender = loaded(4, ring=200)
     assert send_all(sender) == [0, 1]
-    sender.charge(14)
-    assert not sender.ring_overdrawn
-    sender.charge(40, ping=3)
-    assert sender.ring_overdrawn
-    assert not sender.fits_ring(0)
+    sender.ring.charge(14)
+    assert not sender.ring.overdrawn
+    sender.ring.charge(40, ping=3)
+    assert sender.ring.overdrawn
+    assert sender.ring.room_bytes < 0
     sender.on_ack(1, 0.1)
-    assert not sender.ring_overdrawn
-    assert not sender.fits_ring(77 + 14)
-    sender.on_echo(3)
-    assert sender.fits_ring(200)
-    assert not sender.ring_in_use
+    assert not sender.ring.overdrawn
+    assert sender.ring.room_bytes < 77 + 14
+    sender.ring.clear_until(ping=3)
+    assert sender.ring.room_bytes == 200
+    assert not sender.ring.in_use
 
 
 def test_the_ack_of_a_repeated_frame_clears_its_repetition() -> None:
@@ -375,7 +375,7 @@ def test_the_ack_of_a_repeated_frame_clears_its_repetition() -> None:
     sender.on_sack(0, 0b1)
     assert send_all(sender) == [0]
     sender.on_ack(2, 0.1)
-    assert not sender.ring_in_use
+    assert not sender.ring.in_use
 
 
 def test_expiry_and_a_probe_clear_the_ring() -> None:
@@ -383,26 +383,26 @@ def test_expiry_and_a_probe_clear_the_ring() -> None:
     sender = loaded(4, ring=200)
     send_all(sender)
     sender.expired()
-    assert not sender.ring_in_use
-    sender.charge(300)
+    assert not sender.ring.in_use
+    sender.ring.charge(300)
     sender.probed()
-    assert not sender.ring_in_use
+    assert not sender.ring.in_use
 
 
 def test_the_ring_is_clogged_when_more_than_half_of_it_is_held_for_good() -> None:
     """LINK-14."""
     sender = new_sender(ring=64)
-    sender.charge(14)
-    sender.charge(14)
-    assert not sender.ring_clogged
-    sender.charge(14)
-    assert sender.ring_clogged
-    sender.charge(14, ping=1)
-    assert not sender.ring_clogged
+    sender.ring.charge(14)
+    sender.ring.charge(14)
+    assert not sender.ring.clogged
+    sender.ring.charge(14)
+    assert sender.ring.clogged
+    sender.ring.charge(14, ping=1)
+    assert not sender.ring.clogged
     unlimited = new_sender()
-    unlimited.charge(1 << 20)
-    assert not unlimited.ring_clogged
-    assert not unlimited.ring_overdrawn
+    unlimited.ring.charge(1 << 20)
+    assert not unlimited.ring.clogged
+    assert not unlimited.ring.overdrawn
 
 
 def test_a_repetition_waits_for_the_ring() -> None:
@@ -410,7 +410,7 @@ def test_a_repetition_waits_for_the_ring() -> None:
     sender = loaded(2, ring=160)
     send_all(sender)
     sender.on_sack(0, 0b1)
-    sender.charge(150)
+    sender.ring.charge(150)
     assert send_all(sender) == []
     assert sender.deadline_s(None, OVERHEAD) is not None
     assert sender.deadline_s(None, OVERHEAD) == pytest.approx(0.25)

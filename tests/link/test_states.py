@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipfi_serial.link import session as session_module
+from ipfi_serial.link import opening as opening_module
 from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
 from tests.harness.links import new_link
 from tests.link import make_states
@@ -113,7 +113,7 @@ class Recorder(dict[Row, LinkState]):
 def test_every_row_of_the_table_is_taken(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     """Section 3.3: the last step of its scenario takes exactly that row."""
     table = Recorder()
-    monkeypatch.setattr(session_module, "TRANSITIONS", table)
+    monkeypatch.setattr(opening_module, "TRANSITIONS", table)
     SCENARIOS[row]()
     assert table.taken[-1] == row
 

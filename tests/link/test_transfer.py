@@ -9,6 +9,7 @@ import pytest
 from ipfi_serial.events import LinkEvent, LossyReceived, TextReceived
 from ipfi_serial.framing.crc import CRC32
 from ipfi_serial.link.handshake import Agreement
+from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.parameters import Flag, FrameType, Parameters
 from ipfi_serial.link.transfer import Transfer
 from tests.harness.line import Line, Noise
@@ -339,7 +340,9 @@ def test_lossy_messages_are_lost_and_the_stream_is_not() -> None:
 def transfer(**changes: int) -> Transfer:
     """Make a session's transfer state without a link."""
     theirs = parameters(**({"flags": 0} | changes))
-    return Transfer(Agreement(5, 1, parameters(), theirs, initiated=True), CRC32, None)
+    return Transfer(
+        Agreement(5, 1, parameters(), theirs, initiated=True), CRC32, None, LossyQueue(8), 0.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -362,7 +365,7 @@ def test_the_largest_frame_fits_both_ends_the_ring_and_50_ms(
     """LINK-16."""
     theirs = parameters(flags=0, ring=ring, frame_payload=payload)
     agreement = Agreement(5, 1, parameters(), theirs, initiated=True)
-    made = Transfer(agreement, CRC32, bytes_per_s)
+    made = Transfer(agreement, CRC32, bytes_per_s, LossyQueue(8), 0.0)
     assert made.largest_frame == largest
     assert made.sender.frame_bytes == min(64, largest)
 
@@ -374,7 +377,7 @@ def test_pings_are_numbered_on_from_the_ready_and_never_0() -> None:
     numbers = []
     for _ in range(3):
         made.ping_wanted = True
-        _, number = made.ack()
+        _, _, number = made.ack()
         numbers.append(number)
     assert numbers == [1, 2, 3]
 
