@@ -17,29 +17,21 @@ from ipfi_serial.codec.manifest import Entry
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.calls import (
-    CallCancelled,
-    CallEnded,
-    CallReceived,
-    ItemReceived,
-    OutgoingCall,
-    RoomAvailable,
-)
-from ipfi_serial.engine.directory import Directory, Target
+from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
+from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
+from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.engine.wire import Wire, WireEvent
+from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import (
     CallTimeoutError,
-    DeviceResetError,
     IpfiError,
     LocalProtocolError,
     WireClosedError,
 )
-from ipfi_serial.events import EventReceived, SessionLost, SessionOpened
 from ipfi_serial.transport.base import AsyncTransport
 
 log = logging.getLogger("ipfi_serial")
@@ -47,7 +39,7 @@ log = logging.getLogger("ipfi_serial")
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
-class Connection:
+class Connection(Shell):
     """One end of a wire.
 
     Made by :func:`ipfi_serial.aio.connect` or a :class:`Server`; close it, or use it in an
@@ -61,11 +53,8 @@ class Connection:
     def __init__(
         self, transport: AsyncTransport, wire: Wire, interface: Interface, config: WireConfig
     ) -> None:
-        self.endpoint: str = getattr(transport, "path", None) or transport.endpoint
-        self.interface = interface
-        self._config = config
-        self._wire = wire
-        self._directory = Directory(interface, framed=wire.framed)
+        endpoint: str = getattr(transport, "path", None) or transport.endpoint
+        super().__init__(endpoint, wire, interface, config)
         self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
         self._pump = AioPump(wire, transport, self._deliver)
         self._notifications = Notifications(self, config)
@@ -74,9 +63,7 @@ class Connection:
         )
         self._notifications.use(self._serving)
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reset: DeviceResetError | None = None
         self._describing = asyncio.Lock()
-        self._closed: IpfiError | None = None
         self._resolving: set[asyncio.Task[None]] = set()
         self._pump.start()
 
@@ -238,32 +225,6 @@ class Connection:
                     raise stream.ended
         raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
 
-    # --- callbacks; each may be a coroutine function ---
-
-    def on_reset(self, function: Callback) -> Callback:
-        """Call ``function`` after the other end restarted, when the new session stands.
-
-        It gets the DeviceResetError, if it takes an argument, and is the place to repeat what was
-        armed on the device.
-        """
-        return self._notifications.on("reset", function)
-
-    def on_text(self, function: Callback) -> Callback:
-        """Call ``function`` with each line of text that the other end prints or logs."""
-        return self._notifications.on("text", function)
-
-    def on_error(self, function: Callback) -> Callback:
-        """Call ``function`` with each exception of a handler."""
-        return self._notifications.on("error", function)
-
-    def on_close(self, function: Callback) -> Callback:
-        """Call ``function`` (with the reason, if it takes one) once the wire has closed."""
-        return self._notifications.on("close", function)
-
-    def on_end_of_input(self, function: Callback) -> Callback:
-        """Call ``function`` when the other end says that nothing more comes for now."""
-        return self._notifications.on("end_of_input", function)
-
     # --- the wire ---
 
     async def describe(self) -> list[Entry]:
@@ -297,16 +258,6 @@ class Connection:
         """Return what this wire has counted."""
         return take_stats(self._wire, self._notifications.events_dropped)
 
-    @property
-    def established(self) -> bool:
-        """Whether calls can be made now."""
-        return self._wire.established
-
-    @property
-    def framed(self) -> bool:
-        """Whether frames and a link carry this wire; a plain one relies on its transport."""
-        return self._wire.framed
-
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did.
 
@@ -314,11 +265,6 @@ class Connection:
             timeout_s: how long to wait at most, in seconds.
         """
         return await self._pump.flush(timeout_s)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the wire has closed for good."""
-        return self._closed is not None
 
     async def wait_opened(self, timeout_s: float | None) -> bool:
         """Wait until a session stands; return whether one does; raise why none ever will."""
@@ -425,42 +371,26 @@ class Connection:
         owner.attach(call)
         return call
 
-    def _deliver(self, event: WireEvent) -> None:
-        """Pass on what the wire reported."""
-        match event:
-            case CallEnded(call, value, error):
-                call.owner.finish(value, error)
-            case ItemReceived(call, value):
-                call.owner.put(value)
-            case CallReceived(call):
-                self._serving.start(call)
-            case CallCancelled(call):
-                self._serving.cancel(call)
-            case RoomAvailable(call):
-                call.owner.room.set()
-            case EventReceived(index):
-                self._notifications.event(event, self._directory.event_name(index))
-            case SessionOpened():
-                self._session_opened()
-            case SessionLost():
-                self._session_lost(event)
-            case _:
-                self._notifications.other(event)
+    # --- what the common part asks for ---
 
-    def _session_opened(self) -> None:
-        self._directory.session_opened(self._wire.peer_schema)
-        if not self._opened.done():
+    @property
+    def _news(self) -> Notifications:
+        return self._notifications
+
+    def _serve(self, call: IncomingCall) -> None:
+        self._serving.start(call)
+
+    def _cancel_served(self, call: IncomingCall) -> None:
+        self._serving.cancel(call)
+
+    def _peer_schema(self) -> int:
+        return self._wire.peer_schema
+
+    def _first_session(self, failure: IpfiError | None) -> None:
+        if self._opened.done():
+            return
+        if failure is None:
             self._opened.set_result(None)
-        if self._reset is not None:
-            self._notifications.notify("reset", self._reset)
-            self._reset = None
-
-    def _session_lost(self, event: SessionLost) -> None:
-        if isinstance(event.reason, DeviceResetError):
-            self._reset = event.reason
-        if event.final and self._closed is None:
-            self._closed = event.reason
-            if not self._opened.done():
-                self._opened.set_exception(event.reason)
-                self._opened.exception()  # connect() may have given up already
-            self._notifications.closed(event.reason)
+        else:
+            self._opened.set_exception(failure)
+            self._opened.exception()  # connect() may have given up already

@@ -15,29 +15,23 @@ from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.calls import (
-    CallCancelled,
-    CallEnded,
-    CallReceived,
     IncomingCall,
-    ItemReceived,
     OutgoingCall,
-    RoomAvailable,
 )
-from ipfi_serial.engine.directory import Directory, Target
+from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
+from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.engine.wire import Wire, WireEvent
+from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import (
     CallTimeoutError,
-    DeviceResetError,
     IpfiError,
     LocalProtocolError,
     WireClosedError,
 )
-from ipfi_serial.events import EventReceived, SessionLost, SessionOpened
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.handles import CallHandle, EventStream, PartialCall, Stream
 from ipfi_serial.sync.notifications import Notifications
@@ -50,7 +44,7 @@ log = logging.getLogger("ipfi_serial")
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
-class Connection:
+class Connection(Shell):
     """One end of a wire.
 
     Made by :func:`ipfi_serial.connect` or a :class:`Server`; close it, or use it in a with block.
@@ -63,11 +57,8 @@ class Connection:
     def __init__(
         self, transport: Transport, wire: Wire, interface: Interface, config: WireConfig
     ) -> None:
-        self.endpoint: str = getattr(transport, "path", None) or transport.endpoint
-        self.interface = interface
-        self._config = config
-        self._wire = wire
-        self._directory = Directory(interface, framed=wire.framed)
+        endpoint: str = getattr(transport, "path", None) or transport.endpoint
+        super().__init__(endpoint, wire, interface, config)
         self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
         self._workers = Workers(f"ipfi worker {self.endpoint}")
         self._pump = Pump(wire, transport, self._deliver)
@@ -76,9 +67,7 @@ class Connection:
             self._pump, interface, self, config.max_depth, self._notifications.error
         )
         self._opened = _Opened()
-        self._reset: DeviceResetError | None = None
         self._describing = threading.Lock()
-        self._closed: IpfiError | None = None
         self._pump.start()
 
     # --- calls ---
@@ -241,32 +230,6 @@ class Connection:
                     raise stream.ended
         raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
 
-    # --- callbacks ---
-
-    def on_reset(self, function: Callback) -> Callback:
-        """Call ``function`` after the other end restarted, when the new session stands.
-
-        It gets the DeviceResetError, if it takes an argument, and is the place to repeat what was
-        armed on the device.
-        """
-        return self._notifications.on("reset", function)
-
-    def on_text(self, function: Callback) -> Callback:
-        """Call ``function`` with each line of text that the other end prints or logs."""
-        return self._notifications.on("text", function)
-
-    def on_error(self, function: Callback) -> Callback:
-        """Call ``function`` with each exception of a handler."""
-        return self._notifications.on("error", function)
-
-    def on_close(self, function: Callback) -> Callback:
-        """Call ``function`` (with the reason, if it takes one) once the wire has closed."""
-        return self._notifications.on("close", function)
-
-    def on_end_of_input(self, function: Callback) -> Callback:
-        """Call ``function`` when the other end says that nothing more comes for now."""
-        return self._notifications.on("end_of_input", function)
-
     # --- the wire ---
 
     def describe(self) -> list[Entry]:
@@ -300,16 +263,6 @@ class Connection:
         dropped = self._notifications.events_dropped
         return self._pump.command(lambda wire, _: take_stats(wire, dropped))
 
-    @property
-    def established(self) -> bool:
-        """Whether calls can be made now."""
-        return self._wire.established
-
-    @property
-    def framed(self) -> bool:
-        """Whether frames and a link carry this wire; a plain one relies on its transport."""
-        return self._wire.framed
-
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did.
 
@@ -317,11 +270,6 @@ class Connection:
             timeout_s: how long to wait at most, in seconds.
         """
         return self._pump.flush(timeout_s)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the wire has closed for good."""
-        return self._closed is not None
 
     def wait_opened(self, timeout_s: float | None) -> bool:
         """Wait until a session stands, or the wire has closed; return whether one does."""
@@ -374,9 +322,6 @@ class Connection:
             raise WireClosedError("the other end restarted while it described itself")
         return target.index
 
-    def _peer_schema(self) -> int:
-        return self._pump.command(lambda wire, _: wire.peer_schema)
-
     def _start(
         self,
         handle: CallHandle,
@@ -413,27 +358,11 @@ class Connection:
         owner.attach(call)
         return call
 
-    def _deliver(self, event: WireEvent) -> None:
-        """Pass on what the wire reported; on whichever thread, so nothing here may wait."""
-        match event:
-            case CallEnded(call, value, error):
-                call.owner.finish(value, error)
-            case ItemReceived(call, value):
-                call.owner.put(value)
-            case CallReceived(call):
-                self._serve(call)
-            case CallCancelled(call):
-                self._serving.cancel(call)
-            case RoomAvailable(call):
-                call.owner.room.set()
-            case EventReceived(index):
-                self._notifications.event(event, self._directory.event_name(index))
-            case SessionOpened():
-                self._session_opened()
-            case SessionLost():
-                self._session_lost(event)
-            case _:
-                self._notifications.other(event)
+    # --- what the common part asks for ---
+
+    @property
+    def _news(self) -> Notifications:
+        return self._notifications
 
     def _serve(self, call: IncomingCall) -> None:
         try:
@@ -441,20 +370,17 @@ class Connection:
         except RuntimeError as error:  # the system gives no more threads
             self._serving.refuse(call, f"no thread for the handler: {error}")
 
-    def _session_opened(self) -> None:
-        self._directory.session_opened(self._peer_schema())
-        self._opened.open()
-        if self._reset is not None:
-            self._notifications.notify("reset", self._reset)
-            self._reset = None
+    def _cancel_served(self, call: IncomingCall) -> None:
+        self._serving.cancel(call)
 
-    def _session_lost(self, event: SessionLost) -> None:
-        if isinstance(event.reason, DeviceResetError):
-            self._reset = event.reason
-        if event.final and self._closed is None:
-            self._closed = event.reason
-            self._opened.fail(event.reason)
-            self._notifications.closed(event.reason)
+    def _peer_schema(self) -> int:
+        return self._pump.command(lambda wire, _: wire.peer_schema)
+
+    def _first_session(self, failure: IpfiError | None) -> None:
+        if failure is None:
+            self._opened.open()
+        else:
+            self._opened.fail(failure)
 
 
 class _Opened:
