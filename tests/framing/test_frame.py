@@ -67,6 +67,13 @@ def test_a_custom_profile_carries_a_session() -> None:
     assert FrameDecoder(BOUND, profiles=(profile,)).receive(encode_frame(DATA, profile)) == [DATA]
 
 
+def test_a_custom_crc_over_nothing_that_looks_like_a_session_frame_is_noise() -> None:
+    profile = custom_profile("mine", 0x1864CFB, initial=0x123456, reflected=False)
+    assert profile.append(b"")[0] > 0x83
+    decoder = FrameDecoder(BOUND, profiles=(profile,))
+    assert decoder.receive(encode_frame(b"", profile)) == [NOISE]
+
+
 def test_a_crc_over_nothing_is_noise_and_never_an_empty_frame() -> None:
     assert CRC16.check(CRC16.append(b""))  # it would pass
     for decoder in (FrameDecoder(BOUND, profiles=(CRC16,)), FrameDecoder(BOUND)):
