@@ -66,6 +66,7 @@ class Pump:
         self._sleepers: list[_Sleeper] = []
         self._flushes: list[_Flush] = []
         self._unsent = b""
+        self._due_s: float | None = None  # what the leader found due when it began to read
         self._wakes_at_s = 0.0  # when the leader looks up by itself
         self._callers_turn_s = 0.0  # when a caller last read, or was woken and may read next
         self._lost: IpfiError | None = None
@@ -207,9 +208,8 @@ class Pump:
             try:
                 if data:
                     self._wire.receive_bytes(data, now_s)
-                due_s = self._wire.next_deadline_s()
-                if due_s is not None and due_s <= now_s:
-                    self._wire.on_deadline(now_s)
+                if self._due_s is not None and self._due_s <= now_s:
+                    self._wire.on_deadline(now_s)  # what the bytes made due waits for the next turn
             except Exception as error:
                 log.exception("%s: the wire failed", self._transport.endpoint)
                 self._lose(error)
@@ -222,7 +222,7 @@ class Pump:
 
     def _next_timeout_s(self, limit_s: float | None) -> float:
         now_s = time.monotonic()
-        due_s = self._wire.next_deadline_s()
+        due_s = self._due_s = self._wire.next_deadline_s()
         timeout_s = FOREVER_S if due_s is None else min(max(0.0, due_s - now_s), FOREVER_S)
         if self._unsent and timeout_s < FULL_LOOK_S:
             timeout_s = FULL_LOOK_S  # sending may be overdue, but room ends the read by itself
@@ -330,6 +330,8 @@ class Pump:
 
     def _call_leader(self) -> None:
         """Wake the leader if it sleeps beyond what is due now."""
+        if self._leader is None:
+            return  # whoever leads next looks for itself
         due_s = self._wire.next_deadline_s()
         if due_s is not None and due_s < self._wakes_at_s:
             self._wake_leader()
