@@ -91,3 +91,21 @@ def test_losing_the_first_frames_of_both_ends_only_takes_time(kind: str) -> None
     for a, b in product(range(9), repeat=2):
         lost = (lose(*range(1, a + 1)), lose(*range(1, b + 1)))
         prove(new_pair(kind, lost), (kind, a, b))
+
+
+@pytest.mark.parametrize("size", [1, 64, 65, 500])
+@pytest.mark.parametrize("period", [2, 3, 4, 5])
+def test_a_line_that_loses_every_nth_frame_in_step_is_not_followed_in_step(
+    period: int, size: int
+) -> None:
+    """LINK-10: DATA and PING in turn must not fall into the beat of the losses."""
+    for phase, kind in product(range(period), ["big", "small"]):
+        pair = new_pair(kind, (None, None))
+        pair.connect()
+        pair.run(for_s=5.0)
+        first = pair.lines[0].counters.frames + 1 + phase
+        pair.lines[0].on_frame = lose(*range(first, 4000, period))
+        pair.push(0, bytes(size))
+        case = (kind, period, phase, size)
+        assert pair.run(pair.delivered, for_s=20.0), f"{case}\n{pair.describe()}"
+        pair.check()
