@@ -114,7 +114,7 @@ def test_the_table_of_callbacks_has_every_on_method_of_both_shells() -> None:
     }
     for shell in ("sync", "aio"):
         connection = importlib.import_module(f"ipfi_serial.{shell}.connection").Connection
-        assert {name for name in vars(connection) if name.startswith("on_")} == written
+        assert {name for name in dir(connection) if name.startswith("on_")} == written
 
 
 def test_the_readme_and_the_changes_name_the_same_version_of_the_protocol() -> None:
