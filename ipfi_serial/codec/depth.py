@@ -93,7 +93,6 @@ def _flat_containers() -> bytes:
 _FLAT_RUN: Final = re.compile(
     b"(?:" + _fixed_values() + b"{1,256}|" + _flat_containers() + b"){0,256}", re.DOTALL
 )
-_BUSY: Final = 64  # containers above which a walk that counts is worth its time
 
 
 def nests_deeper_than(data: bytes, max_depth: int) -> bool:

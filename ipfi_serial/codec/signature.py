@@ -303,15 +303,6 @@ def _readable(complaint: str) -> str:
     return (first + space + rest).replace("`", "")
 
 
-def describe_signature(function: Callable[..., object], *, injected: type | None = None) -> str:
-    """Return what self-description tells of a handler: ``(a: int, b: int) -> int`` (DESC-2).
-
-    Raises:
-        ConfigError: an annotation names nothing.
-    """
-    return _described(_inspected(function, _name(function)), injected)
-
-
 def _described(signature: inspect.Signature, injected: type | None) -> str:
     parameters = [
         _described_parameter(parameter)

@@ -12,8 +12,8 @@ from typing import Final
 from ipfi_serial.errors import IpfiError, LinkMismatchError, LocalProtocolError, WireClosedError
 from ipfi_serial.events import LinkEvent, SessionLost, SessionOpened
 from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.link.counters import LinkCounters
 from ipfi_serial.link.parameters import FrameType
-from ipfi_serial.link.session import LinkCounters
 from ipfi_serial.link.states import LinkState
 
 QUEUE_BYTES: Final = 256 << 10  # handed to the operating system in one go at most

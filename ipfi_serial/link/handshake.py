@@ -22,7 +22,6 @@ from ipfi_serial.link.parameters import (
     serial_max,
 )
 
-CUSTOM_PROFILE_BIT: Final = 7  # FRAME-6
 ECHOES_TO_GIVE_UP: Final = 3  # HS-9
 
 

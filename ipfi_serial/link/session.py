@@ -16,7 +16,7 @@ from ipfi_serial.events import LinkEvent, SessionLost, SessionOpened, TextReceiv
 from ipfi_serial.framing.crc import CRC16, CrcProfile
 from ipfi_serial.framing.frame import FrameDecoder
 from ipfi_serial.framing.verdict import Text
-from ipfi_serial.link.counters import LinkCounters as LinkCounters
+from ipfi_serial.link.counters import LinkCounters
 from ipfi_serial.link.deadlines import sooner
 from ipfi_serial.link.handshake import Agreement, Handshake
 from ipfi_serial.link.line import Line

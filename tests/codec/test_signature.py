@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipfi_serial.codec.names import type_name
-from ipfi_serial.codec.signature import Signature, array_header, describe_signature
+from ipfi_serial.codec.signature import Signature, array_header
 from ipfi_serial.codec.values import ArgumentError, ValueCodecError, encode_arguments
 from ipfi_serial.errors import ConfigError
 from tests.codec._shapes import Board, Color, Context, Node, Opaque, Picky, Point
@@ -273,7 +273,7 @@ def test_facts_of_a_signature_can_be_read() -> None:
     ids=str,
 )
 def test_a_signature_is_described_for_people(function: Callable[..., object], text: str) -> None:
-    assert describe_signature(function, injected=Context) == text
+    assert Signature(function, injected=Context).text == text
     assert Signature(function, injected=Context).text == text
 
 
@@ -282,7 +282,7 @@ def long_default(text: str = "a text that is longer than two dozen characters") 
 
 
 def test_a_long_default_is_not_spelt_out() -> None:
-    assert describe_signature(long_default) == "(text: str = ...) -> None"
+    assert Signature(long_default).text == "(text: str = ...) -> None"
 
 
 @pytest.mark.parametrize(
