@@ -1,0 +1,206 @@
+"""Reads a board file (``boards/*.toml``) into what is known of one target.
+
+It never starts anything.  A board file has the keys of :class:`Board`; docs/hil.md explains them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from ipfi_serial.errors import ConfigError
+
+KINDS: Final = ("native", "python", "qemu", "simavr", "unicorn", "serial")
+"""How a target is started; each is a module of :mod:`ipfi_hil.targets`."""
+
+FEATURES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "unplug": "its port can be made to vanish and to come back",
+        "reset": "it can be reset from outside",
+        "reboot": "its firmware restarts itself when it is asked to (procedure 10)",
+        "text": "its firmware prints between frames (procedure 11)",
+        "blob": "it makes an answer that is larger than its memory (procedure 5)",
+        "reverse": "it has a raw procedure (4)",
+        "sleep": "it answers some calls later than others (procedure 7)",
+        "i64": "it calculates with 64 bits (procedure 6)",
+        "callback": "it calls procedures of the host (procedure 8)",
+        "tick": "it emits events with a period (procedure 9, event 32)",
+        "led": "it has a lamp that an event switches (event 33, procedure 12)",
+        "lossy": "it takes lossy events",
+        "describe": "it describes itself",
+        "several-calls": "it serves at least two calls at once",
+        "refuse-version": "it answers another protocol version with REFUSE",
+    }
+)
+"""What a board file may excuse its target from, in its table ``[cannot]``."""
+
+_KEYS: Final = frozenset(
+    {"kind", "title", "summary", "needs", "needs_python", "pace", "settings", "cannot"}
+)
+_SLOWEST: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """What a target cannot do, each with its reason, and how slow it is.
+
+    Attributes:
+        cannot: a key of :data:`FEATURES` -> the reason, as a sentence.
+        pace: how many times as long as the native board's a time-out of a test should be.
+    """
+
+    cannot: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    pace: float = 1.0
+
+    def why_not(self, feature: str) -> str | None:
+        """Return why the target cannot do this, or None if it can.
+
+        Raises:
+            ConfigError: there is no such feature.
+        """
+        if feature not in FEATURES:
+            raise ConfigError(f"no feature {feature!r}; there are {', '.join(FEATURES)}")
+        return self.cannot.get(feature)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a board file says.
+
+    Attributes:
+        name: of the target; the file's name without ``.toml``.
+        kind: one of :data:`KINDS`.
+        title: one line for people.
+        summary: what it is good for, and how it is built.
+        needs: program -> the Debian package that has it.
+        needs_python: module -> the package that pip installs.
+        settings: what the kind's module reads; paths in it are relative to :attr:`folder`.
+        quirks: what it cannot do.
+        folder: where the file is.
+    """
+
+    name: str
+    kind: str
+    title: str
+    summary: str = ""
+    needs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    needs_python: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    quirks: Quirks = field(default_factory=Quirks)
+    folder: Path = field(default_factory=Path)
+
+    def why_unavailable(self) -> str | None:
+        """Return which tools are missing on this machine and how to get them, or None."""
+        missing = [
+            f"{command} is not installed (apt install {package})"
+            for command, package in self.needs.items()
+            if shutil.which(command) is None
+        ]
+        missing += [
+            f"the Python module {module} is not installed (pip install {package})"
+            for module, package in self.needs_python.items()
+            if importlib.util.find_spec(module) is None
+        ]
+        return "; ".join(missing) or None
+
+    def setting(self, name: str, kind: type[Any], default: Any = None) -> Any:  # noqa: ANN401 - TOML
+        """Return one of :attr:`settings`.
+
+        Raises:
+            ConfigError: it is of another type, or it is missing and there is no default.
+        """
+        value = self.settings.get(name, default)
+        if value is None:
+            raise ConfigError(f"board {self.name}: [settings] lacks {name!r}")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ConfigError(
+                f"board {self.name}: settings.{name} is {value!r}; it must be {kind.__name__}"
+            )
+        return value
+
+
+def shipped_boards() -> Path:
+    """Return the folder of the board files: of the wheel, or of the clone around an editable one.
+
+    Raises:
+        ConfigError: it is nowhere.
+    """
+    package = Path(__file__).resolve().parent
+    for place in (package / "boards", package.parent / "boards"):
+        if place.is_dir():
+            return place
+    raise ConfigError(f"the board files are missing: there is no folder {package / 'boards'}")
+
+
+def load_board(path: Path) -> Board:
+    """Read one board file.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it is wrong; says what.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the board file cannot be read: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from error
+    if unknown := sorted(data.keys() - _KEYS):
+        known = ", ".join(sorted(_KEYS))
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; there are {known}")
+    kind = data.get("kind")
+    if kind not in KINDS:
+        raise ConfigError(f"{path}: kind is {kind!r}; it is one of {', '.join(KINDS)}")
+    return Board(
+        name=path.stem,
+        kind=kind,
+        title=_text(path, data, "title"),
+        summary=_text(path, data, "summary"),
+        needs=_texts(path, data, "needs"),
+        needs_python=_texts(path, data, "needs_python"),
+        settings=MappingProxyType(_table(path, data, "settings")),
+        quirks=_quirks(path, data),
+        folder=path.resolve().parent,
+    )
+
+
+def _quirks(path: Path, data: dict[str, Any]) -> Quirks:
+    cannot = _texts(path, data, "cannot")
+    for feature, reason in cannot.items():
+        if feature not in FEATURES:
+            raise ConfigError(
+                f"{path}: [cannot] has {feature!r}; there are {', '.join(FEATURES)}"
+            )
+        if not reason.strip():
+            raise ConfigError(f"{path}: cannot.{feature} gives no reason")
+    pace = data.get("pace", 1.0)
+    if isinstance(pace, bool) or not isinstance(pace, int | float) or not 1 <= pace <= _SLOWEST:
+        raise ConfigError(f"{path}: pace is {pace!r}; it is a number from 1 to {_SLOWEST:.0f}")
+    return Quirks(cannot, float(pace))
+
+
+def _text(path: Path, data: dict[str, Any], key: str) -> str:
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise ConfigError(f"{path}: {key} is {value!r}; it must be text")
+    return value.strip()
+
+
+def _table(path: Path, data: dict[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {key} is {value!r}; it must be a table")
+    return value
+
+
+def _texts(path: Path, data: dict[str, Any], key: str) -> Mapping[str, str]:
+    table = _table(path, data, key)
+    for name, value in table.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{path}: {key}.{name} is {value!r}; it must be text")
+    return MappingProxyType(table)
