@@ -2,7 +2,8 @@
  *
  *     ipfi-board [--link PATH] [--seed N] [--nonce N] [--small]
  *
- * Prints `ready /dev/pts/N` and serves until its standard input ends or SIGTERM comes. */
+ * Prints `ready /dev/pts/N` and serves until its standard input ends or SIGTERM comes.
+ * SIGUSR1 is its reset pin: everything is forgotten, and what had not left is gone. */
 #define _GNU_SOURCE
 #include "board.h"
 #include "pty.h"
@@ -25,12 +26,18 @@ typedef struct {
     bool has_nonce;
 } options_t;
 
-static volatile sig_atomic_t asked_to_stop;
+static volatile sig_atomic_t asked_to_stop, asked_to_reset;
 
 static void stop(int number)
 {
     (void)number;
     asked_to_stop = 1;
+}
+
+static void reset_pin(int number)
+{
+    (void)number;
+    asked_to_reset = 1;
 }
 
 static uint32_t clock_ms(void)
@@ -91,21 +98,32 @@ static bool read_options(int count, char **words, options_t *options)
 
 /* ---- serving ---- */
 
+static struct {
+    uint8_t bytes[4096]; /* many frames in one write */
+    size_t start, end;
+} unsent;
+
 /* Sends until the pty is full; true if something still waits. */
 static bool send_all(board_t *board, int master)
 {
-    static uint8_t batch[BATCH]; /* many frames in one write */
-    static size_t start, end;
     for (;;) {
-        if (start == end) {
-            start = 0;
-            end = ipfi_take_tx(&board->wire, batch, 4096, clock_ms());
-            if (end == 0) { return false; }
+        if (unsent.start == unsent.end) {
+            unsent.start = 0;
+            unsent.end = ipfi_take_tx(&board->wire, unsent.bytes, sizeof unsent.bytes, clock_ms());
+            if (unsent.end == 0) { return false; }
         }
-        const ssize_t written = write(master, batch + start, end - start);
+        const ssize_t written = write(master, unsent.bytes + unsent.start, unsent.end - unsent.start);
         if (written <= 0) { return true; }
-        start += (size_t)written;
+        unsent.start += (size_t)written;
     }
+}
+
+static void reset(board_t *board)
+{
+    asked_to_reset = 0;
+    unsent.start = unsent.end = 0;
+    board->nonce = mix(board->nonce + 1);
+    board_restart(board, IPFI_BOOT_PIN, clock_ms());
 }
 
 static void receive_all(board_t *board, int master)
@@ -135,6 +153,7 @@ static void serve(board_t *board, const pty_t *pty)
 {
     while (!asked_to_stop) {
         ipfi_event_t event;
+        if (asked_to_reset) { reset(board); }
         board_on_deadline(board, clock_ms());
         const bool waits = send_all(board, pty->master);
         while (ipfi_next_event(&board->wire, &event)) { /* the demonstration has no use for them */ }
@@ -148,13 +167,12 @@ static void serve(board_t *board, const pty_t *pty)
     }
 }
 
-static void watch_for_the_end(void)
+static void watch(int number, void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = stop; /* no SA_RESTART: poll returns */
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
+    action.sa_handler = handler; /* no SA_RESTART: poll returns */
+    (void)sigaction(number, &action, NULL);
 }
 
 int main(int count, char **words)
@@ -163,7 +181,9 @@ int main(int count, char **words)
     pty_t pty;
     options_t options = { .nonce = mix((uint32_t)getpid() ^ clock_ms() << 12) };
     if (!read_options(count, words, &options)) { return usage(); }
-    watch_for_the_end();
+    watch(SIGTERM, stop);
+    watch(SIGINT, stop);
+    watch(SIGUSR1, reset_pin);
     if (!pty_open(&pty)) {
         perror("ipfi-board: no pseudo-terminal");
         return 1;
