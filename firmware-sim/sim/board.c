@@ -7,6 +7,52 @@ static bool is_due(uint32_t now_ms, uint32_t at_ms)
     return (int32_t)(now_ms - at_ms) >= 0;
 }
 
+void board_begin(board_t *board, uint32_t now_ms)
+{
+    memset(board->sleepers, 0, sizeof board->sleepers);
+    memset(board->callbacks, 0, sizeof board->callbacks);
+    board->tick_period_ms = board->tick_count = 0;
+    board->reboots_soon = board->led = false;
+    board->now_ms = board->booted_ms = now_ms;
+}
+
+static void emit_tick(board_t *board)
+{
+    uint8_t args[10];
+    ipfi_writer_t writer = ipfi_writer(args, sizeof args);
+    ipfi_write_u32(&writer, board->tick_count);
+    ipfi_write_u32(&writer, board->now_ms - board->booted_ms);
+    if (ipfi_emit(&board->wire, BOARD_TICK, args, ipfi_written(&writer))) { board->tick_count++; }
+}
+
+static void wake_sleepers(board_t *board)
+{
+    for (size_t i = 0; i < BOARD_SLEEPERS; i++) {
+        board_sleeper_t *const sleeper = &board->sleepers[i];
+        if (!sleeper->used || !is_due(board->now_ms, sleeper->due_ms)) { continue; }
+        sleeper->used = false;
+        ipfi_call_t *const call = ipfi_ticket_call(&board->wire, sleeper->ticket);
+        if (call != NULL) { ipfi_resume(call); }
+    }
+}
+
+void board_run_timers(board_t *board, uint32_t now_ms)
+{
+    board->now_ms = now_ms;
+    wake_sleepers(board);
+    while (board->tick_period_ms != 0 && is_due(now_ms, board->tick_due_ms)) {
+        emit_tick(board);
+        board->tick_due_ms += board->tick_period_ms;
+    }
+}
+
+bool board_reboot_due(const board_t *board)
+{
+    return board->reboots_soon && (ipfi_flushed(&board->wire) || is_due(board->now_ms, board->reboot_due_ms));
+}
+
+#ifndef BOARD_ON_CHIP
+
 /* ---- two sizes of board ---- */
 
 static void configure_small(board_t *board)
@@ -43,25 +89,12 @@ void board_init(board_t *board, bool is_small, uint32_t nonce, uint8_t boot_caus
 
 void board_restart(board_t *board, uint8_t boot_cause, uint32_t now_ms)
 {
-    memset(board->sleepers, 0, sizeof board->sleepers);
-    memset(board->callbacks, 0, sizeof board->callbacks);
-    board->tick_period_ms = board->tick_count = 0;
-    board->reboots_soon = board->led = false;
-    board->now_ms = board->booted_ms = now_ms;
+    board_begin(board, now_ms);
     ipfi_init(&board->wire, &board->config, board->nonce, boot_cause);
     ipfi_open(&board->wire, now_ms);
 }
 
-/* ---- verbs and timers ---- */
-
-static void emit_tick(board_t *board)
-{
-    uint8_t args[10];
-    ipfi_writer_t writer = ipfi_writer(args, sizeof args);
-    ipfi_write_u32(&writer, board->tick_count);
-    ipfi_write_u32(&writer, board->now_ms - board->booted_ms);
-    if (ipfi_emit(&board->wire, BOARD_TICK, args, ipfi_written(&writer))) { board->tick_count++; }
-}
+/* ---- verbs ---- */
 
 void board_receive(board_t *board, const uint8_t *bytes, size_t size, uint32_t now_ms)
 {
@@ -82,35 +115,22 @@ bool board_next_deadline_ms(const board_t *board, uint32_t *deadline_ms)
     if (board->reboots_soon) {
         earlier(&any, deadline_ms, ipfi_flushed(&board->wire) ? board->now_ms : board->reboot_due_ms);
     }
-    for (size_t i = 0; i < BOARD_CALLS_MAX; i++) {
+    for (size_t i = 0; i < BOARD_SLEEPERS; i++) {
         if (board->sleepers[i].used) { earlier(&any, deadline_ms, board->sleepers[i].due_ms); }
     }
     return any;
-}
-
-static void wake_sleepers(board_t *board)
-{
-    for (size_t i = 0; i < BOARD_CALLS_MAX; i++) {
-        board_sleeper_t *const sleeper = &board->sleepers[i];
-        if (!sleeper->used || !is_due(board->now_ms, sleeper->due_ms)) { continue; }
-        sleeper->used = false;
-        ipfi_call_t *const call = ipfi_ticket_call(&board->wire, sleeper->ticket);
-        if (call != NULL) { ipfi_resume(call); }
-    }
 }
 
 void board_on_deadline(board_t *board, uint32_t now_ms)
 {
     board->now_ms = now_ms;
     ipfi_on_deadline(&board->wire, now_ms);
-    wake_sleepers(board);
-    while (board->tick_period_ms != 0 && is_due(now_ms, board->tick_due_ms)) {
-        emit_tick(board);
-        board->tick_due_ms += board->tick_period_ms;
-    }
-    if (board->reboots_soon && (ipfi_flushed(&board->wire) || is_due(now_ms, board->reboot_due_ms))) {
+    board_run_timers(board, now_ms);
+    if (board_reboot_due(board)) {
         board->reboots++;
         board->nonce = board->nonce * 69069u + 1u;
         board_restart(board, IPFI_BOOT_SOFTWARE, now_ms);
     }
 }
+
+#endif

@@ -1,7 +1,6 @@
 /* procedures.c - what the demonstration board offers. */
 #include "board.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { CALLBACK_TIMEOUT_MS = 30000, REBOOT_PATIENCE_MS = 500 };
@@ -9,6 +8,21 @@ enum { CALLBACK_TIMEOUT_MS = 30000, REBOOT_PATIENCE_MS = 500 };
 static board_t *board_of(const ipfi_call_t *call)
 {
     return call->wire->config->user;
+}
+
+/* Messages stay in flash, too; one at a time is copied for the library, which reads RAM. */
+enum { MESSAGE_MAX = 48 };
+#define MESSAGE(variable, text) static const char variable[MESSAGE_MAX] IPFI_FLASH = text
+static ipfi_verdict_t fail_with(ipfi_call_t *call, ipfi_error_t code, const char *message)
+{
+    char text[MESSAGE_MAX];
+    IPFI_READ_FLASH(text, message, sizeof text);
+    return ipfi_fail(call, code, text, strlen(text));
+}
+
+static ipfi_verdict_t fail(ipfi_call_t *call, const char *message)
+{
+    return fail_with(call, IPFI_ERROR_RAISED, message);
 }
 
 /* ---- 0 to 2: one value in, one value out ---- */
@@ -44,17 +58,29 @@ static ipfi_verdict_t echo(ipfi_call_t *call)
 /* ---- 3: a stream; state.u32 holds how many, and which is next ---- */
 
 IPFI_DESCRIBE(sequence_text, "sequence", "(n: u32) -> stream[str]", "Stream \"item 0\" to \"item n-1\".");
+/* Not printf: that would double the flash of a small chip. */
+static void write_item(ipfi_writer_t *answer, uint32_t number)
+{
+    char text[15] = "item "; /* the largest number has ten digits */
+    char *at = text + sizeof text;
+    size_t size = 5;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    while (at < text + sizeof text) { text[size++] = *at++; }
+    ipfi_write_str(answer, text, size);
+}
+
 static ipfi_verdict_t sequence(ipfi_call_t *call)
 {
-    char text[16];
     if (call->phase == IPFI_END) { return IPFI_DONE; }
     if (call->phase == IPFI_BEGIN) {
         call->state.u32[0] = ipfi_read_u32(&call->args);
         if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
     }
     if (call->state.u32[1] == call->state.u32[0]) { return IPFI_DONE; }
-    const int size = snprintf(text, sizeof text, "item %lu", (unsigned long)call->state.u32[1]++);
-    ipfi_write_str(&call->answer, text, (size_t)size);
+    write_item(&call->answer, call->state.u32[1]++);
     return IPFI_YIELD;
 }
 
@@ -99,25 +125,23 @@ static ipfi_verdict_t blob(ipfi_call_t *call)
 
 /* ---- 6: errors ---- */
 
-static ipfi_verdict_t fail(ipfi_call_t *call, const char *text)
-{
-    return ipfi_fail(call, IPFI_ERROR_RAISED, text, strlen(text));
-}
-
+MESSAGE(by_zero, "division by zero");
+MESSAGE(too_large, "the quotient does not fit in 64 bits");
 IPFI_DESCRIBE(divide_text, "divide", "(a: i64, b: i64) -> i64", "Divide, towards zero; fails on zero.");
 static ipfi_verdict_t divide(ipfi_call_t *call)
 {
     const int64_t a = ipfi_read_i64(&call->args);
     const int64_t b = ipfi_read_i64(&call->args);
     if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    if (b == 0) { return fail(call, "division by zero"); }
-    if (a == INT64_MIN && b == -1) { return fail(call, "the quotient does not fit in 64 bits"); }
+    if (b == 0) { return fail(call, by_zero); }
+    if (a == INT64_MIN && b == -1) { return fail(call, too_large); }
     ipfi_write_i64(&call->answer, a / b);
     return IPFI_DONE;
 }
 
 /* ---- 7: answered later ---- */
 
+MESSAGE(many_sleepers, "too many sleepers");
 IPFI_DESCRIBE(sleep_text, "sleep", "(ms: u32) -> u32", "Answer ms after that many milliseconds.");
 static ipfi_verdict_t sleep_ms(ipfi_call_t *call)
 {
@@ -132,7 +156,7 @@ static ipfi_verdict_t sleep_ms(ipfi_call_t *call)
     }
     call->state.u32[0] = ipfi_read_u32(&call->args);
     if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    for (uint32_t i = 0; i < BOARD_CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < BOARD_SLEEPERS; i++) {
         board_sleeper_t *const sleeper = &board->sleepers[i];
         if (sleeper->used) { continue; }
         call->state.u32[1] = i;
@@ -141,10 +165,17 @@ static ipfi_verdict_t sleep_ms(ipfi_call_t *call)
         sleeper->due_ms = board->now_ms + call->state.u32[0];
         return IPFI_LATER;
     }
-    return ipfi_fail(call, IPFI_ERROR_LIMIT, "too many sleepers", 17);
+    return fail_with(call, IPFI_ERROR_LIMIT, many_sleepers);
 }
 
 /* ---- 8: calls the host ---- */
+
+MESSAGE(host_failed, "the host answered with an error");
+MESSAGE(host_slow, "the host did not answer in time");
+MESSAGE(host_long, "the host's answer is too large");
+MESSAGE(host_ended, "the call of the host ended");
+MESSAGE(host_closed, "the host takes no calls");
+MESSAGE(many_callbacks, "too many callbacks");
 
 static void callback_done(ipfi_wire_t *wire, ipfi_outcall_t *out, ipfi_outcome_t outcome)
 {
@@ -163,7 +194,7 @@ static ipfi_verdict_t callback_failed(ipfi_call_t *call, const board_callback_t 
     (void)ipfi_read_u32(&error);
     (void)ipfi_read_bool(&error);
     const char *const text = ipfi_read_str(&error, &size);
-    if (error.bad || size == 0) { return fail(call, "the host answered with an error"); }
+    if (error.bad || size == 0) { return fail(call, host_failed); }
     return ipfi_fail(call, IPFI_ERROR_RAISED, text, size);
 }
 
@@ -175,15 +206,15 @@ static ipfi_verdict_t callback_answer(ipfi_call_t *call, const board_callback_t 
     case IPFI_OUT_FAILED:
         return callback_failed(call, callback);
     case IPFI_OUT_TIMED_OUT:
-        return fail(call, "the host did not answer in time");
+        return fail(call, host_slow);
     case IPFI_OUT_TOO_LARGE:
-        return fail(call, "the host's answer is too large");
+        return fail(call, host_long);
     case IPFI_OUT_VALUE:
     case IPFI_OUT_CANCELLED:
     case IPFI_OUT_LOST:
         break;
     }
-    return fail(call, "the call of the host ended");
+    return fail(call, host_ended);
 }
 
 /* The host's procedure gets the text from our arguments; its answer is collected behind them, in this
@@ -196,7 +227,7 @@ static ipfi_verdict_t callback_begin(ipfi_call_t *call)
     size_t size;
     (void)ipfi_read_str(&call->args, &size);
     if (!ipfi_read_end(&call->args) || procedure > UINT16_MAX) { return IPFI_BAD_ARGUMENTS; }
-    for (uint16_t i = 0; i < BOARD_CALLS_MAX; i++) {
+    for (uint16_t i = 0; i < BOARD_CALLBACKS; i++) {
         board_callback_t *const callback = &board->callbacks[i];
         if (!ipfi_outcall_idle(&callback->out)) { continue; }
         callback->ticket = ipfi_ticket(call);
@@ -208,11 +239,11 @@ static ipfi_verdict_t callback_begin(ipfi_call_t *call)
         callback->out.answer_size = (uint16_t)(call->answer.end - call->answer.at);
         call->state.u16[0] = i;
         if (!ipfi_outcall_start(call->wire, &callback->out, (uint16_t)procedure, board->now_ms, CALLBACK_TIMEOUT_MS)) {
-            return fail(call, "the host takes no calls");
+            return fail(call, host_closed);
         }
         return IPFI_LATER;
     }
-    return ipfi_fail(call, IPFI_ERROR_LIMIT, "too many callbacks", 18);
+    return fail_with(call, IPFI_ERROR_LIMIT, many_callbacks);
 }
 
 IPFI_DESCRIBE(callback_text, "callback", "(procedure: u16, text: str) -> any", "Call the host's procedure with the text and answer what it returned.");
