@@ -9,6 +9,7 @@
 #include "pty.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ typedef struct {
     bool has_nonce;
 } options_t;
 
-static volatile sig_atomic_t asked_to_stop, asked_to_reset;
+static volatile sig_atomic_t asked_to_stop;
+static int reset_wire[2]; /* a pipe: what comes out of it resets the board, also just before poll() */
 
 static void stop(int number)
 {
@@ -36,8 +38,10 @@ static void stop(int number)
 
 static void reset_pin(int number)
 {
+    const int kept = errno;
     (void)number;
-    asked_to_reset = 1;
+    if (write(reset_wire[1], "", 1) < 0) { /* full: resets enough wait already */ }
+    errno = kept;
 }
 
 static uint32_t clock_ms(void)
@@ -120,7 +124,8 @@ static bool send_all(board_t *board, int master)
 
 static void reset(board_t *board)
 {
-    asked_to_reset = 0;
+    char pulses[64];
+    if (read(reset_wire[0], pulses, sizeof pulses) <= 0) { return; }
     unsent.start = unsent.end = 0;
     board->nonce = mix(board->nonce + 1);
     board_restart(board, IPFI_BOOT_PIN, clock_ms());
@@ -153,16 +158,20 @@ static void serve(board_t *board, const pty_t *pty)
 {
     while (!asked_to_stop) {
         ipfi_event_t event;
-        if (asked_to_reset) { reset(board); }
         board_on_deadline(board, clock_ms());
         const bool waits = send_all(board, pty->master);
         while (ipfi_next_event(&board->wire, &event)) { /* the demonstration has no use for them */ }
-        struct pollfd watched[2] = {
+        struct pollfd watched[3] = {
             { .fd = pty->master, .events = (short)(POLLIN | (waits ? POLLOUT : 0)) },
             { .fd = STDIN_FILENO, .events = POLLIN },
+            { .fd = reset_wire[0], .events = POLLIN },
         };
-        if (poll(watched, 2, wait_ms(board)) < 0 && errno != EINTR) { return; }
+        if (poll(watched, 3, wait_ms(board)) < 0) {
+            if (errno == EINTR) { continue; } /* what poll() left in watched says nothing */
+            return;
+        }
         if (input_ended(watched[1].revents)) { return; }
+        if ((watched[2].revents & POLLIN) != 0) { reset(board); }
         if ((watched[0].revents & POLLIN) != 0) { receive_all(board, pty->master); }
     }
 }
@@ -181,6 +190,10 @@ int main(int count, char **words)
     pty_t pty;
     options_t options = { .nonce = mix((uint32_t)getpid() ^ clock_ms() << 12) };
     if (!read_options(count, words, &options)) { return usage(); }
+    if (pipe(reset_wire) != 0 || fcntl(reset_wire[0], F_SETFL, O_NONBLOCK) != 0 || fcntl(reset_wire[1], F_SETFL, O_NONBLOCK) != 0) {
+        perror("ipfi-board: no pipe");
+        return 1;
+    }
     watch(SIGTERM, stop);
     watch(SIGINT, stop);
     watch(SIGUSR1, reset_pin);
