@@ -1,6 +1,6 @@
 #include "board.h"
 
-#include <string.h>
+#include "memory.h"
 
 static bool is_due(uint32_t now_ms, uint32_t at_ms)
 {
@@ -58,7 +58,7 @@ bool board_reboot_due(const board_t *board)
 static void configure_small(board_t *board)
 {
     const ipfi_config_t config = {
-        IPFI_USE_BUFFERS(board->buffers.small), .server = &ipfi_server, .table = board_table, .table_length = board_table_length,
+        IPFI_USE_BUFFERS(board->buffers.small), .server = &ipfi_server, .table = board_table, .table_length = BOARD_TABLE_LENGTH,
         .frame_payload = 64, .window = 2, .ring = 256, .crc_profiles = IPFI_CRC_16, .stream_credit = 16,
     };
     board->config = config;
@@ -67,7 +67,7 @@ static void configure_small(board_t *board)
 static void configure_large(board_t *board)
 {
     const ipfi_config_t config = {
-        IPFI_USE_BUFFERS(board->buffers.large), .server = &ipfi_server, .table = board_table, .table_length = board_table_length,
+        IPFI_USE_BUFFERS(board->buffers.large), .server = &ipfi_server, .table = board_table, .table_length = BOARD_TABLE_LENGTH,
         .frame_payload = 1024, .window = 16, .ring = 0xFFFF, .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32,
         .stream_credit = 256,
     };

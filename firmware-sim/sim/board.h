@@ -52,8 +52,8 @@ typedef struct {
 } board_t;
 
 /* procedures.c */
-extern const ipfi_procedure_t board_table[];
-extern const uint8_t board_table_length;
+enum { BOARD_TABLE_LENGTH = 15 };
+extern const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH];
 
 /* The board's own state, as after a power-on; the wire is the caller's to start. */
 void board_begin(board_t *board, uint32_t now_ms);

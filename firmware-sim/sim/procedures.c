@@ -1,7 +1,7 @@
 /* procedures.c - what the demonstration board offers. */
 #include "board.h"
 
-#include <string.h>
+#include "memory.h"
 
 enum { CALLBACK_TIMEOUT_MS = 30000, REBOOT_PATIENCE_MS = 500 };
 
@@ -16,8 +16,10 @@ enum { MESSAGE_MAX = 48 };
 static ipfi_verdict_t fail_with(ipfi_call_t *call, ipfi_error_t code, const char *message)
 {
     char text[MESSAGE_MAX];
+    size_t size = 0;
     IPFI_READ_FLASH(text, message, sizeof text);
-    return ipfi_fail(call, code, text, strlen(text));
+    while (text[size] != '\0') { size++; }
+    return ipfi_fail(call, code, text, size);
 }
 
 static ipfi_verdict_t fail(ipfi_call_t *call, const char *message)
@@ -323,7 +325,7 @@ static ipfi_verdict_t set_led(ipfi_call_t *call)
     return IPFI_DONE;
 }
 
-const ipfi_procedure_t board_table[] IPFI_FLASH = {
+const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH] IPFI_FLASH = {
     { 0, IPFI_UNARY, magic_text, magic, NULL },
     { 1, IPFI_UNARY, add_text, add, NULL },
     { 2, IPFI_UNARY, echo_text, echo, NULL },
@@ -340,5 +342,3 @@ const ipfi_procedure_t board_table[] IPFI_FLASH = {
     { BOARD_TICK, IPFI_EVENT_EMITTED, tick_text, NULL, NULL },
     { BOARD_LED, IPFI_EVENT_HANDLED, set_led_text, set_led, NULL },
 };
-
-const uint8_t board_table_length = sizeof board_table / sizeof board_table[0];

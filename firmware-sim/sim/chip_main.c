@@ -1,0 +1,73 @@
+/* chip_main.c - the demonstration board on a microcontroller: the ring, the port, the main loop.
+ *
+ * chip.h is what a chip adds; sizes.h of its port says how much of everything there is. */
+#include "board.h"
+#include "chip.h"
+
+IPFI_BUFFERS(buffers, BOARD_PAYLOAD, BOARD_WINDOW, BOARD_STREAM, BOARD_CALLS, BOARD_VALUE, BOARD_LOSSY);
+static volatile uint8_t ring_bytes[BOARD_RING];
+static ipfi_ring_t ring;
+static board_t board;
+static bool line_is_full; /* the UART did not take all that there is to send: no time to sleep */
+
+void chip_received(uint8_t byte)
+{
+    ipfi_ring_put(&ring, byte);
+}
+
+static uint32_t port_now_ms(void *context)
+{
+    (void)context;
+    board.now_ms = chip_millis(); /* handlers read it there */
+    return board.now_ms;
+}
+
+static size_t port_read(void *context, uint8_t *to, size_t max)
+{
+    return ipfi_ring_take(context, to, max);
+}
+
+static size_t port_write(void *context, const uint8_t *from, size_t size)
+{
+    size_t taken = 0;
+    (void)context;
+    while (taken < size && chip_uart_can_send()) { chip_uart_send(from[taken++]); }
+    line_is_full = taken < size;
+    return taken;
+}
+
+static uint32_t port_entropy(void *context)
+{
+    (void)context;
+    return chip_number();
+}
+
+static uint8_t port_boot_cause(void *context)
+{
+    (void)context;
+    return chip_boot_cause();
+}
+
+static const ipfi_port_t port = { &ring, port_now_ms, port_read, port_write, port_entropy, port_boot_cause };
+
+static const ipfi_config_t config = {
+    IPFI_USE_BUFFERS(buffers), .server = &ipfi_server, .table = board_table, .table_length = BOARD_TABLE_LENGTH,
+    .port = &port, .user = &board, .frame_payload = BOARD_PAYLOAD, .window = BOARD_WINDOW, .ring = BOARD_RING - 1,
+    .crc_profiles = BOARD_CRC, .us_per_byte = 10000000 / BOARD_BAUD, .stream_credit = BOARD_VALUE / 16,
+};
+
+int main(void)
+{
+    ipfi_event_t event;
+    ipfi_ring_init(&ring, ring_bytes, BOARD_RING);
+    chip_start();
+    board_begin(&board, chip_millis());
+    ipfi_start(&board.wire, &config);
+    for (;;) {
+        ipfi_poll(&board.wire);
+        board_run_timers(&board, chip_millis());
+        if (board_reboot_due(&board)) { chip_reboot(); }
+        while (ipfi_next_event(&board.wire, &event)) { /* the demonstration has no use for them */ }
+        if (!line_is_full) { chip_idle(&ring); }
+    }
+}
