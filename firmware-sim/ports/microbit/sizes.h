@@ -1,0 +1,14 @@
+/* sizes.h - the demonstration on a small Cortex-M0: all of it, with its stack, within 2 KiB of RAM. */
+enum {
+    BOARD_BAUD = 115200,
+    BOARD_PAYLOAD = 64, /* bytes of a DATA frame */
+    BOARD_WINDOW = 2,
+    BOARD_STREAM = 128,
+    BOARD_CALLS = 3,
+    BOARD_VALUE = 64,
+    BOARD_LOSSY = 32,
+    BOARD_RING = 256,
+    BOARD_CRC = IPFI_CRC_16,
+    BOARD_SLEEPERS = 3,
+    BOARD_CALLBACKS = 1
+};
