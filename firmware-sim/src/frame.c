@@ -70,14 +70,12 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
     return IPFI_RX_PENDING;
 }
 
-bool ipfi_frame_holds(const ipfi_decoder_t *decoder, uint8_t profile, uint16_t *length)
+uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
 {
     const uint16_t size = profile == IPFI_PROFILE_CRC32 ? CRC32_SIZE : CRC16_SIZE;
     const bool holds = profile == IPFI_PROFILE_CRC32 ? decoder->crc32 == IPFI_CRC32_RESIDUE
                                                      : decoder->crc16 == IPFI_CRC16_RESIDUE;
-    if (!holds || decoder->length <= size) { return false; }
-    *length = (uint16_t)(decoder->length - size);
-    return true;
+    return holds && decoder->length > size ? (uint16_t)(decoder->length - size) : 0;
 }
 
 /* ---- sending ---- */

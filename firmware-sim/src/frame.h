@@ -8,7 +8,7 @@
 
 typedef enum {
     IPFI_RX_PENDING = 0, /* nothing yet, idle delimiters and text included                 */
-    IPFI_RX_FRAME,       /* content[0 .. length) is a frame; ask ipfi_frame_holds          */
+    IPFI_RX_FRAME,       /* content[0 .. length) is a frame; ask ipfi_frame_length         */
     IPFI_RX_NOISE,       /* a delimiter ended bytes that are no frame                      */
     IPFI_RX_OVERSIZED    /* the frame was longer than the buffer and was dropped whole     */
 } ipfi_rx_verdict_t;
@@ -18,8 +18,8 @@ enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1 };
 
 void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size);
 ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
-/* After IPFI_RX_FRAME: does the checksum hold?  `length` then tells what is left without it. */
-bool ipfi_frame_holds(const ipfi_decoder_t *decoder, uint8_t profile, uint16_t *length);
+/* After IPFI_RX_FRAME: how long it is without its checksum; 0: the checksum does not hold. */
+uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile);
 
 void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size);
 void ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type);

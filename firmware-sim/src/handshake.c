@@ -4,7 +4,7 @@
 #include "link.h"
 #include "memory.h"
 
-enum { VERSION = 1, PARAMETERS = 29, HELLO_SIZE = 32, HELLO_ACK_SIZE = 41, REFUSE_SIZE = 7, HANDSHAKE_WIRE = 82 };
+enum { VERSION = 1, PARAMETERS = 29, HELLO_SIZE = 32, HELLO_ACK_SIZE = 41, REFUSE_SIZE = 7, READY_SIZE = 8, HANDSHAKE_WIRE = 82 };
 enum { REFUSED_VERSION = 1, REFUSED_PARAMETERS = 2 };
 enum { READIES = 4, ECHOES = 3, INTERVAL_MS = 250, INTERVAL_MAX_MS = 1000 };
 
@@ -132,7 +132,7 @@ static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *co
     if (link->pending.session == 0) { link->pending.session = 1; }
     link->floor = after(link->pending.session);
     link->pending.profile = best_profile(wire->config, content[13]);
-    link->pending.hello_crc = ipfi_crc32_bytes(IPFI_CRC32_START, content, HELLO_SIZE);
+    link->pending.confirm = ipfi_crc32_bytes(IPFI_CRC32_START, content, HELLO_SIZE);
     link->want |= IPFI_WANT_HELLO_ACK;
 }
 
@@ -170,8 +170,7 @@ static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer)
         link->want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
         return false;
     }
-    const uint32_t sent_ms = link->timer_ms - link->interval_ms;
-    if (link->state == IPFI_CONNECTING && ipfi_due(link->now_ms, sent_ms + link->interval_ms / 2)) {
+    if (link->state == IPFI_CONNECTING && ipfi_due(link->now_ms, link->timer_ms - link->interval_ms / 2)) {
         link->want |= IPFI_WANT_HELLO;
     }
     return true;
@@ -196,6 +195,13 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     return true;
 }
 
+/* HS-5: is this a READY, and of the HELLO_ACK that made this session? */
+bool ipfi_handshake_is_ready(const ipfi_wire_t *wire, const ipfi_peer_t *peer, uint16_t length)
+{
+    const uint8_t *const content = wire->decoder.content;
+    return content[0] == IPFI_READY && length == READY_SIZE && ipfi_u32_at(content + 4) == peer->confirm;
+}
+
 bool ipfi_handshake_ready(ipfi_wire_t *wire)
 {
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
@@ -204,12 +210,12 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire)
         ipfi_wire_session_ends(wire);
         ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_SUPERSEDED);
     }
+    wire->stats.frames_received++;
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;
     ipfi_link_enter(wire);
     wire->link.only_ready = true;
-    wire->link.echo = wire->decoder.content[3];
-    wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* HS-5 */
+    ipfi_receiver_echoes(wire, wire->decoder.content[3]); /* HS-5 */
     return true;
 }
 
@@ -223,11 +229,11 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     const uint8_t *const tail = content + 1 + PARAMETERS;
     peer.session = ipfi_u16_at(tail);
     peer.profile = tail[6];
-    const uint32_t confirm = ~ipfi_crc32_bytes(link->hello_crc, content, HELLO_ACK_SIZE - 4);
-    const uint8_t offered = wire->config->crc_profiles | IPFI_CRC_16;
+    peer.confirm = ~ipfi_crc32_bytes(link->hello_crc, content, HELLO_ACK_SIZE - 4);
+    const bool wide = (wire->config->crc_profiles & IPFI_CRC_32) != 0; /* CRC-16 is always offered */
     const bool fits = read_parameters(content + 1, &peer) && ipfi_u32_at(tail + 2) == link->nonce
-                      && ipfi_u32_at(tail + 7) == confirm && peer.profile <= IPFI_PROFILE_CRC32
-                      && (offered >> peer.profile & 1) != 0 && peer.session != 0
+                      && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= (wide ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16)
+                      && peer.session != 0
                       && !is_before(peer.session, link->floor); /* HS-4 */
     if (!fits || !ipfi_link_go(wire, IPFI_IN_ANSWERED)) { return false; }
     link->peer = peer;
@@ -324,15 +330,16 @@ static void build_hello(ipfi_wire_t *wire)
 static void build_hello_ack(ipfi_wire_t *wire)
 {
     ipfi_encoder_t *const to = &wire->encoder;
-    const ipfi_peer_t *const pending = &wire->link.pending;
+    ipfi_peer_t *const pending = &wire->link.pending;
     ipfi_encode_begin(to, true, IPFI_HELLO_ACK);
-    to->crc32 = pending->hello_crc; /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
+    to->crc32 = pending->confirm; /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
     to->crc32 = ipfi_crc32(to->crc32, IPFI_HELLO_ACK);
     put_parameters(wire);
     ipfi_encode_u16(to, pending->session);
     ipfi_encode_u32(to, pending->nonce);
     ipfi_encode_u8(to, pending->profile);
-    ipfi_encode_u32(to, to->crc32 ^ 0xFFFFFFFFu);
+    pending->confirm = to->crc32 ^ 0xFFFFFFFFu;
+    ipfi_encode_u32(to, pending->confirm);
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }
 
@@ -351,6 +358,7 @@ static void build_ready(ipfi_wire_t *wire)
     wire->link.idle = true; /* a lone zero before it */
     ipfi_link_begin(wire, IPFI_READY);
     ipfi_encode_u8(&wire->encoder, ++wire->link.ping);
+    ipfi_encode_u32(&wire->encoder, wire->link.peer.confirm);
     (void)ipfi_link_finish(wire, wire->link.peer.profile);
     start_timer(wire);
 }

@@ -117,8 +117,7 @@ static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
 static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     if (length != 9) { return; }
-    wire->link.echo = content[4];
-    wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO; /* LINK-8 */
+    ipfi_receiver_echoes(wire, content[4]);
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
     ipfi_sender_ack(wire, content[3], false, 0);
 }
@@ -131,9 +130,8 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
     if (content[0] != IPFI_READY) { wire->link.only_ready = false; }
     switch (content[0]) {
     case IPFI_READY: /* HS-5: our answer was lost */
-        if (length == 4 && wire->link.only_ready) {
-            wire->link.echo = content[3];
-            wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO;
+        if (wire->link.only_ready && ipfi_handshake_is_ready(wire, &wire->link.peer, length)) {
+            ipfi_receiver_echoes(wire, content[3]);
         } else {
             wire->stats.strays++;
         }
@@ -158,52 +156,48 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
     }
 }
 
-static void session_frame(ipfi_wire_t *wire)
+/* The session that a frame belongs to: the live or unconfirmed one, the pending one, or none. */
+static const ipfi_peer_t *session_of(const ipfi_link_t *link, uint16_t session)
+{
+    if (link->state >= IPFI_UNCONFIRMED && session == link->peer.session) { return &link->peer; }
+    return session != 0 && session == link->pending.session ? &link->pending : NULL;
+}
+
+static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t length)
 {
     ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
-    const uint16_t session = wire->decoder.length >= 3 ? ipfi_u16_at(content + 1) : 0;
-    uint16_t length;
-    if (link->state >= IPFI_UNCONFIRMED && session == link->peer.session) {
-        if (!ipfi_frame_holds(&wire->decoder, link->peer.profile, &length) || length < 3) {
-            wire->stats.noise++;
-        } else if (link->state == IPFI_ESTABLISHED) {
-            wire->stats.frames_received++;
-            live_frame(wire, length);
-        } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
-            ipfi_handshake_echoed(wire, content[4]); /* HS-6 */
-        } else if (content[0] == IPFI_BYE) {
-            ipfi_link_lose(wire, IPFI_DOWN_RESTARTING, false);
-        }
-    } else if (link->pending.session != 0 && session == link->pending.session) {
-        if (!ipfi_frame_holds(&wire->decoder, link->pending.profile, &length)) {
-            wire->stats.noise++;
-        } else if (content[0] == IPFI_READY && length == 4) {
-            wire->stats.frames_received++;
-            (void)ipfi_handshake_ready(wire);
-        } else {
-            wire->stats.strays++;
-        }
-    } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)
-               || ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC32, &length)) {
+    if (of == NULL) {
         wire->stats.strays++; /* LINK-5 */
         ipfi_handshake_stray(wire);
-    } else {
-        wire->stats.noise++;
+    } else if (of == &link->pending) {
+        if (!ipfi_handshake_is_ready(wire, of, length) || !ipfi_handshake_ready(wire)) { wire->stats.strays++; }
+    } else if (link->state == IPFI_ESTABLISHED) {
+        wire->stats.frames_received++;
+        live_frame(wire, length);
+    } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
+        ipfi_handshake_echoed(wire, content[4]); /* HS-6 */
+    } else if (content[0] == IPFI_BYE) {
+        ipfi_link_lose(wire, IPFI_DOWN_RESTARTING, false);
     }
 }
 
 void ipfi_link_frame(ipfi_wire_t *wire)
 {
-    uint16_t length;
+    const uint8_t *const content = wire->decoder.content;
+    const bool shakes = content[0] <= IPFI_REFUSE && content[0] >= IPFI_HELLO;
+    const ipfi_peer_t *of = NULL;
     if (wire->link.state == IPFI_CLOSED) { return; }
-    if (wire->decoder.content[0] > IPFI_REFUSE || wire->decoder.content[0] < IPFI_HELLO) {
-        session_frame(wire);
-    } else if (ipfi_frame_holds(&wire->decoder, IPFI_PROFILE_CRC16, &length)) {
+    if (!shakes && wire->decoder.length >= 3) { of = session_of(&wire->link, ipfi_u16_at(content + 1)); }
+    uint16_t length = ipfi_frame_length(&wire->decoder, of != NULL ? of->profile : (uint8_t)IPFI_PROFILE_CRC16);
+    if (length == 0 && of == NULL && !shakes) { length = ipfi_frame_length(&wire->decoder, IPFI_PROFILE_CRC32); }
+    if (length < 3) {
+        wire->stats.noise++;
+    } else if (!shakes) {
+        session_frame(wire, of, length);
+    } else {
         wire->stats.frames_received++;
         if (!ipfi_handshake_frame(wire, length)) { wire->stats.strays++; }
-    } else {
-        wire->stats.noise++;
     }
 }
 

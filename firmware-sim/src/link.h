@@ -68,6 +68,7 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile); /* its wire bytes
 void ipfi_handshake_start(ipfi_wire_t *wire);
 void ipfi_handshake_retry(ipfi_wire_t *wire);
 bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length);
+bool ipfi_handshake_is_ready(const ipfi_wire_t *wire, const ipfi_peer_t *peer, uint16_t length);
 bool ipfi_handshake_ready(ipfi_wire_t *wire);
 void ipfi_handshake_stray(ipfi_wire_t *wire);
 void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo);
@@ -91,6 +92,7 @@ uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content);
 /* How long an acknowledgement may wait for company, here and at the other end (LINK-8). */
 uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire);
 void ipfi_receiver_reset(ipfi_wire_t *wire);
+void ipfi_receiver_echoes(ipfi_wire_t *wire, uint8_t number);
 void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length);
 bool ipfi_receiver_build(ipfi_wire_t *wire); /* ACK or PING */
 void ipfi_receiver_acked(ipfi_wire_t *wire);                  /* a DATA frame carried the ack */

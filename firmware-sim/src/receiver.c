@@ -17,6 +17,13 @@ void ipfi_receiver_reset(ipfi_wire_t *wire)
     wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO);
 }
 
+/* A PING or READY: answered at once (LINK-8). */
+void ipfi_receiver_echoes(ipfi_wire_t *wire, uint8_t number)
+{
+    wire->link.echo = number;
+    wire->link.want |= IPFI_WANT_ACK | IPFI_WANT_ECHO;
+}
+
 uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire)
 {
     const uint32_t slow_ms = 2u * wire->link.frame_ms;

@@ -50,10 +50,9 @@ static void check_round_trips(uint8_t profile)
     for (size_t size = 0; size < 530; size++) {
         for (size_t i = 0; i < size; i++) { body[i] = (uint8_t)(size % 3 == 0 ? i % 7 : i % 255 + 1); }
         const size_t length = build(wire, 0x85, body, size, profile);
-        uint16_t left = 0;
         CHECK(memchr(wire, 0, length) == wire + length - 1);
         CHECK(feed(&decoder, wire, length) == IPFI_RX_FRAME);
-        CHECK(ipfi_frame_holds(&decoder, profile, &left) && left == size + 1);
+        CHECK(ipfi_frame_length(&decoder, profile) == size + 1);
         CHECK(content[0] == 0x85 && memcmp(content + 1, body, size) == 0);
     }
 }
@@ -66,10 +65,9 @@ static void check_every_flipped_bit_is_seen(uint8_t profile)
     ipfi_decoder_init(&decoder, content, sizeof content);
     const size_t length = build(wire, 0x86, body, sizeof body, profile);
     for (size_t bit = 0; bit < (length - 1) * 8; bit++) {
-        uint16_t left;
         wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
         const bool is_frame = feed(&decoder, wire, length) == IPFI_RX_FRAME;
-        CHECK(!is_frame || !ipfi_frame_holds(&decoder, profile, &left));
+        CHECK(!is_frame || ipfi_frame_length(&decoder, profile) == 0);
         wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
         (void)ipfi_decode_byte(&decoder, 0);
     }

@@ -13,6 +13,7 @@ from typing import Final
 from ipfi_serial.link.parameters import (
     HELLO_SIZE,
     Parameters,
+    confirm_of,
     decode_hello_ack,
     encode_hello,
     encode_hello_ack,
@@ -35,6 +36,7 @@ class Agreement:
         ours: what we said of ourselves.
         theirs: what the other end said of itself.
         initiated: whether our HELLO began it.
+        confirm: the last 4 bytes of the HELLO_ACK; READY repeats them (HS-5).
     """
 
     session: int
@@ -42,6 +44,7 @@ class Agreement:
     ours: Parameters
     theirs: Parameters
     initiated: bool
+    confirm: bytes
 
 
 class Handshake:
@@ -94,8 +97,10 @@ class Handshake:
         self._use(session)
         profile = (theirs.crc_profiles & self._own.crc_profiles).bit_length() - 1
         ours = replace(self._own, nonce=self._new_nonce() & 0xFFFFFFFF)
-        self.pending = Agreement(session, profile, ours, theirs, initiated=False)
-        return encode_hello_ack(hello, ours, session, profile)
+        hello_ack = encode_hello_ack(hello, ours, session, profile)
+        confirm = confirm_of(hello_ack)
+        self.pending = Agreement(session, profile, ours, theirs, initiated=False, confirm=confirm)
+        return hello_ack
 
     def accept(self, hello_ack: bytes) -> Agreement | None:
         """Take a HELLO_ACK to our current attempt; None if it is not one (HS-4)."""
@@ -107,7 +112,10 @@ class Handshake:
         if ack.session == 0 or serial_max(ack.session, hello_floor(self.hello)) != ack.session:
             return None
         self._use(ack.session)
-        return Agreement(ack.session, ack.profile, self._own, ack.parameters, initiated=True)
+        confirm = confirm_of(hello_ack)
+        return Agreement(
+            ack.session, ack.profile, self._own, ack.parameters, initiated=True, confirm=confirm
+        )
 
     def _use(self, session: int) -> None:
         """Move the floor past an id; the HELLO of a running attempt keeps the one it carries."""

@@ -18,6 +18,7 @@ from ipfi_serial.link.parameters import (
     FrameType,
     Parameters,
     decode_refuse,
+    encode_ready,
 )
 from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
 
@@ -174,10 +175,10 @@ class Opening:
         name = REFUSAL_REASONS.get(reason, f"reason {reason}")
         return Reaction(failure=HandshakeRefusedError(name, own.version, version))
 
-    def on_ready(self, session: int) -> Agreement | None:
+    def on_ready(self, session: int, confirm: bytes) -> Agreement | None:
         """Take a READY; return the terms of the session if it is the pending one (HS-5)."""
         pending = self._handshake.pending
-        if pending is None or pending.session != session:
+        if pending is None or pending.session != session or pending.confirm != confirm:
             return None
         self._advance(LinkInput.PEER_READY)
         self._opened()
@@ -230,8 +231,8 @@ class Opening:
             self._ready_count += 1
             self.ready_ping = (self.ready_ping + 1) & 0xFF
             self._repeat_after(max(now_s, free_s))
-            head = bytes((FrameType.READY,)) + candidate.session.to_bytes(2, "little")
-            return head + bytes((self.ready_ping,)), candidate
+            ready = encode_ready(candidate.session, self.ready_ping, candidate.confirm)
+            return ready, candidate
         if candidate is not None:  # HS-6: it is not going to be confirmed
             self.seek(now_s)
             if not self._active:

@@ -63,6 +63,7 @@ _PARAMETERS: Final = struct.Struct("<BBBIHHBBHIHBBHI")
 _HELLO_TAIL: Final = struct.Struct("<H")
 _ACK_TAIL: Final = struct.Struct("<HIB")
 _CONFIRM: Final = struct.Struct("<I")
+_READY: Final = struct.Struct("<BHB")
 _REFUSE: Final = struct.Struct("<BBI")
 FRAME_OVERHEAD_BYTES: Final = 13  # type, session, sequence, ack, CRC-32, COBS, two delimiters
 HELLO_SIZE: Final = 1 + _PARAMETERS.size + _HELLO_TAIL.size
@@ -200,6 +201,24 @@ def decode_hello_ack(content: bytes, hello: bytes) -> HelloAck | None:
         return None
     session, echo, profile = _ACK_TAIL.unpack_from(content, 1 + _PARAMETERS.size)
     return HelloAck(Parameters.decode(content), session, echo, profile)
+
+
+def confirm_of(hello_ack: bytes) -> bytes:
+    """Return what READY repeats of a HELLO_ACK's content: its last field (HS-5)."""
+    return hello_ack[-_CONFIRM.size :]
+
+
+def encode_ready(session: int, ping: int, confirm: bytes) -> bytes:
+    """Build a READY's content."""
+    return _READY.pack(FrameType.READY, session, ping) + confirm
+
+
+def decode_ready(content: bytes) -> tuple[int, int, bytes] | None:
+    """Read a READY: (session, ping, confirm), or None if it is malformed."""
+    if len(content) != _READY.size + _CONFIRM.size:
+        return None
+    _, session, ping = _READY.unpack_from(content)
+    return session, ping, content[_READY.size :]
 
 
 def encode_refuse(reason: int, echo: int) -> bytes:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES
 from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
 SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 FIRST_FRAME_BYTES: Final = 64
 MOST_FLIGHTS: Final = 16  # LINK-6
+FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
+SMALLEST_LARGEST_FRAME: Final = 64  # ... unless it would be shorter than this
+RING_RESERVE_BYTES: Final = 14  # one ACK
 CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
 FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
@@ -312,3 +316,13 @@ class Sender:
             smallest = min(SMALLEST_FRAME_BYTES, self._largest_frame)
             self.frame_bytes = max(self.frame_bytes // 2, smallest)
         self._since_loss = 0
+
+
+def largest_frame(ours: int, theirs: int, ring: int | None, bytes_per_s: float | None) -> int:
+    """Return the frame size that both ends, the ring and the line allow (LINK-16)."""
+    largest = min(ours, theirs)
+    if ring is not None:
+        largest = min(largest, max(16, ring - FRAME_OVERHEAD_BYTES - RING_RESERVE_BYTES))
+    if bytes_per_s is not None:
+        largest = min(largest, max(SMALLEST_LARGEST_FRAME, int(FRAME_TIME_LIMIT_S * bytes_per_s)))
+    return max(largest, min(16, FIRST_FRAME_BYTES))

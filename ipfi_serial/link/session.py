@@ -22,7 +22,7 @@ from ipfi_serial.link.handshake import Agreement, Handshake
 from ipfi_serial.link.line import Line
 from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.opening import Opening
-from ipfi_serial.link.parameters import FrameType, Parameters, boot_cause_name
+from ipfi_serial.link.parameters import FrameType, Parameters, boot_cause_name, decode_ready
 from ipfi_serial.link.profiles import Profiles
 from ipfi_serial.link.silence import Remedy, Silence
 from ipfi_serial.link.states import LinkState
@@ -43,7 +43,7 @@ class Link:
         own: what this end says of itself; the nonce in it is replaced.
         active: whether this end opens (sends HELLO until it is answered) or waits.
         floor: first session id that this end may use (HS-2); random at a host.
-        new_nonce: source of 32-bit nonces; correctness does not rest on their being random.
+        new_nonce: source of 32-bit nonces that differ from life to life (HS-3).
         bytes_per_s: speed of the line, or None if it has none worth counting.
         lossy_queue_size: LOSSY and LOG frames that may wait (LINK-20).
         text_line_bytes: longest line of text between frames.
@@ -120,8 +120,7 @@ class Link:
     def set_busy(self, busy: bool, now_s: float) -> None:
         """Say whether calls or streams are open: then silence of the other end counts."""
         if busy:
-            idle = self._live is None or self._live.sender.idle
-            self._silence.note_work(now_s, idle=idle)
+            self._silence.note_work(now_s, idle=self._live is None or self._live.sender.idle)
         self._silence.busy = busy
 
     def describe_as(self, schema: int) -> None:
@@ -260,24 +259,25 @@ class Link:
             self._events.append(SessionLost(reaction.failure, final=True))
 
     def _on_ready(self, content: bytes, now_s: float) -> None:
-        if len(content) != 4:
+        ready = decode_ready(content)
+        if ready is None:
             self.counters.malformed_frames += 1
             return
-        session = content[1] | content[2] << 8
+        session, ping, confirm = ready
         live = self._live
-        agreement = self._opening.on_ready(session)
+        agreement = self._opening.on_ready(session, confirm)
         if agreement is not None:
             if live is not None:
                 self.counters.resets += 1
                 reason = DeviceResetError(boot_cause_name(agreement.theirs.boot_cause))
                 self._end_session(live, reason, final=False)
             live = self._start_session(agreement, now_s)
-        elif live is None or live.session != session or live.agreement.initiated or live.peer_spoke:
+        elif live is None or not live.repeats_ready(session, confirm):
             self.counters.stale_frames += 1
             self._opening.announce(now_s)
             return
         self._silence.heard_s = now_s
-        live.answer_ping(content[3])
+        live.answer_ping(ping)
 
     def _on_bye(self, live: Transfer, content: bytes, now_s: float) -> None:
         reason = content[3] if len(content) > 3 else 0

@@ -20,11 +20,7 @@ from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Flag, FrameType
 from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.rtt import ACK_DELAY_S
-from ipfi_serial.link.sender import FIRST_FRAME_BYTES, Flight, Sender
-
-FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
-SMALLEST_LARGEST_FRAME: Final = 64  # ... unless it would be shorter than this
-RING_RESERVE_BYTES: Final = 14  # one ACK
+from ipfi_serial.link.sender import SMALLEST_LARGEST_FRAME, Flight, Sender, largest_frame
 
 _ACK_BODY: Final = struct.Struct("<BBI")
 _DATA: Final = int(FrameType.DATA)  # plain numbers are found and compared faster
@@ -84,7 +80,7 @@ class Transfer:
         self.profile = profile
         self._head = agreement.session.to_bytes(2, "little")
         self._data_head = bytes((_DATA,)) + self._head
-        self.largest_frame = _largest_frame(
+        self.largest_frame = largest_frame(
             ours.frame_payload, theirs.frame_payload, ring, bytes_per_s
         )
         frame_bytes = self.largest_frame + FRAME_OVERHEAD_BYTES
@@ -126,6 +122,15 @@ class Transfer:
     def owns(self, content: bytes) -> bool:
         """Tell whether a frame belongs to this session."""
         return content[1:3] == self._head
+
+    def repeats_ready(self, session: int, confirm: bytes) -> bool:
+        """Tell whether a READY is the one that began this session, said again (HS-5)."""
+        agreement = self.agreement
+        return (
+            session == agreement.session
+            and confirm == agreement.confirm
+            and not (agreement.initiated or self.peer_spoke)
+        )
 
     def on_frame(self, content: bytes, now_s: float, out: deque[LinkEvent]) -> bool:
         """Take a frame of this session; return False if it is malformed."""
@@ -334,13 +339,3 @@ class Transfer:
     def _stalled(self) -> bool:
         """Whether bytes wait for credit or ring and nothing under way will bring it (LINK-15)."""
         return self.sender.starved and not self.sender.sendable(FRAME_OVERHEAD_BYTES)
-
-
-def _largest_frame(ours: int, theirs: int, ring: int | None, bytes_per_s: float | None) -> int:
-    """Return the frame size that both ends, the ring and the line allow (LINK-16)."""
-    largest = min(ours, theirs)
-    if ring is not None:
-        largest = min(largest, max(16, ring - FRAME_OVERHEAD_BYTES - RING_RESERVE_BYTES))
-    if bytes_per_s is not None:
-        largest = min(largest, max(SMALLEST_LARGEST_FRAME, int(FRAME_TIME_LIMIT_S * bytes_per_s)))
-    return max(largest, min(16, FIRST_FRAME_BYTES))

@@ -158,6 +158,7 @@ class Host:
     profile: int = CRC16
     theirs: Parameters = field(default_factory=Parameters)
     ping: int = 0
+    confirm: int = 0
     tx_next: int = 0
     rx_next: int = 0
     waiting: bytearray = field(default_factory=bytearray)
@@ -195,7 +196,8 @@ class Host:
 
     def _say_ready(self, now_s: float) -> None:
         self.ping = (self.ping + 1) & 0xFF
-        self.send_frame(bytes([READY]) + struct.pack("<HB", self.session, self.ping))
+        body = struct.pack("<HBI", self.session, self.ping, self.confirm)
+        self.send_frame(bytes([READY]) + body)
         self._timer_s = now_s + 0.25
 
     def send_frame(self, content: bytes) -> None:
@@ -306,6 +308,7 @@ class Host:
             return
         self.theirs = Parameters.decode(body[1:])
         self.session, self.profile, self.state = session, profile, "unconfirmed"
+        self.confirm = confirm
         self.floor = session % 0xFFFF + 1
         self._say_ready(now_s)
 

@@ -237,6 +237,51 @@ def test_two_ends_that_open_at_once_agree_on_one_session(library: Library) -> No
     assert a.stats["sessions"] == b.stats["sessions"] == 1
 
 
+def offered(board: End, floor: int = 1) -> model.Host:
+    """A host to whose HELLO the board has answered; its READY is not on the line yet."""
+    host = model.Host(mine=model.Parameters(nonce=1, crc_profiles=1), floor=floor)
+    host.open(0.0)
+    board.receive(host.take_tx(0.0), 5)
+    host.receive(board.take_tx(5), 0.0)
+    return host
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_ready_must_say_what_its_hello_ack_said(library: Library, live: bool) -> None:
+    """HS-5: the same id with another proof is of another life."""
+    board = End(library, nonce=9)
+    host = offered(board)
+    good = host.take_tx(0.0)
+    if live:
+        board.receive(good, 5)
+        board.take_tx(5)
+    confirm = host.confirm
+    for wrong in (confirm ^ 1, 0):
+        host.confirm = wrong
+        host._say_ready(0.0)
+    host.send_frame(bytes([model.READY, 1, 0, 7]))
+    host.send_frame(bytes([model.READY, 1, 0, 7]) + confirm.to_bytes(4, "little") + b"x")
+    board.receive(host.take_tx(0.0), 5)
+    assert board.take_tx(5) == b""
+    assert (board.state == "ESTABLISHED") == live
+    assert board.stats["strays"] == 4
+    board.receive(good, 5)
+    assert board.state == "ESTABLISHED"
+    assert board.take_tx(5) != b""
+
+
+@pytest.mark.parametrize("nonce", [9, 10])
+def test_a_late_hello_and_ready_of_an_earlier_life_need_the_nonce_of_that_life(
+    library: Library, nonce: int
+) -> None:
+    """HS-3, HS-5: they open no session of a board whose nonce differs from start to start."""
+    late_ready = offered(End(library, nonce=9)).take_tx(0.0)
+    board = End(library, nonce=nonce)
+    offered(board)
+    board.receive(late_ready, 5)
+    assert board.state == ("ESTABLISHED" if nonce == 9 else "LISTENING")
+
+
 def test_an_echoing_line_is_named(library: Library) -> None:
     """HS-9."""
     host = End(library, host=True, nonce=5)
@@ -296,13 +341,8 @@ class SlowLine(Line):
 
 
 def conversation() -> bytes:
-    """What a host says: a handshake, calls of every kind, noise and text between."""
-    host = model.Host(mine=model.Parameters(nonce=1, crc_profiles=1))
-    host.open(0.0)
-    wire = bytearray(host.take_tx(0.0))
-    host.session, host.profile, host.state = 1, model.CRC16, "unconfirmed"
-    host._say_ready(0.0)
-    wire += host.take_tx(0.0)
+    """What a host says in session 1: calls of every kind, noise and text between."""
+    wire = bytearray()
     stream = b"".join(
         [
             model.message(model.CALL, 1, 1, pack(40, 2)),
@@ -326,11 +366,19 @@ CONVERSATION = conversation()
 
 
 def heard_and_said(
-    library: Library, pieces: list[bytes], *, small: bool
+    library: Library, cuts: list[int], *, small: bool
 ) -> tuple[bytes, dict[str, int]]:
+    """What a board says to a HELLO and then to a READY and the conversation, both cut there."""
     board = End(library, small=small, nonce=3)
-    for piece in pieces:
-        board.receive(piece, 5)
+    host = model.Host(mine=model.Parameters(nonce=1, crc_profiles=1))
+    host.open(0.0)
+    for wire in (host.take_tx(0.0), None):
+        if wire is None:
+            host.receive(board.take_tx(5), 0.0)  # the READY needs what the HELLO_ACK says (HS-5)
+            wire = host.take_tx(0.0) + CONVERSATION
+        places = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+        for a, b in itertools.pairwise(places):
+            board.receive(wire[a:b], 5)
     return board.take_tx(5), board.stats
 
 
@@ -338,18 +386,16 @@ def heard_and_said(
 def test_any_split_of_the_same_bytes_has_the_same_effect(
     library: Library, cuts: list[int], small: bool
 ) -> None:
-    places = [0, *sorted(cuts), len(CONVERSATION)]
-    pieces = [CONVERSATION[a:b] for a, b in itertools.pairwise(places)]
-    whole = heard_and_said(library, [CONVERSATION], small=small)
-    assert heard_and_said(library, pieces, small=small) == whole
+    whole = heard_and_said(library, [], small=small)
+    assert heard_and_said(library, cuts, small=small) == whole
     assert whole[1]["calls_served"] >= 4  # the small one has four places
 
 
 @pytest.mark.parametrize("small", [False, True])
 def test_one_byte_at_a_time_has_the_same_effect(library: Library, small: bool) -> None:
-    single = [bytes([value]) for value in CONVERSATION]
-    whole = heard_and_said(library, [CONVERSATION], small=small)
-    assert heard_and_said(library, single, small=small) == whole
+    whole = heard_and_said(library, [], small=small)
+    every_byte = list(range(1, len(CONVERSATION) + 40))
+    assert heard_and_said(library, every_byte, small=small) == whole
 
 
 messages = st.builds(

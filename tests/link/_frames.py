@@ -26,9 +26,9 @@ def hello(own: Parameters | None = None, floor: int = 1) -> bytes:
     return encode_hello(own if own is not None else parameters(flags=0, nonce=7), floor)
 
 
-def ready(session: int, ping: int = 1) -> bytes:
+def ready(session: int, ping: int = 1, confirm: bytes = bytes(4)) -> bytes:
     """Content of a READY."""
-    return bytes((FrameType.READY,)) + u16(session) + bytes((ping,))
+    return bytes((FrameType.READY,)) + u16(session) + bytes((ping,)) + confirm
 
 
 def data(session: int, sequence: int, payload: bytes, ack: int = 0) -> bytes:
@@ -69,6 +69,7 @@ class Puppet:
         own: what the puppet says of itself.
         session: id of the session it is in.
         profile: CRC of its session frames.
+        confirms: what a READY must say, by the session that either end offered.
     """
 
     def __init__(self, link: Link, own: Parameters | None = None, now_s: float = 100.0) -> None:
@@ -77,6 +78,7 @@ class Puppet:
         self.own = own if own is not None else parameters(flags=0, nonce=7)
         self.session = 0
         self.profile: CrcProfile = CRC32 if self.own.crc_profiles & 2 else CRC16
+        self.confirms: dict[int, bytes] = {}
         self._decoder = FrameDecoder(20_000)
 
     def say(self, *contents: bytes) -> None:
@@ -130,7 +132,9 @@ class Puppet:
         """Answer the link's HELLO as responder."""
         bit = profile if profile is not None else (1 if self.profile is CRC32 else 0)
         self.session = session
-        self.say(encode_hello_ack(hello_content, self.own, session, bit))
+        content = encode_hello_ack(hello_content, self.own, session, bit)
+        self.confirms[session] = content[-4:]
+        self.say(content)
 
     def accept(self, session: int = 5, credit: int | None = None) -> None:
         """Go the whole way as responder: the link is ESTABLISHED afterwards."""
@@ -150,12 +154,17 @@ class Puppet:
         assert len(answers) == 1
         found = decode_hello_ack(answers[0], mine)
         assert found is not None
+        self.confirms[found.session] = answers[0][-4:]
         return found.session
+
+    def ready(self, session: int, ping: int = 1) -> bytes:
+        """Content of the READY for a session that the link offered."""
+        return ready(session, ping, self.confirms[session])
 
     def initiate(self, floor: int = 1, ping: int = 9) -> None:
         """Go the whole way as initiator: the link is ESTABLISHED afterwards."""
         self.session = self.offer(floor)
-        self.say(ready(self.session, ping))
+        self.say(self.ready(self.session, ping))
         (said,) = self.hear()
         assert said[0] == FrameType.ACK
         assert said[4] == ping

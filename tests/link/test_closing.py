@@ -46,7 +46,7 @@ def test_a_session_that_was_offered_before_close_is_not_begun_after_it() -> None
     puppet.open()
     session = puppet.offer()
     puppet.link.close()
-    puppet.say(ready(session))
+    puppet.say(puppet.ready(session))
     assert puppet.link.state is LinkState.CLOSED
     assert puppet.events() == []
     assert puppet.hear() == []

@@ -19,7 +19,7 @@ from ipfi_serial.link.parameters import (
     hello_floor,
 )
 from ipfi_serial.link.states import LinkState
-from tests.harness.links import new_link, parameters
+from tests.harness.links import new_link, nonces, parameters
 from tests.link._frames import Puppet, ack, bye, data, hello, ping, ready
 
 HIGH = parameters(flags=Flag.HOST, nonce=0xFFFFFFFF)  # outranks every link here
@@ -41,7 +41,7 @@ def test_no_data_is_sent_before_the_ready_is_confirmed() -> None:
     puppet.answer(first, 5)
     puppet.link.push(b"early", puppet.now_s)
     (said,) = puppet.hear()
-    assert said == ready(5, said[3])
+    assert said == ready(5, said[3], puppet.confirms[5])
     assert not puppet.link.established
     puppet.say(ack(5, 0, echo=said[3]))
     assert puppet.events() == [SessionOpened()]
@@ -199,7 +199,7 @@ def test_a_ready_of_the_pending_session_ends_the_live_one_and_says_why() -> None
     puppet.events()
     puppet.own = replace(puppet.own, boot_cause=3)
     session = puppet.offer()
-    puppet.say(ready(session, 8))
+    puppet.say(puppet.ready(session, 8))
     lost, opened = puppet.events()
     assert isinstance(lost, SessionLost)
     assert isinstance(lost.reason, DeviceResetError)
@@ -218,7 +218,7 @@ def test_an_unknown_boot_cause_is_told_by_its_number() -> None:
     puppet = Puppet(new_link(), parameters(flags=0, boot_cause=200))
     puppet.accept(session=5)
     puppet.events()
-    puppet.say(ready(puppet.offer()))
+    puppet.say(puppet.ready(puppet.offer()))
     (lost, _) = puppet.events()
     assert isinstance(lost, SessionLost)
     assert isinstance(lost.reason, DeviceResetError)
@@ -230,13 +230,59 @@ def test_a_repeated_ready_is_answered_until_the_initiator_says_something_else() 
     puppet = Puppet(new_link(active=False))
     puppet.open()
     puppet.initiate(ping=3)
-    puppet.say(ready(puppet.session, 4))
+    puppet.say(puppet.ready(puppet.session, 4))
     assert puppet.hear() == [ack(puppet.session, 0, echo=4)]
     puppet.say(data(puppet.session, 0, b"x"))
-    puppet.say(ready(puppet.session, 5))
+    puppet.say(puppet.ready(puppet.session, 5))
     puppet.wait(1.0)
     assert [content[4] for content in puppet.hear()] == [4]
     assert puppet.link.counters.stale_frames == 1
+
+
+@pytest.mark.parametrize("when", ["pending", "live"])
+def test_a_ready_must_say_what_its_hello_ack_said(when: str) -> None:
+    """HS-5: the same id with another proof is of another life."""
+    puppet = Puppet(new_link(active=False))
+    puppet.open()
+    session = puppet.offer()
+    if when == "live":
+        puppet.say(puppet.ready(session, 3))
+        puppet.hear()
+    good = puppet.ready(session, 4)
+    puppet.say(good[:-1] + bytes((good[-1] ^ 1,)), ready(session, 4))
+    puppet.say(good[:4], good[:-1], good + b"x")
+    assert puppet.hear() == []
+    assert puppet.link.established == (when == "live")
+    assert puppet.link.counters.stale_frames == 2
+    assert puppet.link.counters.malformed_frames == 3
+    puppet.say(good)
+    assert puppet.hear() == [ack(session, 0, echo=4)]
+
+
+def test_a_doubled_hello_and_a_late_ready_of_an_earlier_life_open_no_session() -> None:
+    """HS-3, HS-5: the id and the HELLO are the same, the nonce in the answer is not."""
+    before = Puppet(new_link(active=False, new_nonce=nonces(1)))
+    before.open()
+    before.initiate()
+    old = before.ready(before.session)
+    after = Puppet(new_link(active=False, new_nonce=nonces(2)))
+    after.open()
+    assert after.offer() == before.session
+    after.say(old)
+    assert not after.link.established
+    assert after.link.counters.stale_frames == 1
+
+
+def test_every_answer_to_a_hello_has_a_nonce_of_its_own() -> None:
+    """HS-3: out of the source of nonces, so that the proof differs from life to life."""
+    numbers = iter(range(50, 60))
+    puppet = Puppet(new_link(active=False, new_nonce=numbers.__next__))
+    puppet.open()
+    seen = []
+    for _ in range(2):
+        puppet.say(hello())
+        seen += [Parameters.decode(c).nonce for c in puppet.hear()]
+    assert seen == [51, 52]
 
 
 @pytest.mark.parametrize("content", [ready(9), ready(5), ready(5)[:3], ready(5) + b"\0"])
@@ -258,9 +304,9 @@ def test_a_session_that_a_newer_one_replaced_before_it_lived_cannot_begin() -> N
     puppet.open()
     older = puppet.offer()
     newer = puppet.offer()
-    puppet.say(ready(older))
+    puppet.say(puppet.ready(older))
     assert not puppet.link.established
-    puppet.say(ready(newer))
+    puppet.say(puppet.ready(newer))
     assert puppet.link.established
 
 
@@ -271,7 +317,7 @@ def test_the_ready_of_a_dead_session_begins_nothing() -> None:
     puppet.initiate()
     puppet.say(bye(puppet.session, 0))
     puppet.events()
-    puppet.say(ready(puppet.session))
+    puppet.say(puppet.ready(puppet.session))
     assert not puppet.link.established
     assert puppet.events() == []
 
@@ -474,11 +520,7 @@ def test_a_custom_profile_serves_a_session_and_is_known_after_it() -> None:
     puppet.wait(10.0)
     puppet.say(data(5, 0, b"of a lost session"))
     assert puppet.link.next_deadline_s() == puppet.now_s
-    puppet.session = 0
-    puppet.say(hello(puppet.own))
-    puppet.link.on_deadline(puppet.now_s)
-    puppet.link.bytes_to_send(puppet.now_s)
-    puppet.say(ready(1))
+    puppet.say(puppet.ready(puppet.offer()))
     assert puppet.link.established
 
 

@@ -79,8 +79,8 @@ def answer(said: bytes) -> list[bytes]:
         offer = encode_hello_ack(said, parameters(flags=0, nonce=7), 3, 1)
         return [encode_frame(offer, CRC16)]
     if kind == FrameType.HELLO_ACK:
-        session = said[30] | said[31] << 8
-        return [encode_frame(ready(session, 4), profile) for profile in (CRC16, CRC32)]
+        session, confirm = said[30] | said[31] << 8, said[-4:]
+        return [encode_frame(ready(session, 4, confirm), profile) for profile in (CRC16, CRC32)]
     if kind == FrameType.READY:
         session = said[1] | said[2] << 8
         return [encode_frame(ack(session, 0, echo=said[3]), p) for p in (CRC16, CRC32)]

@@ -11,7 +11,7 @@ from ipfi_serial.link import opening as opening_module
 from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
 from tests.harness.links import new_link
 from tests.link import make_states
-from tests.link._frames import Puppet, ack, bye, ready
+from tests.link._frames import Puppet, ack, bye
 
 S, I = LinkState, LinkInput  # noqa: E741 - as in the table
 Row = tuple[LinkState, LinkInput]
@@ -42,7 +42,7 @@ def established(*, active: bool) -> Puppet:
 def enter(puppet: Puppet) -> None:
     """Let the puppet begin a session as initiator, outranking the link."""
     session = puppet.offer(floor=100)
-    puppet.say(ready(session))
+    puppet.say(puppet.ready(session))
 
 
 def low(puppet: Puppet) -> Puppet:

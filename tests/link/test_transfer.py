@@ -341,7 +341,11 @@ def transfer(**changes: int) -> Transfer:
     """Make a session's transfer state without a link."""
     theirs = parameters(**({"flags": 0} | changes))
     return Transfer(
-        Agreement(5, 1, parameters(), theirs, initiated=True), CRC32, None, LossyQueue(8), 0.0
+        Agreement(5, 1, parameters(), theirs, initiated=True, confirm=b""),
+        CRC32,
+        None,
+        LossyQueue(8),
+        0.0,
     )
 
 
@@ -364,7 +368,7 @@ def test_the_largest_frame_fits_both_ends_the_ring_and_50_ms(
 ) -> None:
     """LINK-16."""
     theirs = parameters(flags=0, ring=ring, frame_payload=payload)
-    agreement = Agreement(5, 1, parameters(), theirs, initiated=True)
+    agreement = Agreement(5, 1, parameters(), theirs, initiated=True, confirm=b"")
     made = Transfer(agreement, CRC32, bytes_per_s, LossyQueue(8), 0.0)
     assert made.largest_frame == largest
     assert made.sender.frame_bytes == min(64, largest)

@@ -440,7 +440,8 @@ typedef struct {
 typedef struct { /* the other end's parameters (protocol.md 3.2) with the session they belong to */
     uint8_t flags, boot_cause, window, profile, max_calls, extensions;
     uint16_t session, frame_payload, ring, stream_credit;
-    uint32_t nonce, credit, hello_crc;
+    uint32_t nonce, credit;
+    uint32_t confirm; /* what READY must say (HS-5); of a pending session first the CRC of its HELLO */
 } ipfi_peer_t;
 
 typedef struct { /* small and busy fields first: chips reach those with the shortest instructions */
