@@ -109,7 +109,12 @@ class Board:
         ]
         return "; ".join(missing) or None
 
-    def setting(self, name: str, kind: type[Any], default: Any = None) -> Any:  # noqa: ANN401 - TOML
+    def setting(
+        self,
+        name: str,
+        kind: type[Any] | tuple[type[Any], ...],
+        default: Any = None,  # noqa: ANN401 - a value of TOML
+    ) -> Any:  # noqa: ANN401
         """Return one of :attr:`settings`.
 
         Raises:
@@ -119,9 +124,7 @@ class Board:
         if value is None:
             raise ConfigError(f"board {self.name}: [settings] lacks {name!r}")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ConfigError(
-                f"board {self.name}: settings.{name} is {value!r}; it must be {kind.__name__}"
-            )
+            raise ConfigError(f"board {self.name}: settings.{name} is {value!r}; it must be {kind}")
         return value
 
 
@@ -173,9 +176,7 @@ def _quirks(path: Path, data: dict[str, Any]) -> Quirks:
     cannot = _texts(path, data, "cannot")
     for feature, reason in cannot.items():
         if feature not in FEATURES:
-            raise ConfigError(
-                f"{path}: [cannot] has {feature!r}; there are {', '.join(FEATURES)}"
-            )
+            raise ConfigError(f"{path}: [cannot] has {feature!r}; there are {', '.join(FEATURES)}")
         if not reason.strip():
             raise ConfigError(f"{path}: cannot.{feature} gives no reason")
     pace = data.get("pace", 1.0)

@@ -163,16 +163,30 @@ def _with_port(board: Board, name: str, port: str) -> Board:
     )
 
 
-def make_target(board: Board) -> Target:
+@runtime_checkable
+class OnTheBench(Protocol):
+    """A target that is real: it does nothing until that was permitted."""
+
+    def permit_real_hardware(self) -> None:
+        """Let :meth:`Target.start` open its port."""
+
+
+def make_target(board: Board, *, real_hardware: bool = False) -> Target:
     """Return the target that a board file describes; nothing is started.
 
     The module :mod:`ipfi_hil.targets` of the board's kind has a function ``make_target``.
+
+    Args:
+        board: what the file says.
+        real_hardware: whether a real port may be opened.
     """
     module = importlib.import_module(f"ipfi_hil.targets.{board.kind}")
     target: Target = module.make_target(board)
+    if real_hardware and isinstance(target, OnTheBench):
+        target.permit_real_hardware()
     return target
 
 
-def find_target(name: str, files: Sequence[Path] = ()) -> Target:
-    """Return a target by its name; arguments and errors of :func:`find_board`."""
-    return make_target(find_board(name, files))
+def find_target(name: str, files: Sequence[Path] = (), *, real_hardware: bool = False) -> Target:
+    """Return a target by its name; arguments and errors of the two functions above."""
+    return make_target(find_board(name, files), real_hardware=real_hardware)

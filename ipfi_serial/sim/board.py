@@ -23,6 +23,7 @@ BOARD_CONFIG: Final = WireConfig(  # the limits of the C board
     max_calls=32, max_partial_calls=32, max_message_bytes=8192, stream_buffer_bytes=4096
 )
 PROGRAM_START: Final = 6  # boot causes of docs/protocol.md 3.2
+RESET_PIN: Final = 2
 SOFTWARE_RESET: Final = 4
 REBOOT_PATIENCE_S: Final = 0.5  # how long a reboot waits for its answer to be acknowledged
 
@@ -80,15 +81,22 @@ class Board:
     ) -> None:
         self.close()
 
+    def reset(self) -> None:
+        """Pull its reset pin: what was under way is gone, and the board says HELLO anew."""
+        self._boot_anew(self._boot, RESET_PIN)
+
     def restart(self, boot: _Boot) -> None:
         """End a boot and begin the next, unless that has happened already."""
         boot.flush(REBOOT_PATIENCE_S)
+        self._boot_anew(boot, SOFTWARE_RESET)
+
+    def _boot_anew(self, boot: _Boot, cause: int) -> None:
         with self._lock:
             if self._off.is_set() or boot is not self._boot:
                 return
             boot.end()
             self.reboots += 1
-            self._boot = _Boot(self, self._line, self._config, SOFTWARE_RESET)
+            self._boot = _Boot(self, self._line, self._config, cause)
 
 
 class _Boot:

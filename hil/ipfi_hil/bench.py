@@ -1,0 +1,242 @@
+"""One running target and what a test does with it: the object behind ``ipfi_target``.
+
+The target runs as long as tests want it; between two tests it is reset, and what a test opened or
+unplugged is put right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from ipfi_hil.board import Board, Quirks
+from ipfi_hil.faults import LinkFaults
+from ipfi_hil.target import Footprint, Target, TargetError, VirtualClock, make_target
+from ipfi_hil.trace import Trace
+from ipfi_serial import Connection, Interface, WireConfig, connect
+from ipfi_serial.errors import IpfiError
+from ipfi_serial.transport import open_transport, parse_endpoint
+from ipfi_serial.transport.base import Transport
+
+CONNECT_TIMEOUT_S: Final = 10.0  # the machine may be busy; a good handshake takes milliseconds
+OPEN_PATIENCE_S: Final = 5.0  # for a port that comes back
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the wires of one test have counted together."""
+
+    frames_sent: int = 0
+    frames_received: int = 0
+    retransmissions: int = 0
+    bad_frames: int = 0
+    resets: int = 0
+    sessions: int = 0
+
+
+@dataclass(slots=True)
+class _OneTest:
+    """What belongs to the test that runs."""
+
+    trace: Trace
+    faults: LinkFaults
+    wires: list[Connection] = field(default_factory=list)
+    lines: list[Transport] = field(default_factory=list)
+
+
+class Bench:
+    """A target under test: power, reset, unplug, replug, log, and wires to it.
+
+    Attributes:
+        board: what its board file says.
+        endpoint: where it is now.
+    """
+
+    def __init__(self, board: Board, *, real_hardware: bool = False) -> None:
+        """Take the target of a board; it is not started."""
+        self.board = board
+        self.endpoint = ""
+        self._target: Target = make_target(board, real_hardware=real_hardware)
+        self._plugged = False
+        self._fresh = False
+        self._test: _OneTest | None = None
+
+    # --- what a test asks ---
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self._target.name
+
+    @property
+    def quirks(self) -> Quirks:
+        """What the target cannot do."""
+        return self._target.quirks
+
+    @property
+    def clock(self) -> VirtualClock | None:
+        """The target's clock, if its time is virtual."""
+        return self._target.clock
+
+    @property
+    def trace(self) -> Trace:
+        """What passed on the wires of this test."""
+        return self._now().trace
+
+    @property
+    def faults(self) -> LinkFaults:
+        """What spoils the line in this test."""
+        return self._now().faults
+
+    def patience_s(self, seconds: float) -> float:
+        """Return a time-out for this target: ``seconds`` on the native one, more on a slow one."""
+        return seconds * self.quirks.pace
+
+    def log(self) -> str:
+        """Return what the target said beside the protocol since it was started."""
+        return self._target.log()
+
+    def footprint(self) -> Footprint | None:
+        """Return what the firmware occupies, if that is known."""
+        return self._target.footprint()
+
+    # --- what a test does ---
+
+    def connect(
+        self,
+        interface: Interface | None = None,
+        *,
+        config: WireConfig | None = None,
+        connect_timeout_s: float | None = None,
+    ) -> Connection:
+        """Open the port and make a session; closed after the test.
+
+        Args:
+            interface: what this end serves; nothing if None.
+            config: limits and times.
+            connect_timeout_s: for the handshake; 10 s times the target's pace if None.
+
+        Raises:
+            IpfiError: as :func:`ipfi_serial.connect`.
+        """
+        test = self._now()
+        patience_s = self.patience_s(CONNECT_TIMEOUT_S)
+        line = test.faults.impair(self._open())
+        wire = connect(
+            test.trace.tap(line),
+            interface,
+            config=config,
+            link=parse_endpoint(self.endpoint).link,
+            connect_timeout_s=patience_s if connect_timeout_s is None else connect_timeout_s,
+        )
+        test.wires.append(wire)
+        return wire
+
+    def open_line(self) -> Transport:
+        """Open the port for bare bytes; closed after the test."""
+        test = self._now()
+        line = test.trace.tap(self._open())
+        test.lines.append(line)
+        return line
+
+    def reset(self) -> None:
+        """Reset the firmware by hardware; the port stays."""
+        self._mark("reset")
+        self._target.reset()
+
+    def unplug(self) -> None:
+        """Let the port vanish."""
+        self._mark("unplugged")
+        self._plugged = False
+        self._target.unplug()
+
+    def replug(self) -> str:
+        """Bring the port back; return its endpoint, which is :attr:`endpoint` from now on."""
+        self.endpoint = self._target.replug()
+        self._plugged = True
+        self._mark(f"plugged in, at {self.endpoint}")
+        return self.endpoint
+
+    def power_off(self) -> None:
+        """Switch the target off."""
+        self._mark("switched off")
+        self._plugged = False
+        self._target.stop()
+
+    def power_on(self) -> str:
+        """Switch it on; return its endpoint."""
+        self.endpoint = self._target.start()
+        self._plugged = self._fresh = True
+        self._mark(f"switched on, at {self.endpoint}")
+        return self.endpoint
+
+    # --- what the plugin does ---
+
+    def why_unavailable(self) -> str | None:
+        """Return why the target cannot run on this machine, or None."""
+        return self._target.why_unavailable()
+
+    def begin_test(self, name: str) -> None:
+        """Bring the target to a clean state."""
+        trace = Trace()
+        self._test = _OneTest(trace, LinkFaults(zlib.crc32(name.encode()), trace))
+        if not self._plugged:
+            self.power_on()
+        if not self._fresh and self.quirks.why_not("reset") is None:
+            self.reset()
+        self._fresh = False
+
+    def figures(self) -> Figures:
+        """Return what the wires of this test have counted."""
+        total = Figures()
+        for wire in self._test.wires if self._test else ():
+            with contextlib.suppress(IpfiError):
+                stats = wire.stats()
+                total.frames_sent += stats.frames_sent
+                total.frames_received += stats.frames_received
+                total.retransmissions += stats.retransmissions
+                total.bad_frames += stats.crc_errors + stats.rejected
+                total.resets += stats.resets
+                total.sessions += stats.sessions
+        return total
+
+    def end_test(self) -> None:
+        """Close what the test opened, and plug in what it unplugged."""
+        test, self._test = self._test, None
+        if test is None:
+            return
+        for wire in test.wires:
+            wire.abandon()
+        for line in test.lines:
+            line.close()
+        if not self._plugged:
+            self._target.stop()
+
+    def stop(self) -> None:
+        """Switch off for good."""
+        self.end_test()
+        self._plugged = False
+        self._target.stop()
+
+    def _open(self) -> Transport:
+        """Open the port; one that has just come back may need a moment."""
+        until_s = time.monotonic() + OPEN_PATIENCE_S
+        while True:
+            try:
+                return open_transport(self.endpoint)
+            except IpfiError:
+                if time.monotonic() > until_s or not self._plugged:
+                    raise
+                time.sleep(0.05)
+
+    def _mark(self, what: str) -> None:
+        if self._test is not None:
+            self._test.trace.mark(what)
+
+    def _now(self) -> _OneTest:
+        if self._test is None:
+            raise TargetError(f"target {self.name}: no test runs")
+        return self._test

@@ -1,0 +1,26 @@
+"""What happened to a target, with the time of day: the part of its log that this program writes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Final
+
+_MOST_LINES: Final = 1000  # of a target that runs for days; the oldest go
+
+
+class Diary:
+    """Lines of text, oldest first."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
+
+    def note(self, what: str) -> None:
+        """Add a line, or several."""
+        now_s = time.time()
+        clock = time.strftime("%H:%M:%S", time.localtime(now_s)) + f".{int(now_s * 1000) % 1000:03}"
+        self._lines.extend(f"{clock}  {line}" for line in what.splitlines())
+
+    def text(self) -> str:
+        """Return all of it."""
+        return "".join(f"{line}\n" for line in self._lines)

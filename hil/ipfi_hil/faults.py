@@ -1,0 +1,70 @@
+"""The line of a test, good until the test makes it bad: the fixture ``ipfi_link_faults``."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from ipfi_hil.trace import Trace
+from ipfi_serial.transport.base import Transport
+from ipfi_serial.transport.impaired import FaultCounts, ImpairedTransport, LineFaults
+
+
+class LinkFaults:
+    """Impairs every wire of a test, those that are opened later too.
+
+    Nothing is damaged until :meth:`set` is called.  The chances follow a seed made of the test's
+    name, so that a run can be repeated.
+
+    Attributes:
+        seed: of this test.
+        outgoing: the faults towards the board that are in force.
+        incoming: those from the board.
+    """
+
+    def __init__(self, seed: int, trace: Trace) -> None:
+        self.seed = seed
+        self.outgoing = LineFaults(seed=seed)
+        self.incoming = LineFaults(seed=~seed)
+        self._trace = trace
+        self._lines: list[ImpairedTransport] = []
+
+    def set(self, faults: LineFaults, incoming: LineFaults | None = None) -> None:
+        """Impair the line from now on; the seeds stay this object's.
+
+        Args:
+            faults: of both directions.
+            incoming: of what comes from the board, if that is to differ.
+        """
+        back = incoming if incoming is not None else faults
+        self.outgoing = replace(faults, seed=self.seed)
+        self.incoming = replace(back, seed=~self.seed)
+        for line in self._lines:
+            line.outgoing.faults, line.incoming.faults = self.outgoing, self.incoming
+        self._trace.mark(f"line: {_shown(faults)}; from the board: {_shown(back)}")
+
+    def clear(self) -> None:
+        """Make the line good again."""
+        self.set(LineFaults())
+
+    def counts(self) -> tuple[FaultCounts, FaultCounts]:
+        """Return what was done to bytes going out and to bytes coming in, all wires together."""
+        totals = FaultCounts(), FaultCounts()
+        for line in self._lines:
+            for total, one in zip(
+                totals, (line.outgoing.counts, line.incoming.counts), strict=True
+            ):
+                for each in fields(total):
+                    setattr(total, each.name, getattr(total, each.name) + getattr(one, each.name))
+        return totals
+
+    def impair(self, line: Transport) -> ImpairedTransport:
+        """Return ``line`` with the faults that are in force, and with those set later."""
+        impaired = ImpairedTransport(line, self.outgoing, self.incoming)
+        self._lines.append(impaired)
+        return impaired
+
+
+def _shown(faults: LineFaults) -> str:
+    parts = [f"{f.name} {getattr(faults, f.name)}" for f in fields(faults) if f.name != "seed"]
+    bad = [part for part in parts if not part.endswith(" 0.0")]
+    return ", ".join(bad) if bad else "good"
