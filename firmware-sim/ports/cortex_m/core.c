@@ -26,12 +26,14 @@ void core_reset(void)
 
 uint8_t core_count_boot(uint8_t otherwise)
 {
+    const bool survived = core_memory.mark == CORE_MARK; /* else the power was off */
     uint8_t cause = otherwise;
-    if (core_memory.mark == CORE_MARK) {
-        if (core_memory.cause != IPFI_BOOT_UNKNOWN) { cause = (uint8_t)core_memory.cause; }
-    } else {
-        core_memory.mark = CORE_MARK;
+    if (survived && core_memory.cause != IPFI_BOOT_UNKNOWN) {
+        cause = (uint8_t)core_memory.cause;
+    } else if (otherwise == IPFI_BOOT_UNKNOWN) {
+        cause = survived ? IPFI_BOOT_PIN : IPFI_BOOT_POWER;
     }
+    core_memory.mark = CORE_MARK;
     core_memory.boots++; /* noise is as good a start as any */
     core_memory.cause = IPFI_BOOT_UNKNOWN;
     return cause;

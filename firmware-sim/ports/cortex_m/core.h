@@ -20,7 +20,8 @@ typedef struct {
 } core_memory_t;
 extern core_memory_t core_memory;
 enum { CORE_MARK = 0x49504649 };
-/* Counts the boot; returns the cause that the firmware left, or `otherwise`. */
+/* Counts the boot; returns the cause that the firmware left, or what the chip says (`otherwise`), or what
+ * follows from the RAM: if it is still there, the power never went. */
 uint8_t core_count_boot(uint8_t otherwise);
 
 #endif

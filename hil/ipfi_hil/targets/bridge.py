@@ -1,7 +1,8 @@
 """A cable between a host and an emulated UART that can be pulled out and put back.
 
-The host connects to a unix socket, the device is another socket.  As with a USB adapter: while nobody has the
-port open, or it is unplugged, what the device sends is lost, and the device never waits for the host.
+The host connects to a unix socket, the device is another socket.  As with a USB adapter: while
+nobody has the port open, or it is unplugged, what the device sends is lost, and the device never
+waits for the host.
 """
 
 from __future__ import annotations

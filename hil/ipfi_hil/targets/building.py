@@ -1,7 +1,7 @@
 """Builds the firmware of an emulated chip, once for each version of its sources.
 
-What is built goes to the cache directory of :mod:`ipfi_serial.sim.firmware`, never into the sources, which may be
-those of an installed wheel.  Several processes may build at once.
+What is built goes to the cache directory of :mod:`ipfi_serial.sim.firmware`, never into the
+sources, which may be those of an installed wheel.  Several processes may build at once.
 """
 
 from __future__ import annotations

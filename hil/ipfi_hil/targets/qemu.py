@@ -1,6 +1,7 @@
 """Chips that QEMU emulates: the firmware's UART is a unix socket, its reset button a QMP command.
 
-Settings of the board file: ``program`` and ``machine`` of QEMU, ``product`` of the firmware's Makefile.
+Settings of the board file: ``program`` and ``machine`` of QEMU, ``product`` of the firmware's
+Makefile.
 """
 
 from __future__ import annotations
