@@ -301,9 +301,9 @@ static ipfi_verdict_t say(ipfi_call_t *call)
     ipfi_reader_t args = ipfi_reader(call->args.at, (size_t)(call->args.end - call->args.at));
     const char *const text = ipfi_read_str(&args, &size);
     if (!ipfi_read_end(&args)) { return IPFI_BAD_ARGUMENTS; }
-    uint32_t *const printed = &call->state.u32[0];
-    if (*printed < size) { *printed += (uint32_t)ipfi_print(call->wire, text + *printed, size - *printed); }
-    if (*printed == size) { *printed += (uint32_t)ipfi_print(call->wire, "\n", 1); }
+    uint16_t *const printed = &call->state.u16[0]; /* the text lies in memory of `value_size` */
+    if (*printed < size) { *printed = (uint16_t)(*printed + ipfi_print(call->wire, text + *printed, size - *printed)); }
+    if (*printed == size) { *printed = (uint16_t)(*printed + ipfi_print(call->wire, "\n", 1)); }
     return *printed > size ? IPFI_DONE : IPFI_PART;
 }
 

@@ -2,14 +2,15 @@
 #include "ipfi/ipfi.h"
 #include "memory.h"
 
-static const uint8_t *take(ipfi_reader_t *reader, size_t size)
+/* The size has 32 bits, as on the wire: a size_t of 16 would cut it and believe the rest. */
+static const uint8_t *take(ipfi_reader_t *reader, uint32_t size)
 {
     if (reader->bad || (size_t)(reader->end - reader->at) < size) {
         reader->bad = true;
         return NULL;
     }
     const uint8_t *const bytes = reader->at;
-    reader->at += size;
+    reader->at += (size_t)size;
     return bytes;
 }
 
@@ -154,7 +155,7 @@ static const uint8_t *read_block(ipfi_reader_t *reader, uint8_t first, size_t *s
         reader->bad = true;
     }
     const uint8_t *const bytes = take(reader, length);
-    *size = reader->bad ? 0 : length;
+    *size = reader->bad ? 0 : (size_t)length;
     return bytes;
 }
 

@@ -86,7 +86,7 @@ static size_t stream_step(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     size_t used = 1;
     if (ipfi_parser_in_payload(&wire->parser)) {
-        used = size < wire->parser.left ? size : wire->parser.left;
+        used = size < wire->parser.left ? size : (size_t)wire->parser.left;
         wire->parser.left -= (uint32_t)used;
         take_payload(wire, bytes, used);
     } else if (ipfi_parse_byte(&wire->parser, *bytes) == IPFI_PARSED_HEAD) {

@@ -27,7 +27,8 @@ void ipfi_calls_fill(ipfi_wire_t *wire);
 bool ipfi_calls_answering(const ipfi_wire_t *wire);
 
 /* table.c: the procedures, in flash */
-enum { IPFI_ENTRY_NONE = 0xFF, IPFI_ENTRY_DESCRIBE = 0xFE, IPFI_DESCRIBE_INDEX = 0xFFFF };
+enum { IPFI_ENTRY_NONE = 0xFF, IPFI_ENTRY_DESCRIBE = 0xFE };
+#define IPFI_DESCRIBE_INDEX 0xFFFFu
 uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event);
 /* The entry where it is; or, where flash cannot be read through a pointer, its copy. */
 const ipfi_procedure_t *ipfi_table_entry(const ipfi_config_t *config, uint8_t entry, ipfi_procedure_t *copy);
