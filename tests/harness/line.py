@@ -165,11 +165,19 @@ class Line:
     def write(self, data: bytes, now_s: float) -> None:
         """Take wire bytes, whole frames or parts of them."""
         self.counters.bytes_carried += len(data)
+        rate = self.bytes_per_s
+        start_s = now_s
+        if rate is not None:
+            self.counters.queue_peak_s = max(self.counters.queue_peak_s, self._free_s - now_s)
+            start_s = max(self._free_s, now_s)
+            self._free_s = start_s + len(data) / rate
+        at = -len(self._part)  # where the next frame begins in the data
         for frame in self._frames(data):
             self.counters.frames += 1
             if self.keep:
                 self.sent.append(frame)
-            left_s = self._leaves_s(len(frame), now_s)
+            at += len(frame)
+            left_s = start_s if rate is None else start_s + at / rate
             copies = (
                 as_is(frame)
                 if self.on_frame is None
@@ -194,13 +202,6 @@ class Line:
                 return
             yield data[start : end + 1]
             start = place = end + 1
-
-    def _leaves_s(self, size: int, now_s: float) -> float:
-        if self.bytes_per_s is None:
-            return now_s
-        self.counters.queue_peak_s = max(self.counters.queue_peak_s, self._free_s - now_s)
-        self._free_s = max(self._free_s, now_s) + size / self.bytes_per_s
-        return self._free_s
 
     def _frame_noise(self, wire: bytes) -> Copies:
         noise = self.noise
@@ -294,6 +295,11 @@ class Line:
         """Let bytes arrive that nobody sent: text, noise, a frame of an earlier life."""
         self._order += 1
         heapq.heappush(self._coming, (at_s, self._order, at_s, wire))
+
+    def drop(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Lose what is on its way and unwanted."""
+        self._coming = [entry for entry in self._coming if not unwanted(entry[3])]
+        heapq.heapify(self._coming)
 
     def cut(self) -> None:
         """Lose all that is on its way or waits for its turn: the sender's UART was reset."""

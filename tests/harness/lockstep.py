@@ -7,6 +7,7 @@ quiet, which the caller compares with the work that is left.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -52,6 +53,7 @@ class Lockstep(Generic[EventT]):
         lines: ``lines[0]`` carries from end 0 to end 1, ``lines[1]`` back.
         now_s: the clock.
         sends: whether an end's transport takes bytes now; False is a blocked port.
+        awake: whether an end's program runs; False is a process that was stopped.
         steps: instants visited so far.
     """
 
@@ -69,31 +71,57 @@ class Lockstep(Generic[EventT]):
         self.lines = lines
         self.now_s = now_s
         self.sends = [True, True]
+        self.awake = [True, True]
         self.steps = 0
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers_set = 0
         self._on_event = on_event
         self._pieces = pieces
+
+    def at(self, when_s: float, action: Callable[[], None]) -> None:
+        """Do something at a time, before the ends do anything then; what is past comes at once."""
+        self._timers_set += 1
+        heapq.heappush(self._timers, (when_s, self._timers_set, action))
 
     # --- one instant ---
 
     def settle(self) -> None:
         """Do all that can be done without time passing."""
         for _ in range(MOST_ROUNDS):
-            moved = False
+            moved = self._run_timers()
             for index in (0, 1):
+                if not self.awake[index]:
+                    continue
                 self._deadline(index)
-                moved |= self._send(index)
-                moved |= self._deliver(index)
-                moved |= self._take_events(index)
+                if self._send(index):
+                    moved = True
+                if self._deliver(index):
+                    moved = True
+                if self._take_events(index):
+                    moved = True
             if not moved:
                 break
         else:
             raise BusyLoopError(f"no end of bytes at {self.now_s}")
         for index, end in enumerate(self.ends):
             due_s = end.next_deadline_s()
-            if self.sends[index] and due_s is not None and due_s <= self.now_s:
+            if (
+                due_s is not None
+                and due_s <= self.now_s
+                and self.sends[index]
+                and self.awake[index]
+            ):
                 raise BusyLoopError(
                     f"end {index} is due at {due_s} and did nothing at {self.now_s}"
                 )
+
+    def _run_timers(self) -> bool:
+        timers = self._timers
+        if not timers or timers[0][0] > self.now_s:
+            return False
+        while timers and timers[0][0] <= self.now_s:
+            heapq.heappop(timers)[2]()
+        return True
 
     def _deadline(self, index: int) -> None:
         end = self.ends[index]
@@ -110,7 +138,11 @@ class Lockstep(Generic[EventT]):
         return bool(data)
 
     def _deliver(self, index: int) -> bool:
-        data = self.lines[1 - index].read(self.now_s)
+        line = self.lines[1 - index]
+        next_s = line.next_arrival_s()
+        if next_s is None or next_s > self.now_s:
+            return False
+        data = line.read(self.now_s)
         for piece in (data,) if self._pieces is None or not data else self._pieces(data):
             if piece:
                 self.ends[index].receive_bytes(piece, self.now_s)
@@ -127,9 +159,15 @@ class Lockstep(Generic[EventT]):
 
     def next_s(self) -> float | None:
         """Return the next instant at which anything can happen, or None: it is quiet."""
-        due = [line.next_arrival_s() for line in self.lines]
-        due += [end.next_deadline_s() for i, end in enumerate(self.ends) if self.sends[i]]
-        times = [t for t in due if t is not None]
+        times = [self._timers[0][0]] if self._timers else []
+        for index, end in enumerate(self.ends):
+            if not self.awake[index]:
+                continue
+            arrival_s = self.lines[1 - index].next_arrival_s()
+            if arrival_s is not None:
+                times.append(arrival_s)
+            if self.sends[index] and (due_s := end.next_deadline_s()) is not None:
+                times.append(due_s)
         return min(times) if times else None
 
     def run(self, until: Callable[[], bool] | None = None, *, for_s: float = 60.0) -> bool:
