@@ -1,0 +1,1 @@
+"""Morse: codec, line, transport, command line."""
