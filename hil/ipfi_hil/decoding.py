@@ -156,7 +156,7 @@ def _refuse(content: bytes) -> str:
 
 def _ready(content: bytes) -> str:
     session, ping = struct.unpack_from("<HB", content, 1)
-    return f"s{session} ping {ping}"
+    return f"s{session} ping {ping} confirm {content[4:].hex()}"
 
 
 def _ack(content: bytes) -> str:
