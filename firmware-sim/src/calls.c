@@ -293,6 +293,8 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     const ipfi_parser_t stream = wire->parser;
     ipfi_call_t *const target = wire->target;
+    ipfi_outcall_t *const out_target = wire->out_target;
+    const uint8_t small_length = wire->small_length;
     if (size < 5 || bytes[0] != IPFI_TYPE_EVENT || bytes[1] < IPFI_COMPLETE || event_slot(wire)->stage != FREE) {
         wire->stats.events_dropped++;
         return;
@@ -302,6 +304,8 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     event_slot(wire)->stage = FREE; /* if it was not complete */
     wire->parser = stream;
     wire->target = target;
+    wire->out_target = out_target;
+    wire->small_length = small_length;
 }
 
 /* ---- Cancel, Grant, the end of the session ---- */
