@@ -15,16 +15,11 @@ static uint16_t after(uint16_t session)
     return session == 0xFFFF ? 1 : (uint16_t)(session + 1);
 }
 
-static uint16_t serially_later(uint16_t a, uint16_t b)
+/* A floor of 0 is that of an end that remembers no id.  On the antipode the larger one is taken. */
+static uint16_t later_floor(uint16_t a, uint16_t b)
 {
-    const uint16_t ahead = (uint16_t)(a - b);
-    if (ahead == 0x8000) { return a > b ? a : b; }
-    return ahead < 0x8000 ? a : b;
-}
-
-static bool is_before(uint16_t a, uint16_t b)
-{
-    return (uint16_t)(b - a) != 0 && (uint16_t)(b - a) < 0x8000;
+    if (a == 0 || b == 0) { return (uint16_t)(a | b); }
+    return (uint16_t)(a - b) < 0x8000u + (a >> 15) ? a : b;
 }
 
 /* ---- intervals (HS-1) ---- */
@@ -128,7 +123,7 @@ static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *co
 {
     ipfi_link_t *const link = &wire->link;
     link->pending = *peer;
-    link->pending.session = serially_later(ipfi_u16_at(content + 1 + PARAMETERS), link->floor);
+    link->pending.session = later_floor(ipfi_u16_at(content + 1 + PARAMETERS), link->floor);
     if (link->pending.session == 0) { link->pending.session = 1; }
     link->floor = after(link->pending.session);
     link->pending.profile = best_profile(wire->config, content[13]);
@@ -234,7 +229,7 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     const bool fits = read_parameters(content + 1, &peer) && ipfi_u32_at(tail + 2) == link->nonce
                       && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= (wide ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16)
                       && peer.session != 0
-                      && !is_before(peer.session, link->floor); /* HS-4 */
+                      && later_floor(peer.session, link->floor) == peer.session; /* HS-4 */
     if (!fits || !ipfi_link_go(wire, IPFI_IN_ANSWERED)) { return false; }
     link->peer = peer;
     link->floor = after(peer.session);
@@ -249,7 +244,7 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
 
 void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo)
 {
-    if (echo != wire->link.ping || wire->link.readies == 0) {
+    if ((uint8_t)(wire->link.ping - echo) >= wire->link.readies) { /* HS-6: of none of our READYs */
         wire->stats.strays++;
         return;
     }

@@ -55,7 +55,7 @@ def build_wire(
     link = Link(
         _parameters(interface, config, role, boot_cause),
         active=role == "host",
-        floor=random_u32() & 0xFFFF,
+        floor=random_u32() % 0xFFFF + 1,
         new_nonce=random_u32,
         bytes_per_s=bytes_per_s,
         lossy_queue_size=config.lossy_queue_size,

@@ -19,8 +19,8 @@ from ipfi_serial.link.parameters import (
     encode_hello_ack,
     encode_refuse,
     hello_floor,
+    later_floor,
     next_id,
-    serial_max,
 )
 
 ECHOES_TO_GIVE_UP: Final = 3  # HS-9
@@ -60,7 +60,7 @@ class Handshake:
 
     def __init__(self, own: Parameters, floor: int, new_nonce: Callable[[], int]) -> None:
         self._own = own
-        self._floor = floor or 1
+        self._floor = floor
         self._new_nonce = new_nonce
         self.pending: Agreement | None = None
         self.echoes = 0
@@ -93,8 +93,9 @@ class Handshake:
             return encode_refuse(1, theirs.nonce)
         if not theirs.valid:
             return encode_refuse(2, theirs.nonce)
-        session = serial_max(hello_floor(hello), self._floor) or 1
-        self._use(session)
+        session = later_floor(hello_floor(hello), self._floor)
+        self._floor = next_id(session)
+        self.hello = encode_hello(self._own, self._floor)  # answers to what we said before are void
         profile = (theirs.crc_profiles & self._own.crc_profiles).bit_length() - 1
         ours = replace(self._own, nonce=self._new_nonce() & 0xFFFFFFFF)
         hello_ack = encode_hello_ack(hello, ours, session, profile)
@@ -109,18 +110,13 @@ class Handshake:
             return None
         if not self._own.crc_profiles >> ack.profile & 1:
             return None
-        if ack.session == 0 or serial_max(ack.session, hello_floor(self.hello)) != ack.session:
-            return None
-        self._use(ack.session)
+        if ack.session == 0 or later_floor(ack.session, self._floor) != ack.session:
+            return None  # an id that we have used
+        self._floor = next_id(ack.session)
         confirm = confirm_of(hello_ack)
         return Agreement(
             ack.session, ack.profile, self._own, ack.parameters, initiated=True, confirm=confirm
         )
-
-    def _use(self, session: int) -> None:
-        """Move the floor past an id; the HELLO of a running attempt keeps the one it carries."""
-        if serial_max(self._floor, session) == session:  # on the antipode, too
-            self._floor = next_id(session)
 
 
 def is_hello(content: bytes) -> bool:

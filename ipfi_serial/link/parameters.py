@@ -158,6 +158,11 @@ def serial_max(a: int, b: int) -> int:
     return b if ahead < 0x8000 else a
 
 
+def later_floor(a: int, b: int) -> int:
+    """Return the id that two floors leave free; 0 stands for an end that remembers none (HS-2)."""
+    return serial_max(a, b) if a and b else a or b or 1
+
+
 def next_id(session: int) -> int:
     """Return the id after ``session``; 0 is no id."""
     return (session + 1) & 0xFFFF or 1

@@ -42,7 +42,7 @@ class Link:
     Args:
         own: what this end says of itself; the nonce in it is replaced.
         active: whether this end opens (sends HELLO until it is answered) or waits.
-        floor: first session id that this end may use (HS-2); random at a host.
+        floor: first session id that this end may use, random; 0 if it remembers none (HS-2).
         new_nonce: source of 32-bit nonces that differ from life to life (HS-3).
         bytes_per_s: speed of the line, or None if it has none worth counting.
         lossy_queue_size: LOSSY and LOG frames that may wait (LINK-20).

@@ -246,6 +246,39 @@ def offered(board: End, floor: int = 1) -> model.Host:
     return host
 
 
+@pytest.mark.parametrize("floor", [1, 0x7FFF, 0x8000, 0x8001, 0xFFF0])
+def test_a_board_that_remembers_no_id_leaves_the_choice_to_its_host(
+    library: Library, floor: int
+) -> None:
+    """HS-2: its floor is 0 until it has used an id; what it has used does not come again."""
+    board = End(library, nonce=9)
+    host = offered(board, floor)
+    assert host.session == floor
+    said = End(library, nonce=9).take_tx(5)
+    host.receive(said, 0.0)
+    assert host.frames[-1][30:32] == b"\0\0"
+    assert offered(board, 0).session == floor + 1
+    assert offered(board, floor).session == floor + 2
+    assert offered(End(library, nonce=9), 0).session == 1
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_the_echo_of_any_of_its_readies_confirms(library: Library, which: int) -> None:
+    """HS-6: or a round trip longer than their interval would never confirm."""
+    host, board = End(library, host=True, nonce=7), End(library, nonce=9)
+    now_ms = 0
+    board.receive(host.take_tx(now_ms), now_ms)
+    host.receive(board.take_tx(now_ms), now_ms)
+    readies = [host.take_tx(now_ms)]
+    while len(readies) < 4:
+        now_ms = host.deadline_ms() or 0
+        host.on_deadline(now_ms)
+        readies.append(host.take_tx(now_ms))
+    board.receive(readies[which], now_ms)
+    host.receive(board.take_tx(now_ms), now_ms)
+    assert host.state == "ESTABLISHED"
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_a_ready_must_say_what_its_hello_ack_said(library: Library, live: bool) -> None:
     """HS-5: the same id with another proof is of another life."""

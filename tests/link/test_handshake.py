@@ -53,14 +53,40 @@ def test_zero_is_skipped() -> None:
     assert answered(handshake, 0xFFFF) == 0xFFFF
     assert answered(handshake, 0xFFFF) == 1
     assert answered(new(floor=0), 0) == 1
-    assert hello_floor(new(floor=0).hello) == 1
+    handshake = new(floor=0xFFFF)
+    answered(handshake, 0xFFFF)
+    assert hello_floor(handshake.hello) == 1
 
 
-def test_a_floor_of_zero_from_the_other_end_never_makes_session_zero() -> None:
-    """HS-2: on the circle 0 lies just ahead of 65535."""
-    handshake = new(floor=0xFFF0)
-    assert answered(handshake, 0) == 1
-    assert answered(handshake, 0) == 2
+@pytest.mark.parametrize("floor", [1, 0x7FFF, 0x8000, 0x8001, 0xFFF0])
+def test_an_end_that_remembers_no_id_leaves_the_choice_to_the_other(floor: int) -> None:
+    """HS-2: 0 is a place on the circle as well, but as a floor it is before all ids."""
+    assert answered(new(floor), 0) == floor
+    nothing = new(floor=0)
+    assert hello_floor(nothing.hello) == 0
+    assert answered(nothing, floor) == floor
+    assert hello_floor(nothing.hello) == floor + 1
+    asking = new(floor=0)
+    assert asking.accept(encode_hello_ack(asking.hello, THEIRS, floor, 0)) is not None
+
+
+def test_if_both_ends_restart_the_random_floor_alone_decides() -> None:
+    """HS-2: ids of two lives of both ends are equal only if the host's floors are."""
+    device = parameters(flags=0, nonce=2)
+    floors = range(1, 0x10000, 97)
+    assert [answered(new(floor=0, own=device), floor) for floor in floors] == [*floors]
+
+
+def test_after_an_answer_the_own_hello_carries_the_new_floor_and_older_answers_are_void() -> None:
+    """HS-2, HS-4: an answer to it might name the id that we have just given away."""
+    handshake = new(floor=10)
+    said = handshake.hello
+    assert answered(handshake, 10) == 10
+    assert hello_floor(handshake.hello) == 11
+    assert handshake.accept(encode_hello_ack(said, THEIRS, 10, 0)) is None
+    assert handshake.accept(encode_hello_ack(said, THEIRS, 11, 0)) is None
+    assert handshake.accept(encode_hello_ack(handshake.hello, THEIRS, 10, 0)) is None
+    assert handshake.accept(encode_hello_ack(handshake.hello, THEIRS, 11, 0)) is not None
 
 
 def test_on_the_antipode_the_larger_id_is_taken_and_later_ones_follow() -> None:
@@ -103,13 +129,13 @@ def test_ids_never_repeat_whoever_answers_and_whatever_is_lost(
 
 @given(reboots=st.lists(st.booleans(), max_size=20), floor=st.integers(1, 0xFFFF))
 def test_ids_do_not_repeat_over_reboots_of_one_end(reboots: list[bool], floor: int) -> None:
-    """HS-2: a device starts at 1 each time, with the same nonce; its host remembers."""
+    """HS-2: a device remembers no id, has the same nonce each time; its host remembers."""
     host = new(floor)
-    device = new(1, THEIRS, nonce=5)
+    device = new(0, THEIRS, nonce=5)
     seen = set()
     for rebooted in reboots:
         if rebooted:
-            device = new(1, THEIRS, nonce=5)
+            device = new(0, THEIRS, nonce=5)
         host.begin_attempt()
         agreed = host.accept(device.answer(host.hello))
         assert agreed is not None
@@ -173,13 +199,15 @@ def test_parameters_out_of_range_are_not_taken() -> None:
 def test_a_later_answer_to_the_same_attempt_is_taken() -> None:
     """HS-4."""
     handshake = new(floor=10)
-    for session in (20, 21, 21):
+    for session in (20, 21, 25):
         agreed = handshake.accept(encode_hello_ack(handshake.hello, THEIRS, session, 0))
         assert agreed is not None
         assert agreed.session == session
         assert agreed.initiated
     handshake.begin_attempt()
-    assert hello_floor(handshake.hello) == 22
+    assert hello_floor(handshake.hello) == 26
+    for session in (20, 25):
+        assert handshake.accept(encode_hello_ack(handshake.hello, THEIRS, session, 0)) is None
 
 
 @pytest.mark.parametrize(("changes", "reason"), [({"version": 2}, 1), ({"window": 17}, 2)])

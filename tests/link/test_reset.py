@@ -47,7 +47,7 @@ def new_end(index: int, number: int, *, constant: bool, small: bool = False) -> 
         return new_link(floor=random.Random(number).randrange(1, 65536), new_nonce=nonce)  # noqa: S311
     own = device_parameters() if small else parameters(flags=0)
     return new_link(
-        own, active=False, floor=1, new_nonce=(lambda: 2) if constant else nonces(number + 50)
+        own, active=False, floor=0, new_nonce=(lambda: 2) if constant else nonces(number + 50)
     )
 
 

@@ -31,7 +31,7 @@ def new_pair(kind: str, hooks: tuple[FrameHook | None, FrameHook | None]) -> Pai
         new_link(
             device,
             active=kind == "both active",
-            floor=1,
+            floor=0,
             new_nonce=(lambda: 2) if constant else nonces(2),
         ),
         (Line(on_frame=hooks[0]), Line(on_frame=hooks[1])),
