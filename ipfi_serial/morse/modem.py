@@ -17,7 +17,7 @@ from ipfi_serial.morse.alphabet import UNIT_WPM_S, WORD_GAP, AlphabetName, alpha
 from ipfi_serial.morse.decoder import Decoder
 from ipfi_serial.morse.keying import Keyer, edge_times
 from ipfi_serial.morse.quality import Quality
-from ipfi_serial.morse.rate import RateControl
+from ipfi_serial.morse.rate import STEP, RateControl
 
 MOST_WAITING_BYTES: Final = 32768  # two of the largest frames; the link hands over less
 BURST_FRAMES: Final = 4  # MORSE-18: then the other end has the word
@@ -65,6 +65,7 @@ class Modem:
         alphabet = alphabet_named(settings.alphabet)
         self.decoder = Decoder(alphabet, settings.unit_s)
         self.rate = RateControl(settings.unit_s)
+        self._bytes_per_s = settings.bytes_per_s
         self._keyer = Keyer(alphabet)
         self._access = Access(settings.seed, settings.unit_s) if settings.shared else None
         self._frames: deque[bytes] = deque()
@@ -123,6 +124,18 @@ class Modem:
             self._wanted_s = edges[-1]
             self.decoder.forget()
         return edges
+
+    def drop_frames(self) -> int:
+        """Forget the frames that wait; return how many.  The link sends them again."""
+        count = len(self._frames)
+        self._frames.clear()
+        self._waiting_bytes = len(self._unfinished)
+        return count
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Mean speed of wire bytes at the unit that is keyed now."""
+        return self._bytes_per_s / STEP**self.rate.step
 
     # --- edges in, bytes out ---
 

@@ -12,10 +12,11 @@ from typing import Final, Literal, get_args
 from urllib.parse import parse_qsl, unquote
 
 from ipfi_serial.errors import ConfigError
+from ipfi_serial.transport.morse_endpoint import MORSE_EXAMPLE, MORSE_OPTIONS, parse_morse
 
 Kind = Literal[
     "device", "url", "usb", "tcp", "tcp-listen", "unix", "unix-listen", "stdio", "pty", "loopback",
-    "sim",
+    "sim", "morse",
 ]  # fmt: skip
 Link = Literal["framed", "plain"]
 
@@ -39,6 +40,7 @@ _EXAMPLES: Final[dict[str, str]] = {
     "pty": "pty: or pty:/tmp/board",
     "loopback": "loopback:test",
     "sim": "sim:, sim:c or sim:python",
+    "morse": MORSE_EXAMPLE,
 }
 _PLAIN_KINDS: Final = ("tcp", "tcp-listen", "unix", "unix-listen", "stdio")
 LOCAL_HOST: Final = "127.0.0.1"
@@ -56,7 +58,7 @@ class Endpoint:
         path: of device, unix, unix-listen and url (the whole URL); the symlink of pty, or "".
         host: of tcp and tcp-listen; an IPv6 address has no brackets here.
         port: of tcp and tcp-listen, 0 to 65535; 0 is for listening: the system chooses.
-        name: of loopback; "", "c" or "python" of sim.
+        name: of loopback; "", "c" or "python" of sim; all between "morse:" and "?".
         vid: USB vendor id.
         pid: USB product id.
         serial_number: of a USB device, or None for any.
@@ -129,8 +131,6 @@ def _kind_of(text: str) -> tuple[Kind, str]:
         if scheme not in URL_SCHEMES:
             raise _wrong(text, f"unknown URL scheme {scheme!r}", "url")
         return "url", text
-    if scheme == "morse":
-        raise _wrong(text, "morse: is reserved and cannot be opened yet")
     for kind in get_args(Kind):
         if separator and scheme == kind and kind not in ("device", "url"):
             return kind, rest
@@ -160,6 +160,8 @@ def _parse_options(text: str, kind: Kind, query: str) -> tuple[tuple[str, str], 
     allowed: tuple[str, ...] = COMMON_OPTIONS
     if kind in ("device", "usb", "url"):
         allowed += SERIAL_OPTIONS
+    if kind == "morse":
+        allowed += MORSE_OPTIONS
     if kind == "usb":
         allowed += ("interface", "location")
     for name, _ in pairs:
@@ -238,6 +240,11 @@ def _parse_sim(base: Endpoint, rest: str) -> Endpoint:
     return replace(base, name=rest)
 
 
+def _parse_morse(base: Endpoint, rest: str) -> Endpoint:
+    parse_morse(base.text, rest, dict(base.options))
+    return replace(base, name=rest)
+
+
 _PARSERS: Final[dict[Kind, Callable[[Endpoint, str], Endpoint]]] = {
     "device": _parse_path,
     "url": _parse_path,
@@ -250,4 +257,5 @@ _PARSERS: Final[dict[Kind, Callable[[Endpoint, str], Endpoint]]] = {
     "pty": _parse_pty,
     "loopback": _parse_loopback,
     "sim": _parse_sim,
+    "morse": _parse_morse,
 }

@@ -261,6 +261,20 @@ async def _open_loopback_async(request: Request) -> AsyncTransport:
     return async_transport_on(line, str(request.endpoint), request.endpoint.bytes_per_s(), leave)
 
 
+def _open_morse(request: Request) -> Transport:
+    from ipfi_serial.transport.morse import open_morse  # who opens no Morse loads none of it
+
+    endpoint = request.endpoint
+    return open_morse(str(endpoint), endpoint.name, dict(endpoint.options))
+
+
+async def _open_morse_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.morse import open_morse_async
+
+    endpoint = request.endpoint
+    return open_morse_async(str(endpoint), endpoint.name, dict(endpoint.options))
+
+
 _SYNC_OPENERS: Final[dict[Kind, SyncOpener]] = {
     "device": _open_device,
     "usb": _open_device,
@@ -272,6 +286,7 @@ _SYNC_OPENERS: Final[dict[Kind, SyncOpener]] = {
     "stdio": _open_stdio,
     "pty": _open_pty,
     "loopback": _open_loopback,
+    "morse": _open_morse,
 }
 _ASYNC_OPENERS: Final[dict[Kind, AsyncOpener]] = {
     "device": _open_device_async,
@@ -284,4 +299,5 @@ _ASYNC_OPENERS: Final[dict[Kind, AsyncOpener]] = {
     "stdio": _open_stdio_async,
     "pty": _open_pty_async,
     "loopback": _open_loopback_async,
+    "morse": _open_morse_async,
 }

@@ -39,6 +39,7 @@ from ipfi_serial.transport import Endpoint, parse_endpoint
         ("loopback:a", "loopback", {"name": "a", "link": "framed"}),
         ("sim:", "sim", {"name": "", "link": "framed"}),
         ("sim:c", "sim", {"name": "c"}),
+        ("morse:sim:x?wpm=1200", "morse", {"name": "sim:x", "link": "framed"}),
         ("sim:python?loss=0.2", "sim", {"name": "python", "options": (("loss", "0.2"),)}),
     ],
 )
@@ -57,7 +58,7 @@ def test_every_kind_is_understood(text: str, kind: str, facts: dict[str, object]
         ("ttyUSB0", "/dev/ttyUSB0"),
         ("foo:bar", "unknown kind 'foo'"),
         ("http://x", "unknown URL scheme 'http'"),
-        ("morse:gpio", "reserved"),
+        ("morse:gpio", "no gpiochip0, gpiozero or sim"),
         ("device:x", "unknown kind 'device'"),
         ("usb:", "hexadecimal"),
         ("usb:2341", "hexadecimal"),

@@ -1,0 +1,88 @@
+"""What carries marks and gaps: a pair of pins, whatever moves them.
+
+One thread hears, another one keys.  docs/morse.md.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+CLOSED: Final = "closed by this program"
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a line brought.
+
+    Attributes:
+        until_s: every edge before this moment (of ``time.monotonic``) has been handed over.
+        runs: edges in the order of time, in runs without a hole: their times, and whether the
+            first one rises.  Between two runs edges are missing.
+        lost: whether edges are missing before the first run.
+    """
+
+    until_s: float
+    runs: list[tuple[list[float], bool]] = field(default_factory=list)
+    lost: bool = False
+
+
+class Pins(Protocol):
+    """A pin to key and a pin to hear, or one that does both."""
+
+    def key(self, edges_s: list[float]) -> None:
+        """Key, and return after the last edge; raise OSError when the pin is gone.
+
+        Args:
+            edges_s: when, by ``time.monotonic``; the first one begins a mark, the last one ends one.
+        """
+
+    def hear(self, timeout_s: float) -> Heard:
+        """Wait for edges, at most so long; raise OSError when the pin is gone."""
+
+    def close(self) -> None:
+        """Release the pins; a waiting :meth:`key` ends with OSError.  Idempotent."""
+
+
+class Metronome:
+    """Sets a level at given times, as exactly as the system's scheduler allows."""
+
+    def __init__(self, set_level: Callable[[bool], None]) -> None:
+        self._set_level = set_level
+        self._stopped = threading.Event()
+
+    def play(self, edges_s: list[float]) -> None:
+        """Set the level at each of these times, high at the first one; low at the end.
+
+        Raises:
+            OSError: :meth:`stop` was called.
+        """
+        high = False
+        try:
+            for edge_s in edges_s:
+                self._sleep_until(edge_s)
+                high = not high
+                self._set_level(high)
+        finally:
+            if high:
+                self._set_level(False)
+
+    def stop(self) -> None:
+        """End what is played."""
+        self._stopped.set()
+
+    def _sleep_until(self, moment_s: float) -> None:
+        left_s = moment_s - time.monotonic()
+        if left_s > _SHORT_S:
+            self._stopped.wait(left_s - _SHORT_S)
+            left_s = moment_s - time.monotonic()
+        if self._stopped.is_set():
+            raise OSError(CLOSED)
+        if left_s > 0:
+            time.sleep(left_s)
+
+
+_SHORT_S: Final = 0.01  # an Event wakes less exactly than sleep() does
