@@ -18,11 +18,15 @@ from ipfi_hil.target import Footprint, Target, TargetError, VirtualClock, make_t
 from ipfi_hil.trace import Trace
 from ipfi_serial import Connection, Interface, WireConfig, connect
 from ipfi_serial.errors import IpfiError
+from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.link.parameters import HELLO_SIZE, FrameType
 from ipfi_serial.transport import open_transport, parse_endpoint
 from ipfi_serial.transport.base import Transport
 
 CONNECT_TIMEOUT_S: Final = 10.0  # the machine may be busy; a good handshake takes milliseconds
 OPEN_PATIENCE_S: Final = 5.0  # for a port that comes back
+HELLO_PATIENCE_S: Final = 2.0  # for the first word of a board that was reset (HS-11)
+_HELLO_CONTENT: Final = HELLO_SIZE + 2  # with its CRC
 
 
 @dataclass(slots=True)
@@ -63,6 +67,7 @@ class Bench:
         self._plugged = False
         self._fresh = False
         self._test: _OneTest | None = None
+        self._line: Transport | None = None  # open, and not taken by a wire of the test yet
 
     # --- what a test asks ---
 
@@ -124,7 +129,7 @@ class Bench:
         """
         test = self._now()
         patience_s = self.patience_s(CONNECT_TIMEOUT_S)
-        line = test.faults.impair(self._open())
+        line = test.faults.impair(self._take_line())
         wire = connect(
             test.trace.tap(line),
             interface,
@@ -138,7 +143,7 @@ class Bench:
     def open_line(self) -> Transport:
         """Open the port for bare bytes; closed after the test."""
         test = self._now()
-        line = test.trace.tap(self._open())
+        line = test.trace.tap(self._take_line())
         test.lines.append(line)
         return line
 
@@ -149,6 +154,7 @@ class Bench:
 
     def unplug(self) -> None:
         """Let the port vanish."""
+        self._leave_line()
         self._mark("unplugged")
         self._plugged = False
         self._target.unplug()
@@ -162,6 +168,7 @@ class Bench:
 
     def power_off(self) -> None:
         """Switch the target off."""
+        self._leave_line()
         self._mark("switched off")
         self._plugged = False
         self._target.stop()
@@ -180,13 +187,15 @@ class Bench:
         return self._target.why_unavailable()
 
     def begin_test(self, name: str) -> None:
-        """Bring the target to a clean state."""
+        """Bring the target to a clean state, and open its port."""
         trace = Trace()
         self._test = _OneTest(trace, LinkFaults(zlib.crc32(name.encode()), trace))
         if not self._plugged:
             self.power_on()
+        self._line = self._open()
         if not self._fresh and self.quirks.why_not("reset") is None:
             self.reset()
+            wait_for_hello(self._line, self.patience_s(HELLO_PATIENCE_S))
         self._fresh = False
 
     def figures(self) -> Figures:
@@ -212,6 +221,7 @@ class Bench:
             wire.abandon()
         for line in test.lines:
             line.close()
+        self._leave_line()
         if not self._plugged:
             self._target.stop()
 
@@ -220,6 +230,17 @@ class Bench:
         self.end_test()
         self._plugged = False
         self._target.stop()
+
+    def _take_line(self) -> Transport:
+        """Return the open port, or open it once more."""
+        line, self._line = self._line, None
+        return line if line is not None else self._open()
+
+    def _leave_line(self) -> None:
+        """Close the port if no wire of the test took it."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def _open(self) -> Transport:
         """Open the port; one that has just come back may need a moment."""
@@ -240,3 +261,21 @@ class Bench:
         if self._test is None:
             raise TargetError(f"target {self.name}: no test runs")
         return self._test
+
+
+def wait_for_hello(line: Transport, patience_s: float) -> bool:
+    """Read until a board says that it has started; whoever connects then meets no reset.
+
+    A reset takes effect some time after it was asked for.  What came before is dropped.
+
+    Args:
+        line: to the board.
+        patience_s: how long to wait; a firmware that says nothing is left to its test.
+    """
+    frames = FrameDecoder(_HELLO_CONTENT)
+    until_s = time.monotonic() + patience_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        for verdict in frames.receive(line.read(left_s)):
+            if isinstance(verdict, bytes) and verdict[0] == FrameType.HELLO:
+                return True
+    return False

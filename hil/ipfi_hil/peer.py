@@ -39,6 +39,7 @@ PLENTY: Final = 1 << 20  # stream bytes that this end takes
 _PROFILES: Final = {0: CRC16, 1: CRC32}
 _LARGEST_CONTENT: Final = 16384 + 64
 _SEQUENCES: Final = 256
+_OVERHEAD: Final = 24  # of a DATA frame on the wire, and one ACK beside it
 
 
 class PeerError(AssertionError):
@@ -98,6 +99,7 @@ class Peer:
     """A host, one step at a time.
 
     Attributes:
+        line: to the board.
         mine: what this end says of itself in the next HELLO.
         theirs: what the board said, once there was a handshake.
         session: its id, 0 before.
@@ -105,6 +107,9 @@ class Peer:
         acknowledges: whether DATA is acknowledged by itself.
         floor: smallest session id of this end's next HELLO.
         confirm: what READY repeats of the last HELLO_ACK.
+        next_out: sequence number of this end's next new DATA frame.
+        next_in: the number that it waits for.
+        acked: the number that the board waits for, as far as it said.
     """
 
     def __init__(self, line: Transport, patience_s: float = PATIENCE_S, **changes: int) -> None:
@@ -125,11 +130,11 @@ class Peer:
         self.patience_s = patience_s
         self.next_out = 0
         self.next_in = 0
-        self._line = line
+        self.line = line
         self._profile: CrcProfile = CRC16
         self._frames = FrameDecoder(_LARGEST_CONTENT)
         self._stream = MessageDecoder(unknown="skip_message", extensions=True)
-        self._acked = 0
+        self.acked = 0
         self._credit = self.mine.credit
         self._calls = 0
 
@@ -139,7 +144,7 @@ class Peer:
         """Put bytes on the line."""
         until_s = time.monotonic() + self.patience_s
         while data:
-            data = data[self._line.write(data) :]
+            data = data[self.line.write(data) :]
             if data:
                 self._read(0.01)
                 if time.monotonic() > until_s:
@@ -252,11 +257,10 @@ class Peer:
         raise PeerError(f"no HELLO_ACK within {self.patience_s} s")
 
     def open(self, **changes: int) -> None:
-        """Make a session."""
-        answer = self.shake_hands(**changes)
-        self.enter(answer)
+        """Make a session; like a real host, a new attempt if READY is not answered (HS-6)."""
         until_s = time.monotonic() + self.patience_s
         while time.monotonic() < until_s:
+            self.enter(self.shake_hands(**changes))
             self.say_ready(self.session)
             again_s = time.monotonic() + REPEAT_S
             while (left_s := again_s - time.monotonic()) > 0:
@@ -270,7 +274,7 @@ class Peer:
         self.session = answer.session
         self._profile = _PROFILES[answer.profile]
         self.floor = answer.session % 0xFFFF + 1
-        self.next_out = self.next_in = self._acked = 0
+        self.next_out = self.next_in = self.acked = 0
         self._credit = self.mine.credit
         self._stream = MessageDecoder(unknown="skip_message", extensions=True)
 
@@ -280,7 +284,7 @@ class Peer:
 
     def send_stream(self, stream: bytes, piece: int | None = None) -> None:
         """Send bytes of the stream in order, a frame at a time, each until it is acknowledged."""
-        room = min(self.theirs.frame_payload, self.theirs.ring - 16, 64)
+        room = min(self.theirs.frame_payload, self.theirs.ring - _OVERHEAD)
         size = min(piece or room, room)
         for start in range(0, len(stream), size):
             self._send_piece(stream[start : start + size])
@@ -352,7 +356,7 @@ class Peer:
             self.send(content)
             again_s = time.monotonic() + REPEAT_S
             while (left_s := again_s - time.monotonic()) > 0:
-                if self._acked == self.next_out:
+                if self.acked == self.next_out:
                     return
                 self._read(left_s)
         raise PeerError(f"DATA #{content[3]} was not acknowledged within {self.patience_s} s")
@@ -364,7 +368,7 @@ class Peer:
         return found
 
     def _read(self, wait_s: float) -> None:
-        data = self._line.read(wait_s)
+        data = self.line.read(wait_s)
         self.heard.raw_bytes += len(data)
         for verdict in self._frames.receive(data):
             if isinstance(verdict, Text):
@@ -381,13 +385,13 @@ class Peer:
         if session != self.session or kind not in (FrameType.DATA, FrameType.ACK, FrameType.PING):
             return
         if kind == FrameType.DATA:
-            self._acked = content[4]
+            self.acked = content[4]
             if content[3] == self.next_in:
                 self.next_in = (self.next_in + 1) % _SEQUENCES
                 self.heard.messages += self._stream.feed(content[5:])
             if self.acknowledges:
                 self.acknowledge()
         else:
-            self._acked = content[3]
+            self.acked = content[3]
             if kind == FrameType.PING and self.acknowledges:
                 self.acknowledge(echo=content[4])

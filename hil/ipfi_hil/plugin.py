@@ -7,7 +7,7 @@ All its names begin with ``ipfi``, so that other hardware plugins can be active 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(_SESSION, None)
     if session is not None:
         _running.remove(session)
+
+
+def excuse_requirements(config: pytest.Config, reasons: Mapping[str, str]) -> None:
+    """Say why no test of a suite can cite some requirements; the report shows it.
+
+    Args:
+        config: pytest's.
+        reasons: requirement, or a range such as "LINK-9 to LINK-11" -> the reason.
+    """
+    if _SESSION in config.stash:
+        config.stash[_SESSION].excuse(reasons)
 
 
 # pytest hands no config to logreport; runs can be nested (pytester), so this is a stack

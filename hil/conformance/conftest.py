@@ -1,0 +1,71 @@
+"""Fixtures of the conformance suite, and why some requirements cannot be tried on a target."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipfi_hil.bench import Bench
+from ipfi_hil.peer import Peer
+from ipfi_hil.plugin import excuse_requirements
+from ipfi_serial import Interface, WireConfig
+
+GREET, FAIL, SLOW = 50, 51, 52
+"""What the host serves to the board: see :func:`ipfi_interface`."""
+
+EXCUSED = {
+    "MSG-8": "of a plain end; firmware is framed (tests/shells)",
+    "CALL-9": "of a plain wire (tests/engine)",
+    "CALL-10": "of the caller (tests/engine)",
+    "STREAM-3": "of the caller's program (tests/engine)",
+    "EVENT-4": "of a plain wire (tests/engine)",
+    "DESC-4": "of the one who writes the table (tests/engine)",
+    "VAL-3": "of Python's types (tests/codec)",
+    "HS-1": "of an active end (tests/link)",
+    "HS-4": "of an active end (tests/link)",
+    "HS-6": "of an active end (tests/link)",
+    "HS-8": "of an active end (tests/link)",
+    "HS-9": "of an active end (tests/link)",
+    "LINK-10": "needs the sender's clock (tests/link, tests/simulation)",
+    "LINK-13": "takes 5 s of silence (tests/link)",
+    "LINK-18": "not seen from outside: an operating system buffers here (tests/link)",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the report what no test of this suite can show."""
+    excuse_requirements(config, EXCUSED)
+
+
+@pytest.fixture
+def ipfi_interface() -> Interface:
+    """What the host serves: a greeting, a failure, and one that takes its time."""
+    interface = Interface()
+
+    @interface.procedure(GREET)
+    def greet(text: str) -> str:
+        return f"hello {text}"
+
+    @interface.procedure(FAIL)
+    def fail(text: str) -> str:
+        raise ValueError(text)
+
+    return interface
+
+
+@pytest.fixture
+def ipfi_config(ipfi_target: Bench) -> WireConfig:
+    """A patient host: no deadline here is what is tested."""
+    return WireConfig(call_timeout_s=ipfi_target.patience_s(20.0))
+
+
+@pytest.fixture
+def stranger(ipfi_target: Bench) -> Peer:
+    """A host that has said nothing yet."""
+    return Peer(ipfi_target.open_line(), ipfi_target.patience_s(5.0))
+
+
+@pytest.fixture
+def peer(stranger: Peer) -> Peer:
+    """A host that has a session."""
+    stranger.open()
+    return stranger
