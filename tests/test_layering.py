@@ -25,7 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync": {"errors", "config", "events", "codec", "engine", "transport", "pump", "workers"},
     "aio": {"errors", "config", "events", "codec", "engine", "transport", "workers"},
     "sim": {"errors", "config", "codec", "engine", "transport", "sync", "aio"},
-    "cli": {"errors", "transport", "sim", "sync", "aio", "codec", "config"},
+    "cli": {
+        "errors", "framing", "transport", "morse", "sim", "sync", "aio", "codec", "config",
+    },
 }
 PURE = {"errors", "config", "events", "framing", "link", "codec", "engine", "morse"}
 NEVER_IN_PURE = {

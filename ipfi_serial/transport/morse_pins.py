@@ -37,7 +37,7 @@ class Pins(Protocol):
         """Key, and return after the last edge; raise OSError when the pin is gone.
 
         Args:
-            edges_s: when, by ``time.monotonic``; the first one begins a mark, the last one ends one.
+            edges_s: when, by ``time.monotonic``; the first begins a mark, the last ends one.
         """
 
     def hear(self, timeout_s: float) -> Heard:

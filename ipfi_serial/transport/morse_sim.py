@@ -1,7 +1,7 @@
 """A simulated line: two ends that meet by name, in one process or in two.
 
-An end tells the other one when its edges are going to be, before they are.  So they are exact to the
-microsecond whatever the scheduler does, and the line takes as long as a real one.
+An end tells the other one when its edges are going to be, before they are.  So they are exact to
+the microsecond whatever the scheduler does, and the line takes as long as a real one.
 """
 
 from __future__ import annotations
