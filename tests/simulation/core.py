@@ -182,10 +182,11 @@ class CoreEnd(SimulatedEnd):
 
     def next_event(self) -> Entry | None:
         """Hand over what the log tells, an entry at a time."""
-        if self._entries:
-            return self._entries.popleft()
-        if not self._status[LOG_USED]:
-            return None
+        if not self._entries and self._status[LOG_USED]:
+            self._read_log()
+        return self._entries.popleft() if self._entries else None
+
+    def _read_log(self) -> None:
         if self._status[BAD]:
             raise AssertionError("the log of end.c ran over")
         log = bytes(self._memory[self._log_at : self._log_at + self._status[LOG_USED]])
@@ -198,7 +199,6 @@ class CoreEnd(SimulatedEnd):
             at += size
             if entry is not None:
                 self._entries.append(entry)
-        return self._entries.popleft() if self._entries else None
 
     def next_deadline_s(self) -> float | None:
         """Return when the core or its UART wants to be looked at."""
@@ -259,6 +259,8 @@ class CoreEnd(SimulatedEnd):
         step: Call = operation.step
         procedure = FLOW if step.values >= 0 else WORK
         arguments = arguments_of(step)
+        if self._status[LOG_USED]:
+            self._read_log()  # before a place is used again that it speaks of
         slot = self._c.simulation_call(
             self._at,
             ctypes.c_uint16(procedure),

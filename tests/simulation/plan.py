@@ -11,7 +11,7 @@ from enum import Enum, IntEnum
 from typing import Final
 
 OPERATIONS: Final = (50, 62)  # at least and at most
-FAULTS: Final = (20, 30)
+FAULTS: Final = (28, 38)  # planned: those of frames happen only if frames come
 HEAD_BYTES: Final = 9  # of arguments: tag u32, behaviour u8, answer size u16, values u16
 
 

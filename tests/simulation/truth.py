@@ -118,10 +118,9 @@ class Truth:
 
     def __init__(self) -> None:
         self.operations: dict[int, Operation] = {}
-        self.accepted = 0
         self.succeeded = 0
+        self.endings: dict[str, int] = {}
         self.refused = 0
-        self.emitted = 0
         self.news = 0
         self._last: dict[int, tuple[int, int, int]] = {}  # by receiving end: life, session, number
 
@@ -178,6 +177,7 @@ class Truth:
         if operation.ended is not None:
             raise WrongError(f"{operation} ended twice: {operation.ended}, {report.error}")
         operation.ended, operation.may = report.error or "success", report.may
+        self.endings[operation.ended] = self.endings.get(operation.ended, 0) + 1
         if report.error is not None:
             if report.may is None:
                 raise WrongError(f"{operation}: {report.error} does not say whether it executed")

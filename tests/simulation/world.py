@@ -52,6 +52,7 @@ class Report:
     virtual_s: float = 0.0
     escapes: Escapes = field(default_factory=Escapes)
     digest: int = 0
+    endings: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     accepted: int = 0
     succeeded: int = 0
@@ -114,7 +115,7 @@ class World:
         self._backlog: tuple[list[Call], list[Call]] = ([], [])
         self._hanging: list[Served] = []
         self._nested = 0
-        self._faults_over = False
+        self._faults_over = self._calls_over = False
         for step in plan.steps:
             self.at(step.at_s, lambda step=step: self._do(step))  # type: ignore[misc]
         for side in (0, 1):
@@ -182,6 +183,7 @@ class World:
         report.faults += sum(saboteur.done for saboteur in self.saboteurs)
         report.virtual_s, report.steps = self.now_s, self.clock.steps
         report.succeeded = self.truth.succeeded
+        report.endings = self.truth.endings
         report.digest = zlib.crc32(repr((self.now_s, report.succeeded)).encode(), report.digest)
         for end in self.ends:
             end.forget()
@@ -193,6 +195,7 @@ class World:
         self._end_faults()
         bound_s = self.patience_s() * 3 + plan.patience_s * 2 + 120.0
         self._until(self._all_ended, bound_s, "calls have not ended")
+        self._calls_over = True
         for served in self._hanging:
             if served.end.alive:
                 served.end.returns(served)
@@ -299,7 +302,7 @@ class World:
         if order.behaviour is Behaviour.LATER:
             self.at(now_s + operation.step.think_s, lambda: self._resume(served))
         elif order.behaviour is Behaviour.NEVER:
-            if order.tag % 2:
+            if order.tag % 2 and not self._calls_over:
                 self._hanging.append(served)
             else:
                 patience_s = operation.step.timeout_s * 1.2 + operation.step.think_s
