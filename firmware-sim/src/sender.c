@@ -337,8 +337,10 @@ static uint32_t probe_ms(const ipfi_wire_t *wire)
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     const ipfi_link_t *const link = &wire->link;
-    if (link->in_flight != 0 && (wire->config->tx_window[0].marks & AGAIN) == 0) {
-        *deadline_ms = wire->config->tx_window[0].left_ms + ipfi_sender_rto_ms(wire);
+    const ipfi_tx_frame_t *const first = &wire->config->tx_window[0];
+    const bool may_go = (first->marks & AGAIN) != 0 && ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + first->length);
+    if (link->in_flight != 0 && !may_go) { /* a repetition that the ring has no room for waits for time, too */
+        *deadline_ms = first->left_ms + ipfi_sender_rto_ms(wire);
         return true;
     }
     if (!is_blocked(wire) || (link->want & IPFI_WANT_PING) != 0) { return false; }
