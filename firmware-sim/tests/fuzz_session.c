@@ -108,6 +108,22 @@ static void give_hello_ack(const uint8_t *bytes, size_t size)
     fuzz_give_frame(content, SIZE, IPFI_PROFILE_CRC16);
 }
 
+/* READY for the pending session, or another frame of it. */
+static void give_pending(const uint8_t *bytes, size_t size)
+{
+    enum { READY_SIZE = 8, CONFIRM = 4 };
+    const ipfi_peer_t *const pending = &target.wire.link.pending;
+    uint8_t content[READY_SIZE] = { IPFI_READY };
+    if (size != 2) {
+        give_session_frame(bytes, size, pending->session);
+        return;
+    }
+    put_session(content, pending->session);
+    content[3] = bytes[1];
+    for (int i = 0; i < 4; i++) { content[CONFIRM + i] = (uint8_t)(pending->confirm >> 8 * i); }
+    fuzz_give_frame(content, READY_SIZE, pending->profile);
+}
+
 /* ---- what the ends do themselves ---- */
 
 static void start_call(const uint8_t *bytes, size_t size)
@@ -152,7 +168,7 @@ static void do_step(uint8_t step, const uint8_t *bytes, size_t size)
     case STEP_ACK: give_ack(bytes, size); break;
     case STEP_HANDSHAKE: give_handshake(bytes, size); break;
     case STEP_HELLO_ACK: give_hello_ack(bytes, size); break;
-    case STEP_STRAY: give_session_frame(bytes, size, target.wire.link.pending.session); break;
+    case STEP_STRAY: give_pending(bytes, size); break;
     case STEP_TIME: fuzz_pass_time(u16_of(bytes, size) % 8192u); break;
     case STEP_EXCHANGE: fuzz_exchange(); break;
     case STEP_CALL: start_call(bytes, size); break;

@@ -29,9 +29,10 @@ class EventAssembly:
         if len(self._parts) + len(message.payload) > self._max_message_bytes:
             self._too_large = True
             self._parts.clear()
-        if not self._too_large and (self._parts or not message.terminator):
+        complete = message.terminator is Terminator.COMPLETE
+        if not self._too_large and (self._parts or not complete):
             self._parts += message.payload
-        if message.terminator is Terminator.NONE:
+        if not complete:  # Chunk is treated like None, as in the arguments of a call (CALL-4)
             return None
         too_large, self._too_large = self._too_large, False
         if too_large:
@@ -43,7 +44,7 @@ class EventAssembly:
     def take_oversized(self, message: Oversized) -> FaultNoted | None:
         """Take the head of an Event message that was skipped: what belongs to it goes with it."""
         self._parts.clear()
-        self._too_large = message.terminator is Terminator.NONE
+        self._too_large = message.terminator is not Terminator.COMPLETE
         return None if self._too_large else self._note_large(message.procedure)
 
     def _note_large(self, index: int) -> FaultNoted:

@@ -54,9 +54,10 @@ def sim(*names: str) -> list[Path]:
     return [FIRMWARE / "sim" / name for name in names]
 
 
-def run(command: list[str | Path]) -> str:
-    """Run a compiler or a tool; its complaints are the test's."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)  # noqa: S603 - our own program
+def run(command: list[str | Path], place: Path | None = None) -> str:
+    """Run a compiler or a tool, in `place`; its complaints are the test's."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=place)  # noqa: S603 - our own program
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
 

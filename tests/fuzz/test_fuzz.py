@@ -1,0 +1,80 @@
+"""The fuzzers, briefly: all of the corpus, then new inputs.  Long: python -m tests.fuzz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.firmware import build
+from tests.firmware.lockstep import End
+from tests.fuzz import boards, differential, guided, native, seeds
+
+SECONDS = 2.0  # each; five of them and the compilation are 20 s
+
+
+@pytest.fixture(scope="module")
+def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return native.build_fuzzers(tmp_path_factory.mktemp("fuzzers"))
+
+
+@pytest.mark.parametrize("name", native.FUZZERS)
+def test_the_c_core_keeps_its_promises_for_the_corpus_and_some_new_inputs(
+    name: str, fuzzers: dict[str, Path]
+) -> None:
+    outcome = native.fuzz(name, SECONDS, program=fuzzers[name])
+    assert outcome.crashes == (), outcome.log
+    assert outcome.inputs >= len(list((seeds.CORPUS / name).iterdir()))
+
+
+@pytest.mark.parametrize("name", guided.TARGETS)
+def test_the_python_core_keeps_its_promises_for_the_corpus_and_some_new_inputs(name: str) -> None:
+    build.any_compiler()  # skips the differential one where there is none
+    outcome = guided.blindly(name, SECONDS)
+    assert outcome.crashes == (), outcome.log
+    assert outcome.inputs >= len(guided.corpus_of(name))
+
+
+@pytest.mark.parametrize("name", ["magic-0", "callback-3", "sequence-0"])
+def test_the_seeds_still_open_a_session_and_make_a_call(name: str) -> None:
+    """If the handshake or the board's parameters change: python -m tests.fuzz.seeds."""
+    data = (seeds.CORPUS / "receive" / name).read_bytes()
+    board = End(boards.library(), small=bool(data[0] & seeds.SMALL), nonce=1)
+    for frame in data[1:].split(b"\0"):
+        board.receive(frame + b"\0", 0)
+        board.take_tx(0)  # what it answers is part of what the next frame confirms
+    assert (board.stats["sessions"], board.stats["calls_served"]) == (1, 1)
+
+
+def test_the_corpus_stays_small() -> None:
+    size = sum(each.stat().st_size for each in seeds.CORPUS.rglob("*") if each.is_file())
+    assert size < 200 << 10
+
+
+# --- what the differential fuzzer once found, and what shows that it can ---
+
+
+def life(*steps: bytes) -> bytes:
+    """An input: an established session, then steps."""
+    return bytes((seeds.SESSION,)) + b"".join(steps)
+
+
+def test_an_event_part_that_says_chunk_is_not_the_end_of_the_event() -> None:
+    """As in the arguments of a call (CALL-4); the Python core once took it for the end."""
+    part = seeds.step(seeds.MESSAGE, b"\x01\x40\x00\x00\xc3")
+    differential.sessions(life(part))
+    differential.sessions(life(part, seeds.step(seeds.MESSAGE, b"\x01\x80\x00\x00")))
+
+
+def test_a_difference_between_the_two_cores_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = life(seeds.step(seeds.MESSAGE, b"\x00\x80\x01\x05\x28\x02"))
+    differential.sessions(steps)
+    monkeypatch.setattr("ipfi_serial.sim.procedures._U32", 0xF)  # add() wraps too early
+    with pytest.raises(AssertionError):
+        differential.sessions(steps)
+
+
+def test_a_broken_promise_of_a_decoder_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipfi_serial.codec.message.MessageDecoder.buffered_bytes", 1 << 20)
+    with pytest.raises(AssertionError):
+        guided.target_of("python")(b"\x04\x00\x01\xc0\x01\x00\x02\x01\x02")
