@@ -25,7 +25,9 @@ void chip_idle(const ipfi_ring_t *ring);
 uint16_t chip_stack_used(void);
 uint16_t chip_static_data(void);
 
-/* The port's receive interrupt calls this once for each byte. */
+/* The port's receive interrupt calls this once for each byte, and the other one where the UART says that
+ * it had no room for a byte. */
 void chip_received(uint8_t byte);
+void chip_lost_a_byte(void);
 
 #endif

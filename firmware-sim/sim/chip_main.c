@@ -15,6 +15,11 @@ void chip_received(uint8_t byte)
     ipfi_ring_put(&ring, byte);
 }
 
+void chip_lost_a_byte(void)
+{
+    ring.overruns++;
+}
+
 static uint32_t port_now_ms(void *context)
 {
     (void)context;

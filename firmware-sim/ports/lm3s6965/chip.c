@@ -33,6 +33,7 @@ enum { UART0_PINS = 3 };
 #define UART_CONTROL REGISTER(0x4000C030u)
 #define UART_INTERRUPT_MASK REGISTER(0x4000C038u)
 #define UART_INTERRUPT_CLEAR REGISTER(0x4000C044u)
+enum { DATA_OVERRUN = 1 << 11 };
 enum { FLAG_RX_EMPTY = 1 << 4, FLAG_TX_FULL = 1 << 5 };
 enum { LINE_8N1_WITH_FIFO = 3 << 5 | 1 << 4, CONTROL_ON = 1 << 9 | 1 << 8 | 1 };
 enum { INTERRUPT_RX = 1 << 4, INTERRUPT_RX_TIMEOUT = 1 << 6 };
@@ -59,7 +60,11 @@ void systick_handler(void)
 void uart_handler(void)
 {
     UART_INTERRUPT_CLEAR = INTERRUPT_RX | INTERRUPT_RX_TIMEOUT;
-    while ((UART_FLAGS & FLAG_RX_EMPTY) == 0) { chip_received((uint8_t)UART_DATA); }
+    while ((UART_FLAGS & FLAG_RX_EMPTY) == 0) {
+        const uint32_t data = UART_DATA;
+        if ((data & DATA_OVERRUN) != 0) { chip_lost_a_byte(); }
+        chip_received((uint8_t)data);
+    }
 }
 
 static uint8_t cause_of_reset(void)

@@ -1,6 +1,5 @@
 /* sizes.h - the demonstration on an LM3S6965: a chip with memory to spare, so frames of middle size. */
 enum {
-    BOARD_BAUD = 115200,
     BOARD_PAYLOAD = 256, /* bytes of a DATA frame */
     BOARD_WINDOW = 4,
     BOARD_STREAM = 1024,
@@ -12,3 +11,4 @@ enum {
     BOARD_SLEEPERS = 8,
     BOARD_CALLBACKS = 4
 };
+#define BOARD_BAUD 115200

@@ -36,6 +36,7 @@ enum { TIMER_32_BITS = 3, TIMER_1_MHZ = 4, TIMER_COMPARE_0 = 1 << 16 };
 #define UART_START_TX REGISTER(0x40002008u)
 #define UART_RX_READY REGISTER(0x40002108u)
 #define UART_TX_READY REGISTER(0x4000211Cu)
+#define UART_ERRORS REGISTER(0x40002480u)
 #define UART_INTERRUPTS REGISTER(0x40002304u)
 #define UART_ENABLE REGISTER(0x40002500u)
 #define UART_PIN_TX REGISTER(0x4000250Cu)
@@ -43,6 +44,7 @@ enum { TIMER_32_BITS = 3, TIMER_1_MHZ = 4, TIMER_COMPARE_0 = 1 << 16 };
 #define UART_RX REGISTER(0x40002518u)
 #define UART_TX REGISTER(0x4000251Cu)
 #define UART_BAUD REGISTER(0x40002524u)
+enum { ERROR_OVERRUN = 1 };
 enum { UART_INTERRUPT_RX = 1 << 2, UART_ON = 4, BAUD_115200 = 0x01D7E000 };
 enum { PIN_TX = 24, PIN_RX = 25 }; /* the micro:bit's interface chip */
 
@@ -79,6 +81,10 @@ void uart_handler(void)
     while (UART_RX_READY != 0) {
         UART_RX_READY = 0; /* before reading, which moves the next byte up and sets it again */
         chip_received((uint8_t)UART_RX);
+    }
+    if ((UART_ERRORS & ERROR_OVERRUN) != 0) {
+        UART_ERRORS = ERROR_OVERRUN; /* writing a one clears it */
+        chip_lost_a_byte();
     }
 }
 

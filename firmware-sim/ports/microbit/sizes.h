@@ -1,6 +1,5 @@
 /* sizes.h - the demonstration on a small Cortex-M0: all of it, with its stack, within 2 KiB of RAM. */
 enum {
-    BOARD_BAUD = 115200,
     BOARD_PAYLOAD = 64, /* bytes of a DATA frame */
     BOARD_WINDOW = 2,
     BOARD_STREAM = 128,
@@ -12,3 +11,4 @@ enum {
     BOARD_SLEEPERS = 3,
     BOARD_CALLBACKS = 1
 };
+#define BOARD_BAUD 115200

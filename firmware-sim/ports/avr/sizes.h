@@ -1,0 +1,14 @@
+/* sizes.h - the demonstration on an ATmega328P: all of it, with its stack, within 1.5 of its 2 KiB of RAM. */
+enum {
+    BOARD_PAYLOAD = 32, /* bytes of a DATA frame: the longest fits the ring, whatever else arrives */
+    BOARD_WINDOW = 2,
+    BOARD_STREAM = 96,
+    BOARD_CALLS = 2,
+    BOARD_VALUE = 48,
+    BOARD_LOSSY = 24,
+    BOARD_RING = 64,
+    BOARD_CRC = IPFI_CRC_16,
+    BOARD_SLEEPERS = 2,
+    BOARD_CALLBACKS = 1
+};
+#define BOARD_BAUD 115200 /* more than an enumerator of 16 bits holds */
