@@ -62,6 +62,11 @@ static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t
     return wire_ms > constant_ms ? wire_ms : constant_ms;
 }
 
+uint32_t ipfi_keepalive_ms(const ipfi_wire_t *wire)
+{
+    return at_least(wire, IPFI_KEEPALIVE_MS, 20);
+}
+
 /* ---- a session's beginning and end ---- */
 
 void ipfi_link_enter(ipfi_wire_t *wire)
@@ -261,7 +266,7 @@ void ipfi_link_note_work(ipfi_wire_t *wire)
 
 static uint32_t keepalive_at(const ipfi_wire_t *wire)
 {
-    return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + at_least(wire, IPFI_KEEPALIVE_MS, 20);
+    return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + ipfi_keepalive_ms(wire);
 }
 
 bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)

@@ -50,6 +50,7 @@ bool ipfi_due(uint32_t now_ms, uint32_t at_ms);
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes);
 uint32_t ipfi_later_of(uint32_t a_ms, uint32_t b_ms);
 void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms);
+uint32_t ipfi_keepalive_ms(const ipfi_wire_t *wire); /* LINK-12, and the longest interval of LINK-15 */
 
 /* link.c */
 bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input); /* false: illegal here, nothing changed */

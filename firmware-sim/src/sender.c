@@ -330,8 +330,9 @@ static bool is_blocked(const ipfi_wire_t *wire)
 
 static uint32_t probe_ms(const ipfi_wire_t *wire)
 {
-    uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
-    return interval_ms < IPFI_KEEPALIVE_MS ? interval_ms : IPFI_KEEPALIVE_MS;
+    const uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
+    const uint32_t keepalive_ms = ipfi_keepalive_ms(wire);
+    return interval_ms < keepalive_ms ? interval_ms : keepalive_ms;
 }
 
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
@@ -355,7 +356,10 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire)
     if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(link->now_ms, at_ms)) { return; }
     if (link->in_flight == 0) { /* LINK-15 */
         link->want |= IPFI_WANT_PING;
-        if (link->ping_out && link->probe_shift < PROBE_MAX) { link->probe_shift++; }
+        if (link->ping_out) { /* it, its echo or what it followed was lost, or is read by now (LINK-14) */
+            ipfi_ring_clear(wire, link->handed);
+            if (link->probe_shift < PROBE_MAX) { link->probe_shift++; }
+        }
         link->probe_ms = link->now_ms;
         return;
     }
