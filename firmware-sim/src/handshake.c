@@ -150,16 +150,25 @@ static void own_echo(ipfi_wire_t *wire)
     give_up(wire);
 }
 
+/* HS-8: an attempt of ours is under way, and goes before that of the other end. */
+static bool is_trying(const ipfi_link_t *link)
+{
+    return link->state == IPFI_UNCONFIRMED || link->state == IPFI_CONNECTING;
+}
+
+static bool outranks(const ipfi_wire_t *wire, const ipfi_peer_t *peer)
+{
+    const uint8_t mine = wire->config->flags & IPFI_HOST;
+    const uint8_t theirs = peer->flags & IPFI_HOST;
+    return is_trying(&wire->link) && (mine != theirs ? mine > theirs : wire->link.nonce > peer->nonce);
+}
+
 /* HS-8: true if this HELLO loses against our own. */
 static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer)
 {
     ipfi_link_t *const link = &wire->link;
-    const bool opening = link->state == IPFI_UNCONFIRMED || link->state == IPFI_CONNECTING;
-    if (!opening) { return false; }
-    const uint8_t mine = wire->config->flags & IPFI_HOST;
-    const uint8_t theirs = peer->flags & IPFI_HOST;
-    const bool larger = mine != theirs ? mine > theirs : link->nonce > peer->nonce;
-    if (!larger) {
+    if (!is_trying(link)) { return false; }
+    if (!outranks(wire, peer)) {
         link->timer_ms = link->now_ms + 2 * link->interval_ms;
         link->timer_on = true;
         link->want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY);
@@ -200,7 +209,7 @@ bool ipfi_handshake_is_ready(const ipfi_wire_t *wire, const ipfi_peer_t *peer, u
 bool ipfi_handshake_ready(ipfi_wire_t *wire)
 {
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
-    if (!ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
+    if (outranks(wire, &wire->link.pending) || !ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
     if (was_up) { /* HS-7: the old session dies now */
         ipfi_wire_session_ends(wire);
         ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_SUPERSEDED);

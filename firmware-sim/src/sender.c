@@ -5,7 +5,7 @@
 #include "stream.h"
 
 enum { SACKED = 1, AGAIN = 2 };
-enum { CUT_MIN = 32, CUT_START = 64, CLEAN_RUN = 16, WINDOW_MAX = 16 };
+enum { CUT_MIN = 32, CUT_START = 64, CLEAN_RUN = 16 };
 enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, DOUBLINGS_MAX = 3, PROBE_MAX = 5 };
 
 /* ---- the ring's account (LINK-14) ---- */
@@ -231,28 +231,15 @@ void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit)
 
 /* ---- sending ---- */
 
-static uint16_t credit_left(const ipfi_wire_t *wire)
-{
-    const ipfi_link_t *const link = &wire->link;
-    const int32_t left = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
-    if (left <= 0) { return 0; }
-    return left > 0xFFFF ? 0xFFFF : (uint16_t)left;
-}
-
-static uint8_t window(const ipfi_wire_t *wire)
-{
-    const uint8_t mine = wire->config->tx_window_length;
-    const uint8_t theirs = wire->link.peer.window;
-    const uint8_t both = mine < theirs ? mine : theirs;
-    return both < WINDOW_MAX ? both : (uint8_t)WINDOW_MAX; /* LINK-6 */
-}
 
 /* Bytes for a new frame; 0 if none may be sent now. */
 static uint16_t new_cut(const ipfi_wire_t *wire)
 {
     const ipfi_link_t *const link = &wire->link;
-    const uint16_t size = least(least((uint16_t)(link->stream_used - link->stream_sent), link->cut), credit_left(wire));
-    if (size == 0 || link->in_flight >= window(wire)) { return 0; }
+    const int32_t credit = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
+    uint16_t size = least((uint16_t)(link->stream_used - link->stream_sent), link->cut);
+    if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */
+    if (size == 0 || link->in_flight >= least(wire->config->tx_window_length, link->peer.window)) { return 0; } /* LINK-6 */
     const uint16_t fits = data_within(ring_left(wire));
     return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */
 }

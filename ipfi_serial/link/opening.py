@@ -180,6 +180,8 @@ class Opening:
         pending = self._handshake.pending
         if pending is None or pending.session != session or pending.confirm != confirm:
             return None
+        if self.state in TRYING and self._handshake.own.rank > pending.theirs.rank:
+            return None  # offered before our own attempt, which goes on (HS-8)
         self._advance(LinkInput.PEER_READY)
         self._opened()
         return pending

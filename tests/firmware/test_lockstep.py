@@ -315,6 +315,24 @@ def test_a_late_hello_and_ready_of_an_earlier_life_need_the_nonce_of_that_life(
     assert board.state == ("ESTABLISHED" if nonce == 9 else "LISTENING")
 
 
+@pytest.mark.parametrize(("role", "nonce", "live"), [(0, 0xFFFFFFFF, False), (1, 0xFFFFFFFF, True)])
+def test_an_attempt_goes_before_a_session_offered_earlier_to_a_lower_rank(
+    library: Library, role: int, nonce: int, live: bool
+) -> None:
+    """HS-8: or two attempts that cross could each make a session live at the other end."""
+    line, host, _ = up(library)
+    line.run(50)
+    other = model.Host(mine=model.Parameters(flags=role, nonce=nonce), floor=1)
+    other.open(0.0)
+    host.receive(other.take_tx(0.0), line.now_ms)
+    other.receive(host.take_tx(line.now_ms), 0.0)
+    bye = bytes([model.BYE]) + (other.session - 1).to_bytes(2, "little") + b"\1"
+    host.receive(b"\0" + model.frame(bye, other.profile), line.now_ms)
+    assert host.state == "CONNECTING"
+    host.receive(other.take_tx(0.0), line.now_ms)
+    assert (host.state == "ESTABLISHED") == live
+
+
 def test_an_echoing_line_is_named(library: Library) -> None:
     """HS-9."""
     host = End(library, host=True, nonce=5)

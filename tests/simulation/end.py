@@ -26,9 +26,7 @@ class Served:
 
     __slots__ = ("arguments", "end", "handle", "procedure", "produced")
 
-    def __init__(
-        self, end: SimulatedEnd, procedure: int, handle: Any, arguments: bytes
-    ) -> None:
+    def __init__(self, end: SimulatedEnd, procedure: int, handle: Any, arguments: bytes) -> None:
         self.end = end
         self.procedure = procedure
         self.handle = handle
