@@ -76,6 +76,8 @@ class Lockstep(Generic[EventT]):
         self.steps = 0
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timers_set = 0
+        self._touched = [True, True]
+        self._due_s: list[float | None] = [None, None]
         self._on_event = on_event
         self._pieces = pieces
 
@@ -86,39 +88,58 @@ class Lockstep(Generic[EventT]):
 
     # --- one instant ---
 
+    def touch(self) -> None:
+        """Say that something was done to the ends from outside: look at both again."""
+        self._touched = [True, True]
+
     def settle(self) -> None:
         """Do all that can be done without time passing."""
         idle_rounds = 0
         for _ in range(MOST_ROUNDS):
-            moved = self._run_timers()
+            if self._run_timers():
+                self.touch()
+            moved = False
             for index in (0, 1):
-                if not self.awake[index]:
-                    continue
-                self._deadline(index)
-                if self._send(index):
-                    moved = True
-                if self._deliver(index):
-                    moved = True
-                if self._take_events(index):
-                    moved = True
+                if self.awake[index]:
+                    moved |= self._look_at(index)
             if moved:
                 idle_rounds = 0
                 continue
             late = self._late()
             if late is None:
-                return
+                if not self._timers or self._timers[0][0] > self.now_s:
+                    return
+                continue
             idle_rounds += 1  # what was queued may have made something due, at most once
             if idle_rounds > MOST_IDLE_ROUNDS:
                 due_s = self.ends[late].next_deadline_s()
                 raise BusyLoopError(f"end {late} is due at {due_s} and did nothing at {self.now_s}")
         raise BusyLoopError(f"no end of bytes at {self.now_s}")
 
+    def _look_at(self, index: int) -> bool:
+        """Let an end do what it can, if anything concerns it; return whether anything moved."""
+        end, due_s = self.ends[index], self._due_s[index]
+        touched = self._touched[index]
+        if due_s is not None and due_s <= self.now_s:
+            end.on_deadline(self.now_s)
+            touched = True
+        moved = False
+        arrival_s = self.lines[1 - index].next_arrival_s()
+        if arrival_s is not None and arrival_s <= self.now_s:
+            moved = touched = self._deliver(index)
+        if not touched:
+            return False
+        while self._take_events(index) | self._send(index):
+            moved = True
+        self._touched[index] = False
+        self._due_s[index] = end.next_deadline_s()
+        return moved
+
     def _late(self) -> int | None:
         """Return an end that is due."""
-        for index, end in enumerate(self.ends):
-            if self.sends[index] and self.awake[index]:
-                due_s = end.next_deadline_s()
-                if due_s is not None and due_s <= self.now_s:
+        for index, due_s in enumerate(self._due_s):
+            if due_s is not None and due_s <= self.now_s:
+                if self.sends[index] and self.awake[index]:
                     return index
         return None
 
@@ -130,12 +151,6 @@ class Lockstep(Generic[EventT]):
             heapq.heappop(timers)[2]()
         return True
 
-    def _deadline(self, index: int) -> None:
-        end = self.ends[index]
-        due_s = end.next_deadline_s()
-        if due_s is not None and due_s <= self.now_s:
-            end.on_deadline(self.now_s)
-
     def _send(self, index: int) -> bool:
         if not self.sends[index]:
             return False
@@ -145,15 +160,11 @@ class Lockstep(Generic[EventT]):
         return bool(data)
 
     def _deliver(self, index: int) -> bool:
-        line = self.lines[1 - index]
-        next_s = line.next_arrival_s()
-        if next_s is None or next_s > self.now_s:
-            return False
-        data = line.read(self.now_s)
+        data = self.lines[1 - index].read(self.now_s)
         for piece in (data,) if self._pieces is None or not data else self._pieces(data):
             if piece:
                 self.ends[index].receive_bytes(piece, self.now_s)
-        return bool(data)
+        return True
 
     def _take_events(self, index: int) -> bool:
         moved = False
@@ -167,13 +178,13 @@ class Lockstep(Generic[EventT]):
     def next_s(self) -> float | None:
         """Return the next instant at which anything can happen, or None: it is quiet."""
         times = [self._timers[0][0]] if self._timers else []
-        for index, end in enumerate(self.ends):
+        for index, due_s in enumerate(self._due_s):
             if not self.awake[index]:
                 continue
             arrival_s = self.lines[1 - index].next_arrival_s()
             if arrival_s is not None:
                 times.append(arrival_s)
-            if self.sends[index] and (due_s := end.next_deadline_s()) is not None:
+            if self.sends[index] and due_s is not None:
                 times.append(due_s)
         return min(times) if times else None
 
@@ -184,6 +195,7 @@ class Lockstep(Generic[EventT]):
             Whether ``until()`` holds; without it, whether it became quiet in time.
         """
         end_s = self.now_s + for_s
+        self.touch()
         while True:
             self.steps += 1
             self.settle()

@@ -261,7 +261,7 @@ class Planner:
             nonce=7 + index if constant else None,
             rate=1.0 + drift,
             offset_s=rng.choice((0.0, 1000.0, 4294960.0, 2147483.0)) + rng.random(),
-            fifo=rng.choice((8, 16, 64, 64, 256)),
+            fifo=rng.choice((16, 64, 64, 256, 256, 256)),
             seed=rng.getrandbits(32),
         )
 

@@ -25,6 +25,7 @@ from tests.simulation.truth import Operation, Truth, WrongError, arguments_of, n
 KINDS: Final[dict[str, type[SimulatedEnd]]] = {"py": PythonEnd, "c": CoreEnd}
 NESTED: Final = 1 << 24  # tags of calls that handlers make, above those of the plan
 PROBES: Final = 1 << 25  # and of the last calls
+POKES: Final = 1 << 26  # and of calls that let an end notice that the other one is gone
 PATIENCE_S: Final = 5.0  # LINK-13; with 60 frame times of the largest frame
 MOST_STEPS: Final = 60_000
 
@@ -71,18 +72,13 @@ class Clockwork(Lockstep[Entry]):
             self.world.check()
 
     def _deliver(self, index: int) -> bool:
-        line = self.lines[1 - index]
-        next_s = line.next_arrival_s()
-        if next_s is None or next_s > self.now_s:
-            return False
-        data = line.read(self.now_s)
-        if not data:
-            return False
+        data = self.lines[1 - index].read(self.now_s)
         world = self.world
         world.watches[1 - index].delivered(data)
         if world.trace is not None:
             world.note(f"end {index} gets {data.hex()}")
-        self.ends[index].receive_bytes(data, self.now_s)
+        if data:
+            self.ends[index].receive_bytes(data, self.now_s)
         return True
 
 
@@ -115,6 +111,7 @@ class World:
         self._backlog: tuple[list[Call], list[Call]] = ([], [])
         self._hanging: list[Served] = []
         self._nested = 0
+        self._pokes = 0
         self._faults_over = self._calls_over = False
         for step in plan.steps:
             self.at(step.at_s, lambda step=step: self._do(step))  # type: ignore[misc]
@@ -215,20 +212,33 @@ class World:
         return max(5.0, 60 * longest) * 1.1 + 1.0
 
     def _until(self, condition: Callable[[], bool], bound_s: float, else_: str) -> None:
-        if not self.clock.run(condition, for_s=bound_s):
+        """Go on until something holds.
+
+        An end without work does not notice that the other one is gone (docs/protocol.md 3.5), and a
+        passive one waits for it: so each end makes a call now and then.
+        """
+        for _ in range(4):
+            if self.clock.run(condition, for_s=bound_s / 4):
+                return
+            for end in self.ends:
+                if end.up:
+                    self._pokes += 1
+                    self._begin(
+                        _plain_call(POKES + self._pokes, end.index, self.now_s, bound_s / 8)
+                    )
+        if not self.clock.run(condition, for_s=bound_s / 4):
             raise WrongError(f"after {bound_s:.0f} s {else_}: {self._states()}")
 
     def _all_ended(self) -> bool:
         return not any(self._backlog) and not any(
-            operation.ended is None and operation.end.alive
-            for operation in self.truth.operations.values()
+            not _is_over(operation) for operation in self.truth.operations.values()
         )
 
     def _states(self) -> str:
         open_ = [
             str(operation)
             for operation in self.truth.operations.values()
-            if operation.ended is None and operation.end.alive
+            if not _is_over(operation)
         ]
         ends = [
             f"end {end.index} is {'up' if end.up else 'down'}, due {end.next_deadline_s()}, "
@@ -246,7 +256,7 @@ class World:
             operation = self._begin(step)
             if operation.ended is None:
                 bound_s = self.plan.patience_s * 1.1 + 1
-                self._until(lambda op=operation: op.ended is not None, bound_s, "a probe is open")  # type: ignore[misc]
+                self._until(lambda: _is_over(operation), bound_s, "a probe is open")  # noqa: B023
             if operation.ended == "success":
                 return
             if not end.up or not end.alive:
@@ -514,6 +524,10 @@ class World:
         for end in self.ends:
             if end.closed:
                 self._reopen(end, self.plan.unit_s)
+
+
+def _is_over(operation: Operation) -> bool:
+    return operation.ended is not None or not operation.end.alive
 
 
 def _plain_call(tag: int, end: int, at_s: float, timeout_s: float) -> Call:
