@@ -41,9 +41,20 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType(
 """What a board file may excuse its target from, in its table ``[cannot]``."""
 
 _KEYS: Final = frozenset(
-    {"kind", "title", "summary", "needs", "needs_python", "pace", "settings", "cannot"}
+    {
+        "kind",
+        "title",
+        "summary",
+        "needs",
+        "needs_python",
+        "pace",
+        "argument_bytes",
+        "settings",
+        "cannot",
+    }
 )
 _SLOWEST: Final = 100.0
+_ANNOUNCED_UNIT: Final = 256  # of max_message in HELLO (docs/protocol.md 3.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +64,12 @@ class Quirks:
     Attributes:
         cannot: a key of :data:`FEATURES` -> the reason, as a sentence.
         pace: how many times as long as the native board's a time-out of a test should be.
+        argument_bytes: how many bytes of arguments it takes; HELLO cannot say less than 256.
     """
 
     cannot: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pace: float = 1.0
+    argument_bytes: int = _ANNOUNCED_UNIT
 
     def why_not(self, feature: str) -> str | None:
         """Return why the target cannot do this, or None if it can.
@@ -182,7 +195,13 @@ def _quirks(path: Path, data: dict[str, Any]) -> Quirks:
     pace = data.get("pace", 1.0)
     if isinstance(pace, bool) or not isinstance(pace, int | float) or not 1 <= pace <= _SLOWEST:
         raise ConfigError(f"{path}: pace is {pace!r}; it is a number from 1 to {_SLOWEST:.0f}")
-    return Quirks(cannot, float(pace))
+    room = data.get("argument_bytes", _ANNOUNCED_UNIT)
+    if isinstance(room, bool) or not isinstance(room, int) or not 0 < room <= _ANNOUNCED_UNIT:
+        raise ConfigError(
+            f"{path}: argument_bytes is {room!r}; it is a number up to {_ANNOUNCED_UNIT}, and "
+            "needed only below that"
+        )
+    return Quirks(cannot, float(pace), room)
 
 
 def _text(path: Path, data: dict[str, Any], key: str) -> str:

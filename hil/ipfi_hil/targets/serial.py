@@ -15,10 +15,11 @@ from __future__ import annotations
 import array
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ipfi_hil.board import FEATURES, Board, Quirks
+from ipfi_hil.board import FEATURES, Board
 from ipfi_hil.commands import run_command
 from ipfi_hil.diary import Diary
 from ipfi_hil.target import Footprint, TargetError, VirtualClock
@@ -50,7 +51,7 @@ class SerialTarget:
                 cannot.pop(feature, None)
             else:
                 cannot.setdefault(feature, f"its board file has no {' or '.join(settings)}")
-        self.quirks = Quirks(cannot, board.quirks.pace)
+        self.quirks = replace(board.quirks, cannot=cannot)
 
     def permit_real_hardware(self) -> None:
         """Let :meth:`start` touch the port; ``--ipfi-real-hardware`` does."""
