@@ -132,6 +132,70 @@ class Sequence:
             run_guarded(job)
 
 
+class Shift:
+    """Jobs that a thread which reads runs itself, between two of its reads.
+
+    Shared by the threads that take turns in reading; at most one of them is away running jobs.
+
+    Attributes:
+        away: the identity of that one, or 0.
+    """
+
+    __slots__ = ("_jobs", "_open_to", "away")
+
+    def __init__(self) -> None:
+        self._jobs: deque[tuple[Job, Job]] = deque()
+        self._open_to = 0  # the thread that may leave jobs now, or 0
+        self.away = 0
+
+    def open_to_me(self) -> None:
+        """Let this thread leave jobs, unless another one is away."""
+        self._open_to = 0 if self.away else threading.get_ident()
+
+    def take(self, job: Job, instead: Job) -> bool:
+        """Take a job, and what to do instead if it cannot begin soon; False: not from here."""
+        if self._open_to != threading.get_ident():
+            return False
+        self._jobs.append((job, instead))
+        return True
+
+    def close(self) -> bool:
+        """Take no more jobs; return whether there are any: then this thread is away."""
+        self._open_to = 0
+        if not self._jobs:
+            return False
+        self.away = threading.get_ident()
+        return True
+
+    def run_next(self) -> bool:
+        """Run a job if this thread is away; return whether it should go on."""
+        if self.away != threading.get_ident():
+            return False
+        try:
+            job, _ = self._jobs.popleft()
+        except IndexError:
+            self.away = 0
+            return False
+        run_guarded(job)
+        return True
+
+    def give_away(self) -> None:
+        """Do something else with the jobs that have not begun."""
+        while self._jobs:
+            with contextlib.suppress(IndexError):  # the other thread took it
+                _, instead = self._jobs.popleft()
+                run_guarded(instead)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether this thread is away and has another job after the one that it runs."""
+        return bool(self._jobs) and self.away == threading.get_ident()
+
+    def keeps(self, thread: threading.Thread) -> bool:
+        """Whether nobody may wait for the end of a thread: us, in a handler, or not begun."""
+        return thread.ident in (None, self.away, threading.get_ident())
+
+
 def run_guarded(job: Job) -> None:
     """Run a job; one that raises, which it must not, is logged and stops no other one."""
     try:

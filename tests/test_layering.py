@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "morse": {"errors"},
     "transport": {"errors", "framing", "morse"},
     "workers": set(),
-    "pump": {"errors", "events", "engine", "transport"},
+    "pump": {"errors", "events", "engine", "transport", "workers"},
     "sync": {"errors", "config", "events", "codec", "engine", "transport", "pump", "workers"},
     "aio": {"errors", "config", "events", "codec", "engine", "transport", "workers"},
     "sim": {"errors", "config", "codec", "engine", "transport", "sync", "aio"},

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from ipfi_serial import Interface, WireConfig
-from ipfi_serial import pump as pump_module
 from ipfi_serial.engine.calls import CallEnded, ItemReceived, OutgoingCall
 from ipfi_serial.engine.setup import build_wire
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import TransportError, WireClosedError
 from ipfi_serial.events import SessionLost, SessionOpened
 from ipfi_serial.pump import Pump
+from ipfi_serial.pump import pump as pump_module
 from tests.shells.ends import PATIENCE_S, Background, wait_until
 from tests.shells.lines import ScriptedLine
 

@@ -43,7 +43,7 @@ class Tombstones:
 
     def drop(self, key: CallKey, terminator: Terminator) -> bool:
         """Tell whether to drop a Call message; the last one takes the tombstone away."""
-        if key not in self._keys:
+        if not self._keys or key not in self._keys:
             return False
         if terminator is Terminator.COMPLETE:
             self.discard(key)

@@ -22,6 +22,7 @@ from ipfi_serial.engine.calls import (
 )
 from ipfi_serial.engine.failures import encode_failure
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
+from ipfi_serial.engine.items import ItemQueue
 from ipfi_serial.engine.order import AnswerOrder
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.events import EventReceived, FaultNoted
@@ -31,6 +32,8 @@ from ipfi_serial.link.parameters import Extension
 NIL: Final = b"\xc0"  # MessagePack nil, VAL-2
 BACKLOG_BYTES: Final = 64 << 10  # a producer waits while more than this has not left
 ITEM_BACKLOG: Final = 16  # values of one stream that may wait for credit
+_RECEIVING: Final = IncomingState.RECEIVING  # a global is found faster than a member of an Enum
+_COMPLETE: Final = Terminator.COMPLETE
 
 
 class Callee:
@@ -47,6 +50,7 @@ class Callee:
         refused: calls that were refused or could not be answered.
         ignored: messages that fit no call.
         description: what procedure 0xFFFF streams in this session (DESC-2).
+        producers: streams whose handlers wait for room.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class Callee:
         self._admission = Admission(config, interface, framed=framed)
         self._tombstones = Tombstones()
         self._order = AnswerOrder()
-        self._producers: list[IncomingCall] = []  # streams whose handlers wait for room
+        self.producers: list[IncomingCall] = []
         self._first_credit: int | None = None
         self._max_message: int | None = None
         self._sends_errors = False
@@ -92,7 +96,7 @@ class Callee:
         self._calls.clear()
         self._tombstones.clear()
         self._order.clear()
-        self._producers.clear()
+        self.producers.clear()
         self._admission.session_lost()
         for call in calls:
             call.state = IncomingState.ANSWERED
@@ -109,21 +113,21 @@ class Callee:
         if self._tombstones.drop(key, message.terminator):
             return
         call = self._calls.get(key)
-        complete = message.terminator is Terminator.COMPLETE
+        complete = message.terminator is _COMPLETE
         if call is None:
             call = self._begin(key)
             refusal = self._admission.refusal(call, len(self._calls), complete=complete)
             if refusal is not None:
                 self._refuse(call, *refusal, complete=complete)
                 return
-        elif call.state is not IncomingState.RECEIVING:
+        elif call.state is not _RECEIVING:
             self.ignored += 1
             return
         size = len(call.arguments) + len(message.payload)
         if size > self._config.max_message_bytes:
             self._refuse_large(call, size, complete=complete)
             return
-        call.arguments += message.payload
+        call.add_arguments(message.payload)
         if complete:
             self._admission.receiving -= 1
             call.state = IncomingState.RUNNING
@@ -138,7 +142,7 @@ class Callee:
             return  # the answer has crossed it
         call.ending = False  # its end may wait for credit
         call.items.clear()
-        self._outbox.drop(_lane(call))
+        self._outbox.drop(call)
         running = call.state is IncomingState.RUNNING
         self.fail(call, ErrorCode.CANCELLED, "cancelled by the caller", may_have_executed=running)
         self._tombstones.discard(key)
@@ -180,7 +184,7 @@ class Callee:
             call.answer = value
             self._release_answers()
         else:
-            self._put(call, Terminator.COMPLETE, value)
+            self._put(call, _COMPLETE, value)
             self._finish(call)
 
     def fail(
@@ -244,7 +248,7 @@ class Callee:
             return True
         if not call.wants_room:
             call.wants_room = True
-            self._producers.append(call)
+            self.producers.append(call)
         return False
 
     def worker_done(self, call: IncomingCall) -> None:
@@ -255,15 +259,15 @@ class Callee:
 
     def offer_room(self) -> None:
         """Report RoomAvailable to producers that may go on."""
-        for call in [c for c in self._producers if c.ending or self._room_for(c)]:
-            self._producers.remove(call)
+        for call in [c for c in self.producers if c.ending or self._room_for(c)]:
+            self.producers.remove(call)
             call.wants_room = False
             self._events.append(RoomAvailable(call))
 
     # --- arguments ---
 
     def _begin(self, key: CallKey) -> IncomingCall:
-        call = self._calls[key] = IncomingCall(*key, self._first_credit)
+        call = self._calls[key] = IncomingCall(*key, ItemQueue(self._first_credit))
         self._admission.receiving += 1
         return call
 
@@ -315,14 +319,13 @@ class Callee:
         return True
 
     def _put(self, call: IncomingCall, terminator: Terminator, payload: bytes) -> None:
-        kind = MessageKind.RESPONSE
-        self._outbox.put(_lane(call), kind, call.procedure, call.call, terminator, payload)
+        self._outbox.put(call, MessageKind.RESPONSE, call.procedure, call.call, terminator, payload)
 
     def _send_items(self, call: IncomingCall) -> None:
         """Send what a stream has and its credit allows."""
         while (item := call.items.take()) is not None:
-            kind, terminator, payload = item
-            self._outbox.put(_lane(call), kind, call.procedure, call.call, terminator, payload)
+            kind, end = item.kind, item.terminator
+            self._outbox.put(call, kind, call.procedure, call.call, end, item.payload)
             if item.ends:
                 self._finish(call)
 
@@ -337,14 +340,11 @@ class Callee:
 
     def _finish(self, call: IncomingCall) -> None:
         """Free the pair; keep a tombstone if its arguments are still coming (CALL-7)."""
-        if call.state is IncomingState.RECEIVING:
+        if call.state is _RECEIVING:
             self._admission.receiving -= 1
             self._tombstones.add(call.key)
         call.state = IncomingState.ANSWERED
-        call.arguments = bytearray()
+        if not call.handed_over:  # else its handler may be about to read them
+            call.arguments = b""
         self._admission.worker_left(call)
-        del self._calls[call.key]
-
-
-def _lane(call: IncomingCall) -> tuple[str, CallKey]:
-    return ("answer", call.key)
+        del self._calls[call.procedure, call.call]

@@ -6,7 +6,7 @@ docs/protocol.md, CALL-1 to CALL-10 and STREAM-1 to STREAM-3 as the caller sees 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from ipfi_serial.codec.message import Message, MessageKind, Oversized, Terminator
 from ipfi_serial.config import WireConfig
@@ -39,6 +39,11 @@ from ipfi_serial.errors import (
 )
 from ipfi_serial.link.handshake import Agreement
 
+_OPEN: Final = OutgoingState.OPEN  # a global is found faster than a member of an Enum
+_ENDED: Final = OutgoingState.ENDED
+_NONE: Final = Terminator.NONE
+_COMPLETE: Final = Terminator.COMPLETE
+
 
 class Caller:
     """The calling half of a wire.
@@ -52,6 +57,7 @@ class Caller:
         down: why there is no session, or None if there is one.
         strays: answers to calls that we do not know.
         open_calls: calls sent and not ended.
+        slots: the other end's limits, and the calls that wait for them.
     """
 
     def __init__(self, config: WireConfig, outbox: Outbox, events: deque[Any]) -> None:
@@ -60,7 +66,7 @@ class Caller:
         self._requests = Requests(outbox)
         self._events = events
         self._calls: dict[CallKey, OutgoingCall] = {}
-        self._slots = Slots()
+        self.slots = Slots()
         self._next_index: dict[int, int] = {}
         self._deadlines = Deadlines()
         self._max_message: int | None = None
@@ -76,14 +82,14 @@ class Caller:
         if agreement is None:
             return
         theirs = agreement.theirs
-        self._slots.agree(theirs.max_calls, theirs.max_partial)
+        self.slots.agree(theirs.max_calls, theirs.max_partial)
         self._max_message = theirs.max_message_bytes
         self._requests.session_opened(agreement)
 
     def session_lost(self, reason: IpfiError) -> None:
         """End every call: with ``reason``, and whether it may have executed."""
         self.down = reason
-        calls = [*self._calls.values(), *self._slots.clear()]
+        calls = [*self._calls.values(), *self.slots.clear()]
         self._calls.clear()
         self._deadlines.clear()
         self.open_calls = 0
@@ -115,21 +121,21 @@ class Caller:
         if self.down is not None:
             raise self.down.for_call(may_have_executed=False)
         call.arguments_open = more
-        call.arguments_bytes = len(arguments)
-        if self._is_too_large(call):
+        call.arguments_bytes = size = len(arguments)
+        if self._max_message is not None and size > self._max_message:
             raise arguments_too_large(call, self._max_message)
-        call.first_arguments.append(arguments)
-        partial = call.is_partial(self._outbox.part_bytes)
-        if self._slots.take(call, len(self._calls), partial=partial):
-            self._send_first(call)
+        slots = self.slots
+        partial = more or size > self._outbox.part_bytes
+        if slots.take(call, len(self._calls), partial=partial):
+            self._send_first(call, arguments)
         elif call.nested:
-            call.state = OutgoingState.ENDED
-            raise slots_taken(call, self._slots.limit)
+            call.state = _ENDED
+            raise slots_taken(call, slots.limit)
         else:
-            self._slots.wait(call)
+            call.first_arguments.append(arguments)
+            slots.wait(call)
             self.start_waiting()
-        self._deadlines.sweep(len(self._calls) + len(self._slots))
-        self._deadlines.add(call)
+        self._deadlines.add(call, len(self._calls) + slots.waiting)
 
     def add_arguments(self, call: OutgoingCall, arguments: bytes, *, more: bool) -> None:
         """Send more of a call's arguments; too many end the call (CALL-6).
@@ -142,7 +148,7 @@ class Caller:
         if not call.arguments_open:
             raise LocalProtocolError("the arguments of this call are complete already")
         call.arguments_bytes += len(arguments)
-        if self._is_too_large(call):
+        if self._max_message is not None and call.arguments_bytes > self._max_message:
             self.cancel(call, arguments_too_large(call, self._max_message))
             return
         call.arguments_open = more
@@ -155,7 +161,7 @@ class Caller:
         """End a call here and ask the other end to stop (CALL-8); harmless if it ended."""
         may = call.handed_over
         if call.state is OutgoingState.WAITING:
-            self._slots.withdraw(call)
+            self.slots.withdraw(call)
             call.state = OutgoingState.ENDED
         elif call.state is OutgoingState.OPEN:
             self._abandon(call)
@@ -182,9 +188,10 @@ class Caller:
     def start_waiting(self) -> bool:
         """Send calls that waited for a slot, if there are any; return whether one was sent."""
         started = False
-        slots, outbox = self._slots, self._outbox
-        while slots and (call := slots.next_call(len(self._calls), outbox.part_bytes)) is not None:
-            self._send_first(call)
+        slots, part_bytes = self.slots, self._outbox.part_bytes
+        while slots.waiting and (call := slots.next_call(len(self._calls), part_bytes)) is not None:
+            self._send_first(call, b"".join(call.first_arguments))
+            call.first_arguments = []
             started = True
         return started
 
@@ -195,10 +202,10 @@ class Caller:
         call = self._calls.get((message.procedure, message.call))
         if call is None:
             self.strays += 1
-        elif call.state is OutgoingState.ABANDONED:
-            if message.terminator is Terminator.COMPLETE:
+        elif call.state is not _OPEN:
+            if message.terminator is _COMPLETE:
                 self._forget(call)
-        elif message.terminator is Terminator.NONE:
+        elif message.terminator is _NONE:
             self._take_part(call, message.payload)
         elif not call.streaming:
             self._take_answer(call, message)
@@ -238,32 +245,21 @@ class Caller:
         while (call := self._deadlines.take_due(now_s)) is not None:
             self.cancel(call, timed_out(call))
 
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is being waited for."""
-        return self.open_calls > 0
-
     # --- arguments ---
 
-    def _is_too_large(self, call: OutgoingCall) -> bool:
-        return self._max_message is not None and call.arguments_bytes > self._max_message
-
-    def _send_first(self, call: OutgoingCall) -> None:
-        call.call = self._take_index(call.procedure)
-        call.state = OutgoingState.OPEN
-        call.granted_bytes = self._requests.stream_credit
-        self._calls[call.key] = call
-        self.open_calls += 1
-        self._requests.send_arguments(call, b"".join(call.first_arguments))
-        call.first_arguments = []
-
-    def _take_index(self, procedure: int) -> int:
-        """Take the next index that is not in use; there is one: fewer calls than indices."""
+    def _send_first(self, call: OutgoingCall, arguments: bytes) -> None:
+        """Give a call the next index that is not in use; there is one: fewer calls than indices."""
+        procedure, calls = call.procedure, self._calls
         index = self._next_index.get(procedure, 0)
-        while (procedure, index) in self._calls:
+        while (procedure, index) in calls:
             index = (index + 1) % CALL_INDICES
         self._next_index[procedure] = (index + 1) % CALL_INDICES
-        return index
+        call.call = index
+        call.state = _OPEN
+        call.granted_bytes = self._requests.stream_credit
+        calls[procedure, index] = call
+        self.open_calls += 1
+        self._requests.send_arguments(call, arguments)
 
     # --- answers ---
 
@@ -278,21 +274,25 @@ class Caller:
             self._requests.grant(call)
 
     def _take_answer(self, call: OutgoingCall, message: Message) -> None:
-        if message.terminator is Terminator.CHUNK:
+        if message.terminator is not _COMPLETE:
             self._fail(call, not_a_stream(call))
             return
-        value = call.take_value(message.payload)
+        value = message.payload
+        if call.partial_value is not None:
+            value = call.take_value(value)
         if len(value) > self._config.max_message_bytes:
             self._finish(call, None, self._oversized(call))
         else:
             self._finish(call, value, None)
 
     def _take_item(self, call: OutgoingCall, message: Message) -> None:
-        complete = message.terminator is Terminator.COMPLETE
-        empty_end = complete and not message.payload and call.partial_value is None
+        complete = message.terminator is _COMPLETE
+        value = message.payload
+        empty_end = complete and not value and call.partial_value is None
         if not empty_end:
-            value = call.take_value(message.payload)
-            call.received_bytes += len(message.payload)
+            call.received_bytes += len(value)
+            if call.partial_value is not None:
+                value = call.take_value(value)
             if len(value) > self._config.max_message_bytes:
                 self._fail(call, self._oversized(call), terminal=complete)
                 return
@@ -333,7 +333,7 @@ class Caller:
 
     def _finish(self, call: OutgoingCall, value: bytes | None, error: IpfiError | None) -> None:
         """Take the terminal answer."""
-        if call.state is OutgoingState.OPEN:
+        if call.state is _OPEN:
             self.open_calls -= 1
             if not call.handed_over:
                 self._requests.stop(call)  # CALL-7
@@ -342,6 +342,7 @@ class Caller:
 
     def _forget(self, call: OutgoingCall) -> None:
         """Free the pair: its terminal answer arrived."""
-        call.state = OutgoingState.ENDED
-        del self._calls[call.key]
-        self.start_waiting()
+        call.state = _ENDED
+        del self._calls[call.procedure, call.call]
+        if self.slots.waiting:
+            self.start_waiting()

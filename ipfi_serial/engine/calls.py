@@ -12,6 +12,14 @@ import msgspec
 
 from ipfi_serial.engine.items import ItemQueue
 from ipfi_serial.errors import IpfiError
+from ipfi_serial.events import (
+    EndOfInputReceived,
+    EventReceived,
+    FaultNoted,
+    SessionLost,
+    SessionOpened,
+    TextReceived,
+)
 
 CallKey = tuple[int, int]  # procedure index, call index (CALL-1)
 
@@ -25,8 +33,10 @@ class OutgoingState(enum.Enum):
     ENDED = enum.auto()
 
 
-class OutgoingCall:
+class OutgoingCall(msgspec.Struct, eq=False):
     """A call that we made.
+
+    A msgspec Struct because one is built in 150 ns, a class with ``__init__`` in 900.
 
     Attributes:
         procedure: procedure index.
@@ -38,46 +48,23 @@ class OutgoingCall:
         owner: for the shell; the core never looks at it.
     """
 
-    __slots__ = (
-        "arguments_bytes",
-        "arguments_open",
-        "call",
-        "consumed_bytes",
-        "deadline_s",
-        "failure",
-        "first_arguments",
-        "granted_bytes",
-        "handed_over",
-        "nested",
-        "owner",
-        "partial_value",
-        "procedure",
-        "received_bytes",
-        "sent",
-        "state",
-        "streaming",
-    )
-
-    def __init__(
-        self, procedure: int, deadline_s: float, *, streaming: bool, nested: bool, owner: object
-    ) -> None:
-        self.procedure = procedure
-        self.call = -1
-        self.streaming = streaming
-        self.nested = nested  # made by a handler: never waits for a free slot
-        self.deadline_s = deadline_s
-        self.state = OutgoingState.WAITING
-        self.sent = False  # anything of it left the outbox: the other end knows the pair
-        self.handed_over = False
-        self.arguments_open = False  # more arguments are to come
-        self.arguments_bytes = 0  # so far
-        self.first_arguments: list[bytes] = []  # while WAITING
-        self.partial_value: bytearray | None = None  # parts of a value that is not complete
-        self.failure = b""  # parts of an Error
-        self.received_bytes = 0
-        self.consumed_bytes = 0
-        self.granted_bytes = 0
-        self.owner: Any = owner
+    procedure: int
+    deadline_s: float
+    streaming: bool
+    nested: bool  # made by a handler: never waits for a free slot
+    owner: Any
+    call: int = -1
+    state: OutgoingState = OutgoingState.WAITING
+    sent: bool = False  # anything of it left the outbox: the other end knows the pair
+    handed_over: bool = False
+    arguments_open: bool = False  # more arguments are to come
+    arguments_bytes: int = 0  # so far
+    first_arguments: list[bytes] = []  # while WAITING; Struct makes a list for each
+    partial_value: bytearray | None = None  # parts of a value that is not complete
+    failure: bytes = b""  # parts of an Error
+    received_bytes: int = 0
+    consumed_bytes: int = 0
+    granted_bytes: int = 0
 
     @property
     def key(self) -> CallKey:
@@ -107,11 +94,8 @@ class OutgoingCall:
         return target
 
     def take_value(self, payload: bytes) -> bytes:
-        """Return the whole value that ``payload`` completes."""
-        if self.partial_value is None:
-            return payload
-        self.partial_value += payload
-        value = bytes(self.partial_value)
+        """Return the whole value that ``payload`` completes, with the parts before it."""
+        value = bytes((self.partial_value or bytearray()) + payload)
         self.partial_value = None
         return value
 
@@ -124,7 +108,7 @@ class IncomingState(enum.Enum):
     ANSWERED = enum.auto()  # its terminal answer was queued
 
 
-class IncomingCall:
+class IncomingCall(msgspec.Struct, eq=False):
     """A call that the other end made.
 
     Attributes:
@@ -137,45 +121,35 @@ class IncomingCall:
         owner: for the shell; the core never looks at it.
     """
 
-    __slots__ = (
-        "answer",
-        "arguments",
-        "call",
-        "cancelled",
-        "ending",
-        "handed_over",
-        "held",
-        "is_event",
-        "items",
-        "ordered",
-        "owner",
-        "procedure",
-        "state",
-        "wants_room",
-        "worker_runs",
-    )
-
-    def __init__(self, procedure: int, call: int, credit_bytes: int | None) -> None:
-        self.procedure = procedure
-        self.call = call
-        self.arguments = bytearray()
-        self.state = IncomingState.RECEIVING
-        self.cancelled = False
-        self.ending = False  # its terminal answer is decided, though it may wait for its turn
-        self.items = ItemQueue(credit_bytes)
-        self.held: bytes | None = None  # last value of a plain stream, until the end is known
-        self.ordered = False  # its answer has a place in the order of CALL-9
-        self.answer: bytes | None = None  # an answer that waits for its place
-        self.handed_over = False  # to the shell
-        self.is_event = False
-        self.wants_room = False
-        self.worker_runs = False
-        self.owner: Any = None
+    procedure: int
+    call: int
+    items: ItemQueue
+    arguments: bytes | bytearray = b""
+    state: IncomingState = IncomingState.RECEIVING
+    cancelled: bool = False
+    ending: bool = False  # its terminal answer is decided, though it may wait for its turn
+    held: bytes | None = None  # last value of a plain stream, until the end is known
+    ordered: bool = False  # its answer has a place in the order of CALL-9
+    answer: bytes | None = None  # an answer that waits for its place
+    handed_over: bool = False  # to the shell
+    is_event: bool = False
+    wants_room: bool = False
+    worker_runs: bool = False
+    owner: Any = None
 
     @property
     def key(self) -> CallKey:
         """The pair that names the call (CALL-1)."""
         return (self.procedure, self.call)
+
+    def add_arguments(self, part: bytes) -> None:
+        """Take the next part of the arguments; mostly it is all of them, and not copied."""
+        if not self.arguments:
+            self.arguments = part
+            return
+        if type(self.arguments) is bytes:
+            self.arguments = bytearray(self.arguments)
+        self.arguments += part
 
     @property
     def answered(self) -> bool:
@@ -220,6 +194,21 @@ class RoomAvailable(msgspec.Struct, frozen=True, gc=False):
     """A stream that we produce may go on."""
 
     call: IncomingCall
+
+
+WireEvent = (  # what a wire reports
+    SessionOpened
+    | SessionLost
+    | TextReceived
+    | EndOfInputReceived
+    | EventReceived
+    | FaultNoted
+    | CallEnded
+    | ItemReceived
+    | CallReceived
+    | CallCancelled
+    | RoomAvailable
+)
 
 
 class ErrorCode(enum.IntEnum):

@@ -27,17 +27,17 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, call: OutgoingCall) -> None:
-        """Watch a call, unless it may last for ever."""
-        if call.deadline_s < FOREVER_S:
-            self._ticket += 1
-            heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
+    def add(self, call: OutgoingCall, live: int) -> None:
+        """Watch a call, unless it may last for ever; ``live`` calls have not ended.
 
-    def sweep(self, live: int) -> None:
-        """Forget calls that have ended if they are most of what is kept; ``live`` have not."""
+        Forgets calls that have ended if they are most of what is kept.
+        """
         if len(self._heap) > SLACK + 2 * live:
             self._heap = [entry for entry in self._heap if entry[2].state in LIVE]
             heapq.heapify(self._heap)
+        if call.deadline_s < FOREVER_S:
+            self._ticket += 1
+            heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
 
     @property
     def next_s(self) -> float | None:

@@ -6,6 +6,7 @@ docs/protocol.md, section 1 (MSG-5, MSG-6).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ipfi_serial.codec.message import Message, MessageDecoder, MessageKind, Oversized, Terminator
@@ -53,6 +54,16 @@ class Inbox:
         self._decoder = self._new_decoder()
         self._skipped_before = 0
         self.broken: IpfiError | None = None
+        self._takers: tuple[Callable[[Message], None], ...] = (  # by MessageKind
+            self._take_termination,
+            callee.on_call,
+            caller.on_response,
+            self._take_end_of_input,
+            self._take_event,
+            caller.on_error,
+            callee.on_cancel,
+            callee.on_grant,
+        )
 
     def session_lost(self) -> None:
         """Forget what is incomplete."""
@@ -77,14 +88,14 @@ class Inbox:
         if decoder.oversized_messages:
             for oversized in reversed(decoder.take_oversized()):
                 messages.insert(oversized.position, oversized)
+        takers = self._takers
         for message in messages:
-            if type(message) is Oversized:
-                self._take_oversized(message)
-            elif message.kind is MessageKind.TERMINATION:
-                self.broken = WireClosedError("the other end closed the wire")
-                return
+            if type(message) is not Oversized:
+                takers[message.kind](message)
+                if self.broken is not None:
+                    return
             else:
-                self._take_message(message)
+                self._take_oversized(message)
         self.broken = decoder.error
         if self._outbox.flooded:
             self.broken = RemoteProtocolError(
@@ -105,22 +116,14 @@ class Inbox:
             extensions=self._framed,
         )
 
-    def _take_message(self, message: Message) -> None:
-        kind = message.kind
-        if kind is MessageKind.RESPONSE:
-            self._caller.on_response(message)
-        elif kind is MessageKind.CALL:
-            self._callee.on_call(message)
-        elif kind is MessageKind.EVENT:
-            self._note(self._assembly.take(message))
-        elif kind is MessageKind.GRANT:
-            self._callee.on_grant(message)
-        elif kind is MessageKind.CANCEL:
-            self._callee.on_cancel(message)
-        elif kind is MessageKind.ERROR:
-            self._caller.on_error(message)
-        else:
-            self._events.append(EndOfInputReceived())
+    def _take_termination(self, _: Message) -> None:
+        self.broken = WireClosedError("the other end closed the wire")
+
+    def _take_end_of_input(self, _: Message) -> None:
+        self._events.append(EndOfInputReceived())
+
+    def _take_event(self, message: Message) -> None:
+        self._note(self._assembly.take(message))
 
     def _take_oversized(self, message: Oversized) -> None:
         if message.kind is MessageKind.CALL:

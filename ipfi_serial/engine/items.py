@@ -6,7 +6,7 @@ docs/protocol.md, STREAM-1 and STREAM-2.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ from ipfi_serial.codec.message import MessageKind, Terminator
 _NUMBER: Final = msgspec.msgpack.Decoder(int)
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A value, the empty end of a stream, or an Error behind its values."""
 
     kind: MessageKind
@@ -28,20 +28,19 @@ class Item(NamedTuple):
         return self.kind is MessageKind.ERROR or self.terminator is Terminator.COMPLETE
 
 
-class ItemQueue:
+class ItemQueue(msgspec.Struct, eq=False):
     """What one stream has to say and may not say yet.
 
-    Args:
-        credit_bytes: what the other end granted at first; None: there is no credit on this wire.
+    A msgspec Struct, because every call that comes in has one.
+
+    Attributes:
+        credit_bytes: what the other end granted so far; None: there is no credit on this wire.
     """
 
-    __slots__ = ("_credit_bytes", "_items", "_sent_bytes", "_sent_of_first")
-
-    def __init__(self, credit_bytes: int | None) -> None:
-        self._credit_bytes = credit_bytes
-        self._items: deque[Item] = deque()
-        self._sent_bytes = 0
-        self._sent_of_first = 0
+    credit_bytes: int | None
+    _items: deque[Item] = msgspec.field(default_factory=deque)
+    _sent_bytes: int = 0
+    _sent_of_first: int = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -60,11 +59,11 @@ class ItemQueue:
             number = _NUMBER.decode(payload)
         except msgspec.MsgspecError:
             return False
-        if self._credit_bytes is None:
+        if self.credit_bytes is None:
             return True
-        more = (number - self._credit_bytes) & 0xFFFFFFFF
+        more = (number - self.credit_bytes) & 0xFFFFFFFF
         if more < 0x80000000:
-            self._credit_bytes += more
+            self.credit_bytes += more
         return True
 
     def take(self) -> Item | None:
@@ -73,10 +72,10 @@ class ItemQueue:
             return None
         item = self._items[0]
         left = len(item.payload) - self._sent_of_first
-        if item.kind is MessageKind.ERROR or self._credit_bytes is None:
+        if item.kind is MessageKind.ERROR or self.credit_bytes is None:
             room = left
         else:
-            room = min(left, self._credit_bytes - self._sent_bytes)
+            room = min(left, self.credit_bytes - self._sent_bytes)
         if left and not room:
             return None
         begin = self._sent_of_first
@@ -87,7 +86,7 @@ class ItemQueue:
             return Item(item.kind, Terminator.NONE, part)
         self._items.popleft()
         self._sent_of_first = 0
-        return item._replace(payload=item.payload[begin:]) if begin else item
+        return Item(item.kind, item.terminator, item.payload[begin:]) if begin else item
 
     def clear(self) -> None:
         """Forget what waits: nobody wants it any more."""

@@ -15,6 +15,7 @@ from ipfi_serial.engine.calls import OutgoingCall
 READY_PER_PART: Final = 8  # small messages between two parts of large ones
 CROWDED: Final = 1 << 16  # small messages from which on our own program may queue no event ...
 FLOODED: Final = 1 << 17  # ... and the other end, which does not take its answers, no call
+_COMPLETE: Final = Terminator.COMPLETE  # a global is found faster than a member of an Enum
 UNCUT: Final = 1 << 62  # a plain wire never cuts
 
 
@@ -78,13 +79,25 @@ class Outbox:
         part_bytes: largest payload of one message; None never cuts.
 
     Attributes:
+        part_bytes: largest payload of one message; set when a session is agreed on.
+        pending: messages waiting, large ones that have begun to leave included.
         queued_bytes: bytes waiting: whole small messages and the payloads of large ones.
     """
 
-    __slots__ = ("_lanes", "_last", "_part_bytes", "_pulled", "_ready", "_turn", "queued_bytes")
+    __slots__ = (
+        "_lanes",
+        "_last",
+        "_pulled",
+        "_ready",
+        "_turn",
+        "part_bytes",
+        "pending",
+        "queued_bytes",
+    )
 
     def __init__(self, part_bytes: int | None) -> None:
-        self._part_bytes = part_bytes or UNCUT
+        self.part_bytes = part_bytes or UNCUT
+        self.pending = 0
         self._ready: deque[tuple[bytes, OutgoingCall | None, Terminator]] = deque()
         self._pulled = 0  # small messages taken since the beginning
         self._lanes: OrderedDict[Hashable, deque[_Transfer]] = OrderedDict()
@@ -93,7 +106,7 @@ class Outbox:
         self.queued_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._lanes or self._last)
+        return self.pending > 0
 
     @property
     def crowded(self) -> bool:
@@ -107,16 +120,7 @@ class Outbox:
 
     def cuts(self, size_bytes: int) -> bool:
         """Tell whether a payload of this size is sent in parts."""
-        return size_bytes > self._part_bytes
-
-    @property
-    def part_bytes(self) -> int:
-        """Largest payload of one message; set when a session is agreed on."""
-        return self._part_bytes
-
-    @part_bytes.setter
-    def part_bytes(self, size: int) -> None:
-        self._part_bytes = size
+        return size_bytes > self.part_bytes
 
     def put(
         self,
@@ -139,8 +143,9 @@ class Outbox:
             payload: any size.
             sender: the call whose arguments these are; it is told when they leave.
         """
-        waiting = self._lanes.get(lane)
-        if waiting is None and len(payload) <= self._part_bytes:
+        self.pending += 1
+        waiting = self._lanes.get(lane) if self._lanes else None
+        if waiting is None and len(payload) <= self.part_bytes:
             message = encode_parts(kind, procedure, call, terminator, payload)
             self._ready.append((message, sender, terminator))
             self.queued_bytes += len(message)
@@ -156,25 +161,44 @@ class Outbox:
 
     def put_last(self, message: bytes) -> None:
         """Queue a message that goes behind everything else, also what is queued after it."""
+        self.pending += not self._last
         self._last = message
 
-    def pull(self) -> bytes:
-        """Take the next message or part; there must be one."""
-        if self._ready and (
-            not self._lanes or self._turn < READY_PER_PART or not self._part_may_go()
-        ):
-            self._turn += 1
-            self._pulled += 1
-            message, sender, terminator = self._ready.popleft()
-            if sender is not None:
-                sender.sent = True
-                sender.handed_over = terminator is Terminator.COMPLETE
-            self.queued_bytes -= len(message)
-            return message
-        self._turn = 0
-        if self._lanes:
-            return self._pull_part()
-        message, self._last = self._last, b""
+    def pull(self, room_bytes: int = 1) -> bytes:
+        """Take the next message or part, and small messages behind it while there is room.
+
+        Args:
+            room_bytes: stop when so many bytes were taken; the last message may exceed it.
+
+        Returns:
+            Whole messages; nothing if none waits.
+        """
+        taken: list[bytes] = []
+        while self.pending and room_bytes > 0:
+            if self._ready and (
+                not self._lanes or self._turn < READY_PER_PART or not self._part_may_go()
+            ):
+                message = self._pull_small()
+            elif self._lanes:
+                self._turn = 0
+                message = self._pull_part()
+            else:
+                self.pending -= 1
+                self._turn = 0
+                message, self._last = self._last, b""
+            taken.append(message)
+            room_bytes -= len(message)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+    def _pull_small(self) -> bytes:
+        self.pending -= 1
+        self._turn += 1
+        self._pulled += 1
+        message, sender, terminator = self._ready.popleft()
+        if sender is not None:
+            sender.sent = True
+            sender.handed_over = terminator is _COMPLETE
+        self.queued_bytes -= len(message)
         return message
 
     def drop(self, lane: Hashable) -> bool:
@@ -183,6 +207,7 @@ class Outbox:
         if waiting is None:
             return False
         self.queued_bytes -= sum(transfer.left_bytes for transfer in waiting)
+        self.pending -= len(waiting)
         return True
 
     def withdraw(self, lane: Hashable, sender: OutgoingCall) -> None:
@@ -192,6 +217,7 @@ class Outbox:
         if not gone:
             return
         self.queued_bytes -= sum(len(self._ready[p - self._pulled][0]) for p in gone)
+        self.pending -= len(gone)
         self._ready = deque(entry for entry in self._ready if entry[1] is not sender)
         for waiting in self._lanes.values():
             for transfer in waiting:
@@ -202,6 +228,7 @@ class Outbox:
         self._ready.clear()
         self._lanes.clear()
         self._last = b""
+        self.pending = 0
         self.queued_bytes = 0
 
     def _part_may_go(self) -> bool:
@@ -212,10 +239,11 @@ class Outbox:
         lane, waiting = next(iter(self._lanes.items()))
         transfer = waiting[0]
         before = transfer.left_bytes
-        message = transfer.next_part(self._part_bytes)
+        message = transfer.next_part(self.part_bytes)
         self.queued_bytes -= before - transfer.left_bytes
         if transfer.done:
             waiting.popleft()
+            self.pending -= 1
         if waiting:
             self._lanes.move_to_end(lane)
         else:

@@ -30,7 +30,7 @@ class PlainLink:
     def __init__(self) -> None:
         self.state = LinkState.CLOSED
         self.counters = LinkCounters()
-        self._events: deque[LinkEvent] = deque()
+        self.events: deque[LinkEvent] = deque()
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._sniffing = True
@@ -41,21 +41,19 @@ class PlainLink:
         """Begin; there is nothing to agree on."""
         self.state = LinkState.ESTABLISHED
         self.counters.sessions += 1
-        self._events.append(SessionOpened())
+        self.events.append(SessionOpened())
 
     def close(self, reason: int = 0) -> None:  # noqa: ARG002 - the link's signature
         """Take no further part; what was queued still leaves."""
         if self.established:
             self.state = LinkState.CLOSED
-            self._events.append(
-                SessionLost(WireClosedError("this end closed the wire"), final=True)
-            )
+            self.events.append(SessionLost(WireClosedError("this end closed the wire"), final=True))
 
     def abort(self, error: IpfiError, now_s: float) -> None:  # noqa: ARG002 - the link's signature
         """End for good: a plain stream cannot be trusted again after a bad message (MSG-6)."""
         if self.established:
             self.state = LinkState.CLOSED
-            self._events.append(SessionLost(error, final=True))
+            self.events.append(SessionLost(error, final=True))
 
     def push(self, data: bytes, now_s: float) -> None:  # noqa: ARG002 - the link's signature
         """Queue stream bytes."""
@@ -78,7 +76,7 @@ class PlainLink:
         if self._sniffing:
             data = self._sniff(data, now_s)
         if data and self.established:
-            self._events.append(data)
+            self.events.append(data)
 
     def _sniff(self, data: bytes, now_s: float) -> bytes:
         """Look for a framed end's HELLO, however it was split; return what is none."""
@@ -111,7 +109,7 @@ class PlainLink:
 
     def next_event(self) -> LinkEvent | None:
         """Hand over the oldest event, or None."""
-        return self._events.popleft() if self._events else None
+        return self.events.popleft() if self.events else None
 
     def next_deadline_s(self) -> float | None:
         """Return when to stop waiting for the rest of what may be a HELLO."""
@@ -122,7 +120,7 @@ class PlainLink:
         if self._release_s is not None and now_s >= self._release_s:
             held = self._release()
             if self.established:
-                self._events.append(held)
+                self.events.append(held)
 
     @property
     def established(self) -> bool:

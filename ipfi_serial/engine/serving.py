@@ -17,9 +17,11 @@ from ipfi_serial.errors import LocalProtocolError, RemoteCallError
 
 
 def decode_arguments(
-    procedure: Procedure, payload: bytes, context: CallContext, max_depth: int
+    procedure: Procedure, payload: bytes, context: CallContext | None, max_depth: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the positional and keyword arguments for a handler.
+
+    ``context`` is needed if the procedure's signature wants one injected.
 
     Raises:
         ArgumentError: the payload does not fit the handler's signature; says how.

@@ -19,12 +19,22 @@ class Slots:
 
     Attributes:
         limit: calls that it serves at once.
+        waiting: how many calls of ours wait for that.
     """
 
-    __slots__ = ("_late", "_ordinary_limit", "_partial", "_partial_limit", "_waiting", "limit")
+    __slots__ = (
+        "_late",
+        "_ordinary_limit",
+        "_partial",
+        "_partial_limit",
+        "_waiting",
+        "limit",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.limit = self._ordinary_limit = self._partial_limit = CALL_INDICES
+        self.waiting = 0
         self._partial: list[OutgoingCall] = []  # their arguments may be incomplete there
         self._waiting: deque[OutgoingCall] = deque()
         self._late: deque[OutgoingCall] = deque()  # passed over: they wait for one of _partial
@@ -34,9 +44,6 @@ class Slots:
         self.limit = max_calls or 1  # it takes none, and shall say so
         self._ordinary_limit = max(1, self.limit - max(1, self.limit // NESTED_SHARE))
         self._partial_limit = max_partial or 1
-
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._late)
 
     def take(self, call: OutgoingCall, in_use: int, *, partial: bool) -> bool:
         """Take a slot for a new call; return whether there was one: then nobody waits for it.
@@ -53,10 +60,12 @@ class Slots:
     def wait(self, call: OutgoingCall) -> None:
         """Let a call wait for its slot."""
         self._waiting.append(call)
+        self.waiting += 1
 
     def withdraw(self, call: OutgoingCall) -> None:
         """Let a waiting call wait no longer."""
         (self._waiting if call in self._waiting else self._late).remove(call)
+        self.waiting -= 1
 
     def next_call(self, in_use: int, part_bytes: int) -> OutgoingCall | None:
         """Hand over a waiting call that may be sent now, the oldest if possible."""
@@ -65,10 +74,12 @@ class Slots:
         for call in self._late:
             if not call.is_partial(part_bytes) or self._take_partial(call):
                 self._late.remove(call)
+                self.waiting -= 1
                 return call
         while self._waiting:
             call = self._waiting.popleft()
             if not call.is_partial(part_bytes) or self._take_partial(call):
+                self.waiting -= 1
                 return call
             self._late.append(call)
         return None
@@ -79,6 +90,7 @@ class Slots:
         self._late.clear()
         self._waiting.clear()
         self._partial.clear()
+        self.waiting = 0
         return waited
 
     def _take_partial(self, call: OutgoingCall) -> bool:

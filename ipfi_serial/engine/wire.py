@@ -9,33 +9,21 @@ docs/protocol.md sections 1.2 to 1.5.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
-from ipfi_serial.codec.message import (
-    MessageKind,
-    Terminator,
-    encode_parts,
-)
+from ipfi_serial.codec.message import MessageKind, Terminator, encode_parts
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.callee import Callee
 from ipfi_serial.engine.caller import Caller
-from ipfi_serial.engine.calls import (
-    CallCancelled,
-    CallEnded,
-    CallReceived,
-    ItemReceived,
-    OutgoingCall,
-    RoomAvailable,
-)
+from ipfi_serial.engine.calls import OutgoingCall
+from ipfi_serial.engine.calls import WireEvent as WireEvent
 from ipfi_serial.engine.inbox import Inbox
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.engine.plain import PlainLink
 from ipfi_serial.errors import CallRefusedError, IpfiError, LocalProtocolError, WireClosedError
 from ipfi_serial.events import (
-    EndOfInputReceived,
-    EventReceived,
-    FaultNoted,
+    LinkEvent,
     LossyReceived,
     SessionLost,
     SessionOpened,
@@ -45,21 +33,8 @@ from ipfi_serial.link.parameters import Extension
 from ipfi_serial.link.session import Link
 
 SMALLEST_PART_BYTES: Final = 128  # CALL-5
+PULL_BYTES: Final = 4096  # messages that are joined on their way into the stream: a few frames
 EVENT_LANE: Final = "events"  # EVENT-2: the parts of two Events never mix
-
-WireEvent = (
-    SessionOpened
-    | SessionLost
-    | TextReceived
-    | EndOfInputReceived
-    | EventReceived
-    | FaultNoted
-    | CallEnded
-    | ItemReceived
-    | CallReceived
-    | CallCancelled
-    | RoomAvailable
-)
 
 
 class Wire:
@@ -75,6 +50,7 @@ class Wire:
     Attributes:
         caller: the calls that we make.
         callee: the calls that we serve.
+        events: what happened, the oldest first; :meth:`next_event` takes it from here.
         framed: whether there is a link.
     """
 
@@ -82,12 +58,12 @@ class Wire:
         self.framed = isinstance(link, Link)
         self._link = link
         self._interface = interface
-        self._events: deque[WireEvent] = deque()
+        self.events: deque[WireEvent] = deque()
         self._outbox = Outbox(SMALLEST_PART_BYTES if self.framed else None)
-        self.caller = Caller(config, self._outbox, self._events)
-        self.callee = Callee(config, interface, self._outbox, self._events, framed=self.framed)
+        self.caller = Caller(config, self._outbox, self.events)
+        self.callee = Callee(config, interface, self._outbox, self.events, framed=self.framed)
         self._inbox = Inbox(
-            config, self._outbox, self.caller, self.callee, self._events, framed=self.framed
+            config, self._outbox, self.caller, self.callee, self.events, framed=self.framed
         )
         self._busy = False
         self._peer_extensions = 0
@@ -190,16 +166,17 @@ class Wire:
 
     def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:
         """Hand over what may go on the line now, about ``max_bytes`` at most."""
-        if self._outbox:
+        outbox = self._outbox
+        if outbox.pending:
             self._drain_outbox(now_s)
         data = self._link.bytes_to_send(now_s, max_bytes)
-        if data and self._outbox:
+        if data and outbox.pending:
             self._drain_outbox(now_s)
         return data
 
     def next_event(self) -> WireEvent | None:
         """Hand over the oldest event, or None."""
-        return self._events.popleft() if self._events else None
+        return self.events.popleft() if self.events else None
 
     def next_deadline_s(self) -> float | None:
         """Return when :meth:`on_deadline` is due; asking changes nothing."""
@@ -238,6 +215,11 @@ class Wire:
         return agreement.theirs.schema if agreement is not None else 0
 
     @property
+    def queued_messages(self) -> int:
+        """How many messages have not entered the stream."""
+        return self._outbox.pending
+
+    @property
     def skipped_messages(self) -> int:
         """Messages and stray bytes of the stream that were skipped."""
         return self._inbox.skipped
@@ -245,16 +227,17 @@ class Wire:
     # --- events of the link ---
 
     def _take_link_events(self, now_s: float) -> None:
-        link = self._link
+        link, inbox, events = self._link, self._inbox, self._link.events
         while True:
-            while (event := link.next_event()) is not None:
+            while events:
+                event = events.popleft()
                 if isinstance(event, bytes):
-                    self._inbox.take(event)
+                    inbox.take(_joined(event, events) if events else event)
                 else:
                     self._take_other(event)
-            broken, self._inbox.broken = self._inbox.broken, None
-            if broken is None:
+            if inbox.broken is None:
                 break
+            broken, inbox.broken = inbox.broken, None
             link.abort(broken, now_s)  # reports SessionLost
         self._note_busy(now_s)
 
@@ -268,7 +251,7 @@ class Wire:
         elif isinstance(event, LossyReceived):
             self._inbox.take_lossy(event.message)
         else:
-            self._events.append(event)
+            self.events.append(event)
 
     def _session_opened(self, event: SessionOpened) -> None:
         agreement = self._link.agreement
@@ -279,7 +262,7 @@ class Wire:
             self._peer_max_message = agreement.theirs.max_message_bytes
         self.caller.session_opened(agreement)
         self.callee.session_opened(agreement)
-        self._events.append(event)
+        self.events.append(event)
 
     def _session_lost(self, event: SessionLost) -> None:
         self._over = event.final
@@ -288,7 +271,7 @@ class Wire:
         self.caller.session_lost(event.reason)
         self.callee.session_lost()
         self._busy = False
-        self._events.append(event)
+        self.events.append(event)
         self._describe()
 
     def _end_for_good(self, error: IpfiError) -> None:
@@ -311,10 +294,12 @@ class Wire:
         """Move messages into the stream while the link has room for them."""
         link, outbox = self._link, self._outbox
         while True:
-            while outbox and link.room_bytes > 0:
-                link.push(outbox.pull(), now_s)
-            self.callee.offer_room()
-            if not self.caller.start_waiting():  # calls whose arguments have left make room
+            while outbox.pending and (room_bytes := link.room_bytes) > 0:
+                link.push(outbox.pull(min(room_bytes, PULL_BYTES)), now_s)
+            if self.callee.producers:
+                self.callee.offer_room()
+            # calls whose arguments have left make room
+            if not self.caller.slots.waiting or not self.caller.start_waiting():
                 break
 
     def _emit_lossy(self, index: int, payload: bytes) -> None:
@@ -339,7 +324,15 @@ class Wire:
         self._note_busy(now_s)
 
     def _note_busy(self, now_s: float) -> None:
-        busy = self.caller.busy
+        busy = self.caller.open_calls > 0
         if busy is not self._busy:
             self._busy = busy
             self._link.set_busy(busy, now_s)
+
+
+def _joined(first: bytes, events: deque[LinkEvent]) -> bytes:
+    """Take the pieces of the stream that follow ``first``, and return all of them as one."""
+    pieces: list[Any] = [first]
+    while events and isinstance(events[0], bytes):
+        pieces.append(events.popleft())
+    return b"".join(pieces)

@@ -48,6 +48,10 @@ class Link:
         lossy_queue_size: LOSSY and LOG frames that may wait (LINK-20).
         text_line_bytes: longest line of text between frames.
         custom_profile: CRC profile for bit 7, configured at both ends.
+
+    Attributes:
+        counters: what it has counted.
+        events: what happened, the oldest first; :meth:`next_event` takes it from here.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class Link:
         self._line = Line(bytes_per_s)
         self._silence = Silence()
         self._live: Transfer | None = None
-        self._events: deque[LinkEvent] = deque()
+        self.events: deque[LinkEvent] = deque()
         self._lossy = LossyQueue(lossy_queue_size)
         self._expect_profiles()
 
@@ -136,7 +140,7 @@ class Link:
             if type(verdict) is bytes:
                 self._on_frame(verdict, now_s)
             elif type(verdict) is Text:
-                self._events.append(TextReceived(verdict.line))
+                self.events.append(TextReceived(verdict.line))
 
     def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:
         """Hand over what may go on the line now, about ``max_bytes`` at most."""
@@ -148,7 +152,7 @@ class Link:
 
     def next_event(self) -> LinkEvent | None:
         """Hand over the oldest event, or None."""
-        return self._events.popleft() if self._events else None
+        return self.events.popleft() if self.events else None
 
     def next_deadline_s(self) -> float | None:
         """Return when :meth:`on_deadline` and :meth:`bytes_to_send` are due; pure."""
@@ -233,7 +237,7 @@ class Link:
         self._silence.heard_s = now_s
         if kind == _BYE:
             self._on_bye(live, content, now_s)
-        elif not live.on_frame(content, now_s, self._events):
+        elif not live.on_frame(content, now_s, self.events):
             self.counters.malformed_frames += 1
 
     def _on_foreign(self, content: bytes, now_s: float) -> None:
@@ -256,7 +260,7 @@ class Link:
         if reaction.agreed:
             self._expect_profiles()
         if reaction.failure is not None:
-            self._events.append(SessionLost(reaction.failure, final=True))
+            self.events.append(SessionLost(reaction.failure, final=True))
 
     def _on_ready(self, content: bytes, now_s: float) -> None:
         ready = decode_ready(content)
@@ -313,7 +317,7 @@ class Link:
         self._silence.begin(now_s, live.frame_time_s)
         self._expect_profiles()
         self.counters.sessions += 1
-        self._events.append(SessionOpened())
+        self.events.append(SessionOpened())
         return live
 
     def _end_session(self, live: Transfer, reason: IpfiError, *, final: bool) -> None:
@@ -323,7 +327,7 @@ class Link:
         self._line.expect_frames()
         self._silence.busy = False
         self._lossy.clear()
-        self._events.append(SessionLost(reason, final))
+        self.events.append(SessionLost(reason, final))
 
     def _restart(self, live: Transfer, reason: IpfiError, now_s: float) -> None:
         """End the live session and look for a new one (LINK-19)."""

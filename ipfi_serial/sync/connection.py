@@ -37,7 +37,7 @@ from ipfi_serial.sync.handles import CallHandle, EventStream, PartialCall, Strea
 from ipfi_serial.sync.notifications import Notifications
 from ipfi_serial.sync.serving import SERVED_FOR, Serving
 from ipfi_serial.transport.base import Transport
-from ipfi_serial.workers import Workers
+from ipfi_serial.workers import Job, Workers
 
 log = logging.getLogger("ipfi_serial")
 
@@ -365,8 +365,15 @@ class Connection(Shell):
         return self._notifications
 
     def _serve(self, call: IncomingCall) -> None:
+        job = partial(self._serving.run, call)
+        if not self._serving.is_short(call) or not self._pump.serve(
+            job, partial(self._serve_on_worker, call, job)
+        ):
+            self._serve_on_worker(call, job)
+
+    def _serve_on_worker(self, call: IncomingCall, job: Job) -> None:
         try:
-            self._workers.run(partial(self._serving.run, call))
+            self._workers.run(job)
         except RuntimeError as error:  # the system gives no more threads
             self._serving.refuse(call, f"no thread for the handler: {error}")
 

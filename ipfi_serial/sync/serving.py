@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import ContextVar
 from functools import partial
@@ -28,6 +29,9 @@ SERVED_FOR: Final[ContextVar[tuple[object, IncomingCall | None]]] = ContextVar(
     "ipfi_served_for", default=(None, None)
 )
 ROOM_LOOK_S: Final = 1.0
+SHORT_S: Final = 0.001  # a handler that lasts longer gets a thread of its own the next time
+_NO_ROOM: Final = threading.Event()
+_NOBODY: Final = (None, None)
 
 
 class Deferred:
@@ -52,15 +56,16 @@ class ServedCall:
 
     Attributes:
         deferred: whether the handler promised the answer for later.
-        room: set when a stream may go on, or should look whether it was cancelled.
+        room: set when a stream may go on, or should look whether it was cancelled; one for all
+            calls that are none: an Event takes longer to build than such a call to serve.
         cancel: interrupts the handler, if it is a coroutine that waits.
     """
 
     __slots__ = ("cancel", "deferred", "room")
 
-    def __init__(self) -> None:
+    def __init__(self, room: threading.Event | None) -> None:
         self.deferred = False
-        self.room = threading.Event()
+        self.room = room or _NO_ROOM
         self.cancel: Callable[[], object] | None = None
 
 
@@ -80,16 +85,28 @@ class Serving:
         self._connection = connection
         self._max_depth = max_depth
         self._on_error = on_error
+        self._long: set[int] = set()  # procedures whose handlers lasted longer than SHORT_S
+
+    def is_short(self, call: IncomingCall) -> bool:
+        """Whether the call's handler will probably return at once."""
+        procedure = self._interface.procedures[call.procedure]
+        return not (procedure.streams or procedure.is_async or call.procedure in self._long)
 
     def run(self, call: IncomingCall) -> None:
         """Run a call's handler and answer; never raises."""
         SERVED_FOR.set((self._connection, call))
+        begin_s = time.monotonic()
+        answer: bytes | None = None
         try:
             if not call.cancelled:
-                self._run(call)
+                answer = self._run(call)
         finally:
-            SERVED_FOR.set((None, None))
-            self._pump.command(lambda wire, _: wire.callee.worker_done(call))
+            SERVED_FOR.set(_NOBODY)
+            if time.monotonic() - begin_s > SHORT_S:
+                self._long.add(call.procedure)
+            elif self._long:
+                self._long.discard(call.procedure)
+            self._pump.command(partial(_done, call, answer))
 
     def cancel(self, call: IncomingCall) -> None:
         """Tell a handler that its call was cancelled; one that has not begun never begins."""
@@ -106,12 +123,9 @@ class Serving:
 
     def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
         """Send a result, or the error that it cannot travel."""
-        try:
-            data = encode_result(procedure, value)
-        except ValueEncodeError as error:
-            self._report(procedure, call, error)
-            return
-        self._pump.command(lambda wire, _: wire.callee.answer(call, data))
+        data = self._encoded(procedure, call, value)
+        if data is not None:
+            self._pump.command(lambda wire, _: wire.callee.answer(call, data))
 
     def fail(self, call: IncomingCall, code: ErrorCode, text: str, *, executed: bool) -> None:
         """Send an error."""
@@ -119,31 +133,43 @@ class Serving:
             lambda wire, _: wire.callee.fail(call, code, text, may_have_executed=executed)
         )
 
-    def _run(self, call: IncomingCall) -> None:
+    def _run(self, call: IncomingCall) -> bytes | None:
+        """Run the handler; return the answer, unless it was given or will be."""
         procedure = self._interface.procedures[call.procedure]
-        served = call.owner = ServedCall()
-        context = CallContext(self._connection, call, lambda: self._defer(procedure, call, served))
+        served = call.owner = ServedCall(threading.Event() if procedure.streams else None)
+        context: CallContext | None = None
+        if procedure.signature.injected is not None:
+            context = CallContext(
+                self._connection, call, lambda: self._defer(procedure, call, served)
+            )
         try:
             arguments, keywords = decode_arguments(
                 procedure, bytes(call.arguments), context, self._max_depth
             )
         except ArgumentError as error:
             self.fail(call, ErrorCode.BAD_ARGUMENTS, str(error), executed=False)
-            return
+            return None
         try:
             result = procedure.function(*arguments, **keywords)
             if procedure.streams:
                 values = _iterate(result, call, served) if procedure.is_async else result
                 self._stream(procedure, call, served, values)
-                return
+                return None
             if procedure.is_async:
                 result = asyncio.run(_cancellable(result, call, served))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything
             if not (call.cancelled and isinstance(error, asyncio.CancelledError)):
                 self._report(procedure, call, error)
-            return
-        if not served.deferred:
-            self.answer(procedure, call, result)
+            return None
+        return None if served.deferred else self._encoded(procedure, call, result)
+
+    def _encoded(self, procedure: Procedure, call: IncomingCall, value: Value) -> bytes | None:
+        """Return a result for the wire, or report that it cannot travel."""
+        try:
+            return encode_result(procedure, value)
+        except ValueEncodeError as error:
+            self._report(procedure, call, error)
+            return None
 
     def _defer(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> Deferred:
         served.deferred = True
@@ -180,6 +206,13 @@ class Serving:
         log.warning("handler %s failed: %s", procedure.name, error, exc_info=error)
         self.fail(call, ErrorCode.HANDLER_FAILED, describe_failure(error), executed=True)
         self._on_error(error)
+
+
+def _done(call: IncomingCall, answer: bytes | None, wire: Wire, _now_s: float) -> None:
+    """Send a handler's answer, if there is one, and note that it has returned."""
+    if answer is not None:
+        wire.callee.answer(call, answer)
+    wire.callee.worker_done(call)
 
 
 def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:

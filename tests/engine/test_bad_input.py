@@ -191,6 +191,18 @@ def test_nothing_is_read_behind_a_termination(framed: bool, byte_by_byte: bool) 
     assert lost.final is not framed
 
 
+def test_nothing_is_read_behind_a_termination_although_text_stands_between() -> None:
+    """One read: the link reports a piece of the stream, a line of text, and the next piece."""
+    one = OneEnd()
+    one.peer.say(MessageKind.TERMINATION)
+    wire = one.peer.wire.bytes_to_send(one.now_s) + b"boot: hello\n"
+    one.peer.say(CALL, ECHO, 0, COMPLETE, b"behind")
+    one.end.wire.receive_bytes(wire + one.peer.wire.bytes_to_send(one.now_s), one.now_s)
+    one.end.take_events()
+    assert TextReceived("boot: hello") in one.end.log
+    assert not one.end.received
+
+
 def test_text_between_frames_is_reported_and_breaks_nothing() -> None:
     pair = Pair()
     pair.a.wire.receive_bytes(b"boot: hello\n", pair.now_s)

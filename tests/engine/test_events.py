@@ -215,7 +215,7 @@ def test_an_event_of_a_plain_wire_is_a_call_that_is_answered_with_nil() -> None:
     one.end.emit(LED, b"\xc3")
     one.settle()
     assert [(m.kind, m.procedure, m.call) for m in one.peer.messages] == [(CALL, LED, 0)]
-    assert not one.end.wire.caller.busy
+    assert one.end.wire.caller.open_calls == 0
     one.hear(RESPONSE, LED, 0, COMPLETE, b"\xc0")
     assert not one.end.log[1:], "nobody waits for the answer"
     one.hear(CALL, LED, 9, COMPLETE, b"\xc2")
@@ -255,7 +255,7 @@ def test_events_of_a_plain_wire_are_taken_while_every_worker_is_busy() -> None:
 
 def test_events_that_a_plain_peer_never_answers_end_in_a_refusal() -> None:
     one = OneEnd(framed=False)
-    one.end.wire.caller._slots.limit = 3
+    one.end.wire.caller.slots.limit = 3
     for _ in range(3):
         one.end.emit(LED, b"")
     with pytest.raises(CallRefusedError):

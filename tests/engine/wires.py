@@ -244,19 +244,19 @@ def assert_empty(*ends: End) -> None:
         end.take_events()
         wire, caller, callee = end.wire, end.wire.caller, end.wire.callee
         assert not caller._calls
-        assert not caller._slots
+        assert not caller.slots.waiting
         assert caller.open_calls == 0
-        assert not caller.busy
         assert all(call.state.name == "ENDED" for call in end.started if end.is_over(call))
         assert all(end.is_over(call) for call in end.started), "a call never ended"
         assert not callee._calls
         assert not callee._tombstones
         assert not callee._order
-        assert not callee._producers
+        assert not callee.producers
         assert callee._admission.receiving == 0
         assert callee._admission.leftover_workers == 0
         assert not callee._admission._backlog
         assert not wire._outbox
+        assert wire._outbox.pending == 0
         assert wire._outbox.queued_bytes == 0
         assert not wire._inbox._assembly
 

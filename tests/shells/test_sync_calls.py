@@ -484,6 +484,7 @@ def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -
 
         with monkeypatch.context() as patched:
             patched.setattr(ends.device._workers, "run", no_thread)
+            patched.setattr(ends.device._pump, "serve", lambda *_: False)  # nor one of its own
             with pytest.raises(CallRefusedError, match="no thread"):
                 ends.host.call(1, 1, 1)
         assert ends.host.call(1, 1, 1) == 2

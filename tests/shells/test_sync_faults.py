@@ -34,7 +34,7 @@ from ipfi_serial import (
     listen,
 )
 from ipfi_serial.link.handshake import Handshake
-from ipfi_serial.pump import FULL_LOOK_S
+from ipfi_serial.pump.carrier import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
 from tests.shells.ends import (
     PATIENCE_S,

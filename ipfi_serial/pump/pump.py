@@ -1,49 +1,41 @@
-"""The engine room of the blocking shell: joins a wire to a transport and to real time.
+"""Joins a wire to a transport and to real time: who reads, who waits, and who hears what came.
 
 One lock guards the wire.  One thread at a time reads the transport, the leader: a caller that
 waits for an answer reads for itself, so that no other thread must be woken, and a thread of the
 pump reads when nobody waits.  Events are handed over after the lock is released, one by one, in the
 order in which the wire reported them, whichever thread does it.
+
+A thread of the pump that has read a call passes on the lead and runs the handler itself, so that a
+short one costs no other thread's waking either.  When it stays away, a second thread reads.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from ipfi_serial.engine.wire import Wire, WireEvent
-from ipfi_serial.errors import IpfiError, TransportError, WireClosedError
+from ipfi_serial.errors import WireClosedError
 from ipfi_serial.events import SessionLost
+from ipfi_serial.pump.carrier import FOREVER_S, Carrier
+from ipfi_serial.pump.turns import NOTHING, Flush, Sleeper, Turn, Waiter
 from ipfi_serial.transport.base import Transport
+from ipfi_serial.workers import Job, Shift
 
 log = logging.getLogger("ipfi_serial")
 
-GRACE_S: Final = 0.002  # the pump's thread takes over when no caller has read for this long
-SLICE_BYTES: Final = 65536  # handed to the transport at a time
-FOREVER_S: Final = 3600.0  # a wait without a deadline looks up this often
-FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
+GRACE_S: Final = 0.002  # a thread of the pump takes over when nobody has read for this long
+LINGER_S: Final = 0.05  # it looks every GRACE_S for so long after the last call, and sleeps then
 PARK_LOOK_S: Final = 0.25  # an interrupt may have swallowed the word that no caller leads any more
-JOIN_S: Final = 5.0  # how long close() waits for the thread
+JOIN_S: Final = 5.0  # how long close() waits for the threads
 
 Result = TypeVar("Result")
 
 
-class Waiter(Protocol):
-    """What a caller waits for.
-
-    Attributes:
-        ready: whether it has come; set by a delivery, on any thread.
-    """
-
-    ready: bool
-
-
-class Pump:
+class Pump(Carrier):
     """Moves bytes, time and events of one wire.
 
     Args:
@@ -56,26 +48,20 @@ class Pump:
     def __init__(
         self, wire: Wire, transport: Transport, deliver: Callable[[WireEvent], None]
     ) -> None:
-        self._wire = wire
-        self._transport = transport
+        super().__init__(wire, transport)
         self._deliver = deliver
         self._lock = threading.Lock()
         self._delivering = threading.RLock()  # re-entrant: a log handler may use the wire
-        self._events: deque[WireEvent] = deque()  # reported, not delivered yet
-        self._leader: _Turn | None = None  # who reads
-        self._sleepers: list[_Sleeper] = []
-        self._flushes: list[_Flush] = []
-        self._unsent = b""
-        self._due_s: float | None = None  # what the leader found due when it began to read
-        self._wakes_at_s = 0.0  # when the leader looks up by itself
+        self._leader: Turn | None = None  # who reads
+        self._sleepers: list[Sleeper] = []
         self._callers_turn_s = 0.0  # when a caller last read, or was woken and may read next
-        self._lost: IpfiError | None = None
-        self._closed = False
+        self._shift = Shift()
+        self._served_s = 0.0  # when a thread of the pump last began to run handlers
+        self._back_by_s = 0.0  # when it will have been away for too long
         self._parked = threading.Event()
-        self._is_parked = False  # the pump's thread waits until no caller leads
-        self._thread = threading.Thread(
-            target=self._run, name=f"ipfi {transport.endpoint}", daemon=True
-        )
+        self._is_parked = False  # a thread of the pump waits until no caller leads
+        self._thread = self._new_thread()
+        self._relief: threading.Thread | None = None  # reads while the other one runs a handler
 
     def start(self) -> None:
         """Open the wire and begin to move it."""
@@ -97,9 +83,13 @@ class Pump:
                 try:
                     return do(self._wire, now_s)
                 finally:
-                    self._send(now_s)
+                    if self._leader is None and (self._shift.goes_on or self._may_hold()):
+                        self._held = True
+                    else:
+                        self._send(now_s)
                     news = self._collect()
-                    self._call_leader()
+                    if self._leader is not None:
+                        self._call_leader()
         finally:
             if news:
                 self._hand_over()
@@ -112,7 +102,7 @@ class Pump:
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         going = True
         while going and not waiter.ready:
-            turn = _Turn(waiter)
+            turn = Turn(waiter)
             try:
                 if self._take_lead(turn):
                     going = self._lead(waiter, until_s)
@@ -122,7 +112,7 @@ class Pump:
                 if self._leader is turn:  # no call before the next line: an interrupt may come
                     self._leader = None
                     self._callers_turn_s = time.monotonic()
-                if self._leader is None:
+                if self._leader is None and (self._sleepers or self._is_parked):
                     self._pass_on()
         return waiter.ready
 
@@ -138,7 +128,7 @@ class Pump:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""
-        flush = _Flush()
+        flush = Flush()
         with self._lock:
             if self._is_over or self._is_flushed:
                 return self._is_flushed
@@ -157,7 +147,7 @@ class Pump:
             if self._lost is None:
                 self._wire.close(now_s)
                 self._send(now_s)
-            self._closed = True
+            self._closed = self._is_over = True
             self._collect()
             reason = self._lost or WireClosedError("this end closed the wire")
             self._events.append(SessionLost(reason, final=True))
@@ -166,13 +156,30 @@ class Pump:
         finally:
             self._transport.close()
             self._parked.set()
-            if threading.current_thread() is not self._thread and self._thread.ident is not None:
-                self._thread.join(JOIN_S)
+            for thread in (self._thread, self._relief):
+                if thread is not None and not self._shift.keeps(thread):
+                    thread.join(JOIN_S)
         return True
+
+    def serve(self, job: Job, instead: Job) -> bool:
+        """Let the thread that has just read run ``job`` when it has passed on the lead.
+
+        If it stays away for GRACE_S seconds, another thread reads, and does ``instead`` for each
+        job that has not begun: that should run the job on a worker, and must not wait.
+
+        Args:
+            job: runs a handler; must not raise.
+            instead: what to do with the job when its thread is busy with another one.
+
+        Returns:
+            Whether this is done: False unless a delivery asks for it, on a thread of this pump,
+            and another one is free to read.
+        """
+        return self._shift.take(job, instead)
 
     # --- the leader ---
 
-    def _take_lead(self, turn: _Turn) -> bool:
+    def _take_lead(self, turn: Turn) -> bool:
         with self._lock:
             if self._leader is None:
                 self._leader = turn
@@ -204,49 +211,64 @@ class Pump:
             self._hand_over()
             return False
         with self._lock:
-            now_s = time.monotonic()
-            try:
-                if data:
-                    self._wire.receive_bytes(data, now_s)
-                if self._due_s is not None and self._due_s <= now_s:
-                    self._wire.on_deadline(now_s)  # what the bytes made due waits for the next turn
-            except Exception as error:
-                log.exception("%s: the wire failed", self._transport.endpoint)
-                self._lose(error)
-            self._send(now_s)
-            news = self._collect()
-            self._wakes_at_s = now_s  # until the next read: commands need not wake anybody
+            news = self._take(data)
         if news:
-            self._hand_over()
+            self._hand_over(leading=True)
         return True
 
-    def _next_timeout_s(self, limit_s: float | None) -> float:
-        now_s = time.monotonic()
-        due_s = self._due_s = self._wire.next_deadline_s()
-        timeout_s = FOREVER_S if due_s is None else min(max(0.0, due_s - now_s), FOREVER_S)
-        if self._unsent and timeout_s < FULL_LOOK_S:
-            timeout_s = FULL_LOOK_S  # sending may be overdue, but room ends the read by itself
-        if limit_s is not None and limit_s < timeout_s:
-            timeout_s = limit_s
-        self._wakes_at_s = now_s + timeout_s
-        return timeout_s
+    # --- the pump's own threads ---
+
+    def _new_thread(self) -> threading.Thread:
+        name = f"ipfi {self._transport.endpoint}"
+        return threading.Thread(target=self._run, name=name, daemon=True)
 
     def _run(self) -> None:
-        """Be the leader whenever no caller is."""
+        """Be the leader whenever no caller is, and run the handlers of what this read."""
         going = True
-        turn = _Turn(_NOTHING)
+        turn = Turn(NOTHING)
         while going and not self._closed:
-            quiet_s = time.monotonic() - self._callers_turn_s
-            if quiet_s < GRACE_S:
-                self._parked.wait(GRACE_S - quiet_s)
+            now_s = time.monotonic()
+            wait_s = max(self._callers_turn_s + GRACE_S, self._back_by_s) - now_s
+            if wait_s > 0:
+                self._doze(wait_s)
             elif self._take_lead(turn):
-                try:
-                    going = self._turn(None)
-                finally:
-                    self._leader = None
-                    self._pass_on()
+                going = self._own_turn()
+            elif now_s < max(self._callers_turn_s, self._served_s) + LINGER_S:
+                self._doze(GRACE_S)
             else:
                 self._park()
+
+    def _own_turn(self) -> bool:
+        """Read once for all and run what that brought; return False if the line is gone."""
+        self._shift.give_away()  # another thread has been away for too long
+        self._shift.open_to_me()
+        try:
+            return self._turn(None)
+        finally:
+            if self._shift.close() and self._has_relief():
+                self._served_s = time.monotonic()
+                self._back_by_s = self._served_s + GRACE_S
+            self._leader = None
+            self._pass_on()
+            while self._shift.run_next():
+                self._back_by_s = time.monotonic() + GRACE_S
+            self._back_by_s = 0.0
+
+    def _has_relief(self) -> bool:
+        """Make sure that there is another thread to read."""
+        if self._relief is None:
+            self._relief = self._new_thread()
+            try:
+                self._relief.start()
+            except RuntimeError:  # the system gives no more threads
+                self._relief = None
+                self._shift.give_away()
+        return self._relief is not None
+
+    def _doze(self, timeout_s: float) -> None:
+        self._parked.clear()
+        if not self._closed:
+            self._parked.wait(timeout_s)
 
     def _park(self) -> None:
         """Sleep while a caller leads."""
@@ -255,8 +277,6 @@ class Pump:
         if self._leader is not None and not self._closed:
             self._parked.wait(PARK_LOOK_S)
         self._is_parked = False
-        if not self._closed:
-            self._parked.clear()
 
     def _pass_on(self) -> None:
         """Nobody leads: let a sleeping caller do it, if there is one, or else the pump's thread."""
@@ -273,7 +293,7 @@ class Pump:
         left_s = FOREVER_S if until_s is None else until_s - time.monotonic()
         if left_s <= 0:
             return False
-        sleeper = _Sleeper(waiter)
+        sleeper = Sleeper(waiter)
         self._sleepers.append(sleeper)
         try:  # whoever wakes sets first and looks at the sleepers then; here it is the other way
             if not waiter.ready and self._leader is not None:
@@ -284,8 +304,12 @@ class Pump:
 
     # --- delivering ---
 
-    def _hand_over(self) -> None:
-        """Deliver what was reported; when this returns, what was reported before is delivered."""
+    def _hand_over(self, *, leading: bool = False) -> None:
+        """Deliver what was reported; when this returns, what was reported before is delivered.
+
+        Args:
+            leading: this is the leader's thread.
+        """
         events = self._events
         with self._delivering:
             while events:
@@ -294,113 +318,11 @@ class Pump:
                     self._deliver(event)
                 except Exception:
                     log.exception("%s: lost %r", self._transport.endpoint, event)
-        leader = self._leader
-        if self._sleepers or (leader is not None and not leader.is_mine):
+        if self._sleepers or not leading:
             self.look()
-
-    # --- with the lock held ---
-
-    def _send(self, now_s: float) -> None:
-        """Hand over what may go on the line, as far as the transport takes it."""
-        if self._is_over:
-            return
-        try:
-            while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
-                taken = self._transport.write(data)
-                if taken < len(data):
-                    self._unsent = data[taken:]
-                    return
-                if taken < SLICE_BYTES // 2 and not self._unsent:
-                    return  # the wire had no more; behind a rest it may have
-                self._unsent = b""
-        except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
-            self._lose(error)
-
-    def _collect(self) -> bool:
-        """Take what the wire reported; return whether there is something to tell."""
-        news = False
-        while (event := self._wire.next_event()) is not None:
-            self._events.append(event)
-            news = True
-        if self._flushes and self._is_flushed:
-            news = True
-            for flush in self._flushes:
-                flush.ready = True
-        return news or self._is_over
 
     def _call_leader(self) -> None:
         """Wake the leader if it sleeps beyond what is due now."""
-        if self._leader is None:
-            return  # whoever leads next looks for itself
         due_s = self._wire.next_deadline_s()
         if due_s is not None and due_s < self._wakes_at_s:
             self._wake_leader()
-
-    def _wake_leader(self) -> None:
-        with contextlib.suppress(Exception):  # a line that is gone
-            self._transport.wake()
-
-    def _lose(self, error: Exception) -> None:
-        """Note that the line is gone; everything that waits ends with this."""
-        if self._is_over:
-            return
-        if isinstance(error, IpfiError):
-            self._lost = error
-        else:
-            self._lost = TransportError(f"{self._transport.endpoint}: {error!r}")
-        self._wire.transport_lost(self._lost, time.monotonic())
-        self._collect()
-        self._events.append(SessionLost(self._lost, final=True))
-        self._wake_leader()
-
-    @property
-    def _is_over(self) -> bool:
-        return self._lost is not None or self._closed
-
-    @property
-    def _is_flushed(self) -> bool:
-        return not self._unsent and self._wire.flushed
-
-
-class _Turn:
-    """A thread that leads."""
-
-    __slots__ = ("_thread", "waiter")
-
-    def __init__(self, waiter: Waiter) -> None:
-        self.waiter = waiter
-        self._thread = threading.get_ident()
-
-    @property
-    def is_mine(self) -> bool:
-        return self._thread == threading.get_ident()
-
-
-class _Sleeper:
-    """A caller that sleeps while another thread leads."""
-
-    __slots__ = ("_bell", "waiter")
-
-    def __init__(self, waiter: Waiter) -> None:
-        self.waiter = waiter
-        self._bell = threading.Lock()
-        self._bell.acquire()
-
-    def sleep(self, timeout_s: float) -> None:
-        self._bell.acquire(timeout=timeout_s)
-
-    def ring(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it was rung before
-            self._bell.release()
-
-
-class _Flush:
-    """Becomes ready when everything has left."""
-
-    __slots__ = ("ready",)
-
-    def __init__(self) -> None:
-        self.ready = False
-
-
-_NOTHING: Final = _Flush()  # what the pump's own thread waits for
