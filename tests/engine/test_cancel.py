@@ -305,3 +305,14 @@ def test_a_failed_handler_of_a_cancelled_call_says_nothing_more() -> None:
     pair.b.wire.callee.worker_done(received)
     pair.settle()
     assert_empty(pair.a, pair.b)
+
+
+def test_a_call_that_is_cancelled_in_the_same_breath_keeps_its_arguments_for_its_handler() -> None:
+    """A handler that began before it heard of the Cancel must not run with other arguments."""
+    one = OneEnd()
+    one.peer.say(CALL, ECHO, 7, COMPLETE, b"arguments")
+    one.peer.say(CANCEL, ECHO, 7)
+    one.settle()
+    (call,) = one.end.received
+    assert bytes(call.arguments) == b"arguments"
+    assert one.end.cancelled == [call]
