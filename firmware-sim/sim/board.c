@@ -11,7 +11,7 @@ void board_begin(board_t *board, uint32_t now_ms)
 {
     memset(board->sleepers, 0, sizeof board->sleepers);
     memset(board->callbacks, 0, sizeof board->callbacks);
-    board->tick_period_ms = board->tick_count = 0;
+    board->tick_period_ms = board->tick_count = board->pace_ms = 0;
     board->reboots_soon = board->led = false;
     board->now_ms = board->booted_ms = now_ms;
 }

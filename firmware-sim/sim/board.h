@@ -30,12 +30,22 @@ typedef IPFI_BUFFERS_TYPE(64, 2, 192, 4, 256, 128) board_small_t;
 typedef IPFI_BUFFERS_TYPE(1024, 16, 32768, 32, 8192, 4096) board_large_t;
 #endif
 
+/* What the board's procedures ask of what they run on.  NULL: nothing of the kind. */
+typedef struct {
+    void (*stall)(uint32_t ms); /* keeps the processor busy for so long */
+    uint16_t (*overruns)(void); /* bytes that were lost on their way to the library */
+    uint16_t (*static_data)(void); /* bytes */
+    uint16_t (*stack_used)(void);  /* bytes, at the deepest */
+} board_chip_t;
+
 typedef struct {
     ipfi_wire_t wire;
+    const board_chip_t *chip; /* or NULL */
     uint32_t now_ms; /* as of the last verb: handlers read it */
     uint32_t booted_ms;
     uint32_t tick_period_ms, tick_due_ms, tick_count;
     uint32_t reboot_due_ms;
+    uint32_t pace_ms; /* the main loop serves the line as rarely as that */
     bool reboots_soon;
     bool led;
     board_sleeper_t sleepers[BOARD_SLEEPERS];
@@ -52,7 +62,7 @@ typedef struct {
 } board_t;
 
 /* procedures.c */
-enum { BOARD_TABLE_LENGTH = 15 };
+enum { BOARD_TABLE_LENGTH = 19 };
 extern const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH];
 
 /* The board's own state, as after a power-on; the wire is the caller's to start. */

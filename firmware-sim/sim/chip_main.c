@@ -61,15 +61,38 @@ static const ipfi_config_t config = {
     .crc_profiles = BOARD_CRC, .us_per_byte = 10000000 / BOARD_BAUD, .stream_credit = BOARD_VALUE / 16,
 };
 
+static bool has_passed(uint32_t since_ms, uint32_t ms)
+{
+    return chip_millis() - since_ms >= ms;
+}
+
+static void stall(uint32_t ms)
+{
+    const uint32_t since_ms = chip_millis();
+    while (!has_passed(since_ms, ms)) { }
+}
+
+static uint16_t overruns(void)
+{
+    return ring.overruns;
+}
+
+static const board_chip_t chip = { stall, overruns, chip_static_data, chip_stack_used };
+
 int main(void)
 {
     ipfi_event_t event;
+    uint32_t polled_ms = 0;
     ipfi_ring_init(&ring, ring_bytes, BOARD_RING);
     chip_start();
+    board.chip = &chip;
     board_begin(&board, chip_millis());
     ipfi_start(&board.wire, &config);
     for (;;) {
-        ipfi_poll(&board.wire);
+        if (has_passed(polled_ms, board.pace_ms)) {
+            polled_ms = chip_millis();
+            ipfi_poll(&board.wire);
+        }
         board_run_timers(&board, chip_millis());
         if (board_reboot_due(&board)) { chip_reboot(); }
         while (ipfi_next_event(&board.wire, &event)) { /* the demonstration has no use for them */ }

@@ -154,10 +154,17 @@ static bool input_ended(short happened)
     return read(STDIN_FILENO, nothing, sizeof nothing) <= 0;
 }
 
+static void stall(uint32_t ms)
+{
+    const struct timespec wait = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+    (void)nanosleep(&wait, NULL);
+}
+
 static void serve(board_t *board, const pty_t *pty)
 {
     while (!asked_to_stop) {
         ipfi_event_t event;
+        if (board->pace_ms != 0) { stall(board->pace_ms); }
         board_on_deadline(board, clock_ms());
         const bool waits = send_all(board, pty->master);
         while (ipfi_next_event(&board->wire, &event)) { /* the demonstration has no use for them */ }
@@ -184,6 +191,8 @@ static void watch(int number, void (*handler)(int))
     (void)sigaction(number, &action, NULL);
 }
 
+static const board_chip_t chip = { .stall = stall };
+
 int main(int count, char **words)
 {
     static board_t board;
@@ -209,6 +218,7 @@ int main(int count, char **words)
         }
     }
     board_init(&board, options.is_small, options.nonce, IPFI_BOOT_PROGRAM, clock_ms());
+    board.chip = &chip;
     (void)printf("ready %s\n", pty.path);
     (void)fflush(stdout);
     serve(&board, &pty);

@@ -325,6 +325,70 @@ static ipfi_verdict_t set_led(ipfi_call_t *call)
     return IPFI_DONE;
 }
 
+/* ---- 13 to 16: for tests of the line and of the chip ---- */
+
+/* In this order: frames received, frames sent, retransmissions, noise, duplicates, sessions; bytes lost before the
+ * library, of static data, of stack.  docs/guide/cli.md has it, too. */
+IPFI_DESCRIBE(counters_text, "counters", "() -> list[u32]", "Return what link and chip have counted.");
+static ipfi_verdict_t counters(ipfi_call_t *call)
+{
+    const ipfi_stats_t *const stats = &call->wire->stats;
+    const board_chip_t *const chip = board_of(call)->chip;
+    const bool counts = chip != NULL && chip->overruns != NULL;
+    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    ipfi_write_array(&call->answer, 9); /* at most 46 bytes */
+    ipfi_write_u32(&call->answer, stats->frames_received);
+    ipfi_write_u32(&call->answer, stats->frames_sent);
+    ipfi_write_u32(&call->answer, stats->retransmissions);
+    ipfi_write_u32(&call->answer, stats->noise);
+    ipfi_write_u32(&call->answer, stats->duplicates);
+    ipfi_write_u32(&call->answer, stats->sessions);
+    ipfi_write_u32(&call->answer, counts ? chip->overruns() : 0);
+    ipfi_write_u32(&call->answer, counts ? chip->static_data() : 0);
+    ipfi_write_u32(&call->answer, counts ? chip->stack_used() : 0);
+    return IPFI_DONE;
+}
+
+IPFI_DESCRIBE(stall_text, "stall", "(ms: u32) -> None", "Keep the processor busy for so long.");
+static ipfi_verdict_t stall(ipfi_call_t *call)
+{
+    const board_chip_t *const chip = board_of(call)->chip;
+    const uint32_t ms = ipfi_read_u32(&call->args);
+    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    if (chip != NULL) { chip->stall(ms); }
+    return IPFI_DONE;
+}
+
+IPFI_DESCRIBE(pace_text, "pace", "(ms: u32) -> None", "Serve the line every ms only; 0 ends that.");
+static ipfi_verdict_t pace(ipfi_call_t *call)
+{
+    const uint32_t ms = ipfi_read_u32(&call->args);
+    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    board_of(call)->pace_ms = ms;
+    return IPFI_DONE;
+}
+
+/* The arguments never lie in memory as a whole. */
+enum { HASH = 0, HASH_IS_BEGUN = 1 };
+static bool take_for_checksum(ipfi_call_t *call, const uint8_t *part, size_t size)
+{
+    uint32_t *const hash = &call->state.u32[HASH];
+    if (call->state.u32[HASH_IS_BEGUN] == 0) { *hash = 2166136261u; } /* FNV-1a, 32 bits */
+    call->state.u32[HASH_IS_BEGUN] = 1;
+    for (size_t i = 0; i < size; i++) { *hash = (*hash ^ part[i]) * 16777619u; }
+    return true;
+}
+
+IPFI_DESCRIBE(checksum_text, "checksum", "(data: bytes) -> bytes", "Return the FNV-1a hash of the bytes (raw; 4 bytes, the lowest first).");
+static ipfi_verdict_t checksum(ipfi_call_t *call)
+{
+    (void)take_for_checksum(call, NULL, 0); /* no bytes have a hash, too */
+    const uint32_t hash = call->state.u32[HASH];
+    const uint8_t bytes[4] = { (uint8_t)hash, (uint8_t)(hash >> 8), (uint8_t)(hash >> 16), (uint8_t)(hash >> 24) };
+    ipfi_write_raw(&call->answer, bytes, sizeof bytes);
+    return IPFI_DONE;
+}
+
 const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH] IPFI_FLASH = {
     { 0, IPFI_UNARY, magic_text, magic, NULL },
     { 1, IPFI_UNARY, add_text, add, NULL },
@@ -339,6 +403,10 @@ const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH] IPFI_FLASH = {
     { 10, IPFI_UNARY, reboot_text, reboot, NULL },
     { 11, IPFI_UNARY, say_text, say, NULL },
     { 12, IPFI_UNARY, led_text, led, NULL },
+    { 13, IPFI_UNARY, counters_text, counters, NULL },
+    { 14, IPFI_UNARY, stall_text, stall, NULL },
+    { 15, IPFI_UNARY, pace_text, pace, NULL },
+    { 16, IPFI_RAW, checksum_text, checksum, take_for_checksum },
     { BOARD_TICK, IPFI_EVENT_EMITTED, tick_text, NULL, NULL },
     { BOARD_LED, IPFI_EVENT_HANDLED, set_led_text, set_led, NULL },
 };

@@ -37,6 +37,8 @@ LARGEST_BLOB_BYTES: Final = 16 << 20  # a host takes no more by default; here it
 CALLBACK_TIMEOUT_S: Final = 30.0
 _PATTERN: Final = bytes(range(251))
 _U32: Final = 0xFFFFFFFF
+_FNV_START: Final = 2166136261  # FNV-1a with 32 bits, as its authors publish it
+_FNV_PRIME: Final = 16777619
 
 
 class Procedures:
@@ -135,6 +137,27 @@ class Procedures:
         """Whether the lamp is on."""
         return self._led
 
+    def counters(self, context: CallContext) -> list[u32]:
+        """Return what link and chip have counted."""
+        seen = context.wire.stats()
+        noise = seen.crc_errors + seen.rejected
+        counts = (seen.frames_received, seen.frames_sent, seen.retransmissions)
+        return [*counts, noise, seen.duplicates, seen.sessions, 0, 0, 0]
+
+    def stall(self, ms: u32) -> None:
+        """Keep the processor busy for so long."""
+        time.sleep(ms / 1000)  # of this call's thread: the board goes on
+
+    def pace(self, ms: u32) -> None:
+        """Serve the line every ms only; 0 ends that."""
+
+    def checksum(self, data: bytes) -> bytes:
+        """Return the FNV-1a hash of the bytes (raw; 4 bytes, the lowest first)."""
+        value = _FNV_START
+        for byte in data:
+            value = (value ^ byte) * _FNV_PRIME & _U32
+        return value.to_bytes(4, "little")
+
     def set_led(self, on: bool) -> None:
         """Switch the lamp."""
         self._led = on
@@ -170,10 +193,14 @@ def board_interface(procedures: Procedures) -> Interface:
         10: procedures.reboot,
         11: procedures.say,
         12: procedures.led,
+        13: procedures.counters,
+        14: procedures.stall,
+        15: procedures.pace,
     }
     for index, function in unary_and_streaming.items():
         interface.procedure(index)(function)
     interface.raw_procedure(4)(procedures.reverse)
+    interface.raw_procedure(16)(procedures.checksum)
     interface.emits(TICK, "tick", "(count: u32, uptime_ms: u32)", "Emitted while ticks are on.")
     interface.event(LED, "led")(procedures.set_led)
     return interface

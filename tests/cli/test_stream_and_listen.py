@@ -130,15 +130,15 @@ def test_the_description_is_a_table() -> None:
         "1",
         "add(a: u32, b: u32) -> u32                          Add two numbers, wrapping at 2**32.",
     ]
-    assert lines[14] == "events"
-    assert lines[15].split()[:2] == ["32", "tick(count:"]
+    assert lines[18] == "events"
+    assert lines[19].split()[:2] == ["32", "tick(count:"]
     assert len({line.find("Return") for line in lines if "  Return " in line}) == 1
 
 
 def test_programs_get_the_description_as_one_object() -> None:
     described = here("describe", BOARD, "--json").object
     assert described["endpoint"] == BOARD
-    assert [entry["index"] for entry in described["entries"]] == [*range(13), 32, 33]
+    assert [entry["index"] for entry in described["entries"]] == [*range(17), 32, 33]
     assert described["entries"][3] == {
         "index": 3,
         "kind": "streaming",

@@ -237,7 +237,7 @@ def test_the_board_describes_itself(session: Session) -> None:
             entries.append(value_of(part))
         if part.ends == model.COMPLETE:
             break
-    assert len(entries) == 15
+    assert len(entries) == 19
     names = {entry[0]: (entry[1], entry[2]) for entry in entries if isinstance(entry, list)}
     assert names[1] == (0, "add")
     assert names[3] == (1, "sequence")

@@ -77,7 +77,7 @@ REFUSED: list[tuple[str | int, tuple[Any, ...], str]] = [
     ("callback", (50,), "bad arguments"),
     ("led", (True,), "bad arguments"),
     ("nope", (), "unknown procedure"),
-    (13, (), "unknown procedure"),
+    (19, (), "unknown procedure"),
     (0xFFF0, (), "unknown procedure"),
     ("echo", ("x" * 10_000,), "limit"),
 ]
@@ -288,7 +288,7 @@ def test_both_boards_describe_themselves_alike(program: object) -> None:
             if as_python.endswith(c_name):
                 as_python = as_python.removesuffix(c_name) + python_name
         assert mine.signature == as_python
-    assert [entry.index for entry in ours] == [*range(13), 32, 33]
+    assert [entry.index for entry in ours] == [*range(17), 32, 33]
     kinds = {entry.name: entry.kind for entry in ours if not entry.kind.is_event}
     assert kinds["sequence"] is EntryKind.STREAMING
     assert kinds["reverse"] is EntryKind.RAW
