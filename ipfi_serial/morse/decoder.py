@@ -101,7 +101,7 @@ class Decoder:
         """
         if not times_s:
             return
-        if rising == self._is_high and (self._start_s is not None or self._tracking):
+        if self._start_s is not None and rising == self._is_high:
             self.lose_edges()
         if self._start_s is None:
             self._high = not rising
@@ -259,7 +259,8 @@ class Decoder:
                 if sign < 0.0:  # it was a mark
                     number += number
             elif length_s < long_s:
-                error_s, near_s = length_s - 3.0 * unit_s, length_s - dash_s
+                error_s = length_s - 3.0 * unit_s
+                near_s = min(length_s - dash_s, long_s - length_s)
                 unit_s += LONG_GAIN * error_s
                 if sign < 0.0:
                     number += number + 1

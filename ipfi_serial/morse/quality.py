@@ -38,6 +38,7 @@ class Quality:
 
     Attributes:
         edges: heard.
+        preambles: heard; every one begins a frame.
         frames: read to their end.
         damaged: how many frames broke off, by cause.
         glitches: too short to be a dot, left out.
@@ -55,7 +56,7 @@ class Quality:
         "_intervals",
         "_last_rising",
         "_recent",
-        "_since_frame",
+        "_since_preamble",
         "_squares",
         "_worst",
         "damaged",
@@ -67,11 +68,13 @@ class Quality:
         "margin",
         "noise",
         "overruns",
+        "preambles",
         "unit_s",
     )
 
     def __init__(self, unit_s: float) -> None:
         self.edges = 0
+        self.preambles = 0
         self.frames = 0
         self.damaged: Counter[Damage] = Counter()
         self.glitches = 0
@@ -83,7 +86,7 @@ class Quality:
         self.inverted = False
         self._recent: deque[float] = deque(maxlen=_REMEMBERED_EDGES)
         self._last_rising = False
-        self._since_frame = 0
+        self._since_preamble = 0
         self._intervals = 0
         self._squares = 0.0
         self._worst = 1.0
@@ -94,14 +97,16 @@ class Quality:
         """Note edges."""
         count = len(times_s)
         self.edges += count
-        self._since_frame += count
+        self._since_preamble += count
         self._recent.extend(times_s[-_REMEMBERED_EDGES:])
         self._last_rising = rising == (count % 2 == 1)
 
     def begin_frame(self, unit_s: float, *, inverted: bool) -> None:
         """Note a preamble."""
+        self.preambles += 1
         self.unit_s = unit_s
         self.inverted = inverted
+        self._since_preamble = 0
         self._intervals = 0
         self._squares = 0.0
         self._worst = 1.0
@@ -122,7 +127,7 @@ class Quality:
             self.noise += _NOISE_GAIN * (self.jitter - self.noise)
         if damage is None:
             self.frames += 1
-            self._since_frame = 0
+            self._since_preamble = 0
         else:
             self.margin = 0.0
             self.damaged[damage] += 1
@@ -154,19 +159,18 @@ class Quality:
         silent_s = now_s - self._recent[-1]
         if self._last_rising != self.inverted and silent_s > _STUCK_UNITS * self.unit_s:
             return f"stuck: the key is down for {silent_s:.3g} s: a short circuit, or a hung sender"
-        if self._since_frame > _MANY_EDGES:
+        if self._since_preamble > _MANY_EDGES:
             hum_hz = self._hum_hz()
             if hum_hz:
                 return f"no Morse, but a hum of {hum_hz:.0f} Hz: mains; check ground and screen"
-            if not self.damaged_frames and not self.frames:
+            if not self.preambles:
                 return (
                     f"{self.edges} edges and no training preamble among them: a floating line, "
                     "another code, or a speed out of range"
                 )
-        if self.damaged_frames and self._since_frame:
-            (cause, count), *_ = self.damaged.most_common(1)
-            if self.damaged_frames > self.frames:
-                return f"damaged, {count} times: {cause.value}"
+        if self.damaged_frames > self.frames:
+            ((cause, count),) = self.damaged.most_common(1)
+            return f"damaged, {count} times: {cause.value}"
         return ""
 
     def _hum_hz(self) -> float:
