@@ -50,6 +50,9 @@ class Line:
         size = 0
         # the very sum of deadline_s: rounded otherwise, that would be due for ever
         while size < max_bytes and now_s >= self.free_s - self._ahead_s:
+            if not self.control and (live is None or live.quiet):
+                self._idle = True
+                break
             frame = self._next_frame(live, now_s)
             if frame is None:
                 self._idle = True

@@ -18,17 +18,18 @@ class LossyQueue:
     """Frames that are not numbered, acknowledged or repeated, without their session id.
 
     Attributes:
+        contents: what waits, the oldest first.
         turn: whether one may go before the next DATA frame: at most every second frame does.
     """
 
-    __slots__ = ("_contents", "turn")
+    __slots__ = ("contents", "turn")
 
     def __init__(self, size: int) -> None:
-        self._contents: deque[bytes] = deque(maxlen=size)
+        self.contents: deque[bytes] = deque(maxlen=size)
         self.turn = True
 
     def __len__(self) -> int:
-        return len(self._contents)
+        return len(self.contents)
 
     def push(self, message: bytes, limit_bytes: int) -> bool:
         """Queue a LOSSY frame; return whether nothing was dropped: it, or the oldest for it."""
@@ -43,20 +44,20 @@ class LossyQueue:
     def _push(self, content: bytes, limit_bytes: int) -> bool:
         if len(content) > 1 + limit_bytes:
             return False
-        room = len(self._contents) != self._contents.maxlen
-        self._contents.append(content)
+        room = len(self.contents) != self.contents.maxlen
+        self.contents.append(content)
         return room
 
     def fits(self, room_bytes: float) -> bool:
         """Whether there is one, and the other end's ring has room for it."""
-        contents = self._contents
+        contents = self.contents
         return bool(contents) and len(contents[0]) + FRAME_OVERHEAD_BYTES <= room_bytes
 
     def pop(self) -> bytes:
         """Hand over the oldest; DATA comes next."""
         self.turn = False
-        return self._contents.popleft()
+        return self.contents.popleft()
 
     def clear(self) -> None:
         """Forget all: the session has ended."""
-        self._contents.clear()
+        self.contents.clear()

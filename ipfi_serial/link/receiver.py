@@ -77,7 +77,10 @@ class Receiver:
             self.offset += len(kept)
             self.expected = (self.expected + 1) & 0xFF
             self._unacknowledged += 1
-        if self._unacknowledged >= ACK_EVERY_FRAMES or self.credit_moved:
+        if (
+            self._unacknowledged >= ACK_EVERY_FRAMES
+            or self.granted - self.offset < self._half_credit_bytes
+        ):
             self.ack_now = True
         elif self.ack_due_s is None:
             self.ack_due_s = now_s + self._ack_delay_s

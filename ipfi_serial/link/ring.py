@@ -12,14 +12,16 @@ class Ring:
     """The other end's ring, as far as we know it.
 
     Attributes:
+        limited: whether there is a limit; without one nothing is charged.
         room_bytes: wire bytes that still fit; below 0 if one frame went beyond it; without end if
             the other end sets no limit.
     """
 
-    __slots__ = ("_charges", "_size_bytes", "room_bytes")
+    __slots__ = ("_charges", "_size_bytes", "limited", "room_bytes")
 
     def __init__(self, size_bytes: int | None) -> None:
-        self._size_bytes = size_bytes  # None: no limit
+        self._size_bytes = size_bytes
+        self.limited = size_bytes is not None
         self._charges: deque[tuple[int | None, int | None, int]] = deque()
         self.room_bytes: float = float("inf") if size_bytes is None else size_bytes
 

@@ -19,10 +19,11 @@ class RttEstimator:
     """Smoothed round-trip time of one session.
 
     Attributes:
+        backoff: how often the time-out was doubled since something new was acknowledged.
         smoothed_s: SRTT in seconds, or None before the first sample.
     """
 
-    __slots__ = ("_backoff", "_base_s", "_floor_s", "_rto_s", "_variance_s", "smoothed_s")
+    __slots__ = ("_base_s", "_floor_s", "_rto_s", "_variance_s", "backoff", "smoothed_s")
 
     def __init__(self, ack_delay_s: float = ACK_DELAY_S) -> None:
         """Begin without a sample, towards an end that delays its ACKs by so much (LINK-8)."""
@@ -31,7 +32,7 @@ class RttEstimator:
         self._rto_s = self._base_s  # after doubling
         self.smoothed_s: float | None = None
         self._variance_s = 0.0
-        self._backoff = 0
+        self.backoff = 0
 
     def sample(self, rtt_s: float) -> None:
         """Take one measurement, from a frame that was sent only once (Karn's rule)."""
@@ -46,17 +47,19 @@ class RttEstimator:
         spread_s = 4 * self._variance_s
         if spread_s < MIN_VARIANCE_TERM_S:
             spread_s = MIN_VARIANCE_TERM_S
-        self._base_s = max(self._floor_s, smoothed_s + spread_s)
-        self._double()
+        base_s = smoothed_s + spread_s
+        self._base_s = self._rto_s = max(self._floor_s, base_s)
+        if self.backoff:
+            self._double()
 
     def expired(self) -> None:
         """Double the time-out: it passed without an answer."""
-        self._backoff = min(self._backoff + 1, MOST_DOUBLINGS)
+        self.backoff = min(self.backoff + 1, MOST_DOUBLINGS)
         self._double()
 
     def progressed(self) -> None:
         """End the doubling: something new was acknowledged."""
-        self._backoff = 0
+        self.backoff = 0
         self._rto_s = self._base_s
 
     def rto_s(self, wire_s: float) -> float:
@@ -65,7 +68,4 @@ class RttEstimator:
 
     def _double(self) -> None:
         base_s = self._base_s
-        if self._backoff:
-            self._rto_s = min(base_s * (1 << self._backoff), max(base_s, BACKED_OFF_S))
-        else:
-            self._rto_s = base_s
+        self._rto_s = min(base_s * (1 << self.backoff), max(base_s, BACKED_OFF_S))

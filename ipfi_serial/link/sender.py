@@ -48,6 +48,7 @@ class Sender:
         ring: the other end's.
         credit: stream offset that we may send up to.
         frame_bytes: stream bytes for the next frame (LINK-16).
+        repeats: flights that wait to be sent again.
         retransmissions: frames sent again.
         probes: how often the interval of a stall's PINGs was doubled (LINK-15).
         flights: frames under way, oldest first.
@@ -64,7 +65,6 @@ class Sender:
         "_order",
         "_outstanding_bytes",
         "_queue",
-        "_repeats",
         "_since_loss",
         "_window",
         "credit",
@@ -72,6 +72,7 @@ class Sender:
         "frame_bytes",
         "probes",
         "queued_bytes",
+        "repeats",
         "retransmissions",
         "ring",
         "rtt",
@@ -94,7 +95,7 @@ class Sender:
         self._next_sequence = 0
         self._offset = 0
         self._order = 0
-        self._repeats = 0  # flights marked `again`
+        self.repeats = 0
         self._clean = 0
         self._since_loss = FRAMES_BETWEEN_LOSSES
         self._go_back_after_s = 0.0
@@ -123,13 +124,14 @@ class Sender:
     @property
     def room_bytes(self) -> int:
         """How many more bytes are worth queueing: two windows; small messages overtake."""
-        return max(0, 2 * MOST_FLIGHTS * self.frame_bytes - self.queued_bytes)
+        room_bytes = 2 * MOST_FLIGHTS * self.frame_bytes - self.queued_bytes
+        return max(0, room_bytes)
 
     # --- frames out ---
 
     def next_flight(self, overhead_bytes: int) -> Flight | None:
         """Return the frame to send now, if any: a repetition first, else new bytes."""
-        if self._repeats:
+        if self.repeats:
             flight = next(f for f in self.flights if f.again)
             fits = len(flight.payload) + overhead_bytes <= self.ring.room_bytes
             return flight if fits else None
@@ -152,14 +154,15 @@ class Sender:
         flight.times += 1
         if flight.again:
             flight.again = False
-            self._repeats -= 1
+            self.repeats -= 1
             self.retransmissions += 1
             self._note_loss()
-        self.ring.charge(wire_bytes, sequence=flight.sequence)
+        if self.ring.limited:
+            self.ring.charge(wire_bytes, sequence=flight.sequence)
 
     def sendable(self, overhead_bytes: int) -> bool:
         """Whether :meth:`next_flight` would return a frame."""
-        if self._repeats:
+        if self.repeats:
             flight = next(f for f in self.flights if f.again)
             return len(flight.payload) + overhead_bytes <= self.ring.room_bytes
         if not self.queued_bytes or len(self.flights) >= self._window:
@@ -174,8 +177,10 @@ class Sender:
 
     def _next_size(self) -> int:
         """Return how many bytes of the queue one frame takes now: credit may allow none."""
-        credit = (self.credit - self._offset) & 0xFFFFFFFF
-        return min(self.queued_bytes, self.frame_bytes, credit)
+        size = (self.credit - self._offset) & 0xFFFFFFFF
+        if size > self.queued_bytes:
+            size = self.queued_bytes
+        return min(self.frame_bytes, size)
 
     def _cut(self, size: int) -> bytes:
         """Take exactly ``size`` bytes from the queue, which has them."""
@@ -210,23 +215,26 @@ class Sender:
         if not 0 < count <= len(flights):
             return False  # nothing new, or displaced by the transport
         newest = flights[0]
+        ring, rtt = self.ring, self.rtt
         clean = True
         proved = -1
         self.probes = 0
         for _ in range(count):
             newest = flights.popleft()
             self._outstanding_bytes -= len(newest.payload) + FLIGHT_OVERHEAD_BYTES
-            self.ring.clear_until(sequence=newest.sequence)
+            if ring.limited:
+                ring.clear_until(sequence=newest.sequence)
             if newest.again:
-                self._repeats -= 1
+                self.repeats -= 1
             if newest.times == 1 and not newest.sacked:
                 self._note_clean()
                 proved = newest.order
             else:
                 clean = False  # the frames behind it waited for it: no round trip to learn from
         if clean:
-            self.rtt.sample(max(0.0, now_s - newest.departure_s))
-        self.rtt.progressed()
+            rtt.sample(max(0.0, now_s - newest.departure_s))
+        if rtt.backoff:
+            rtt.progressed()
         self._go_back_after_s = 0.0
         if flights:
             self.on_evidence(proved)
@@ -243,7 +251,7 @@ class Sender:
                     self.rtt.progressed()
                 if flight.again:
                     flight.again = False
-                    self._repeats -= 1
+                    self.repeats -= 1
                 newest_order = max(newest_order, flight.order)
                 self.ring.clear_until(sequence=flight.sequence)
         self.on_evidence(newest_order)
@@ -299,7 +307,7 @@ class Sender:
     def _repeat(self, flight: Flight) -> None:
         if not (flight.again or flight.sacked) and flight.times:
             flight.again = True
-            self._repeats += 1
+            self.repeats += 1
 
     # --- frame size ---
 

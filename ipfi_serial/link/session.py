@@ -108,7 +108,8 @@ class Link:
         """Queue stream bytes; dropped if there is no session, whose loss was then reported."""
         live = self._live
         if live is not None:
-            self._silence.note_work(now_s, idle=live.sender.idle)
+            if not self._silence.busy:
+                self._silence.note_work(now_s, idle=live.sender.idle)
             live.sender.push(data)
 
     def push_lossy(self, message: bytes) -> None:
@@ -157,7 +158,9 @@ class Link:
     def next_deadline_s(self) -> float | None:
         """Return when :meth:`on_deadline` and :meth:`bytes_to_send` are due; pure."""
         live, silence = self._live, self._silence
-        due_s = sooner(self._opening.due_s, self._line.deadline_s(live))
+        due_s = self._opening.due_s
+        if self._bytes_per_s is not None:
+            due_s = sooner(due_s, self._line.deadline_s(live))
         if live is None:
             return due_s
         due_s = sooner(due_s, live.deadline_s(silence.keepalive_s))
@@ -231,7 +234,7 @@ class Link:
             handle(content, now_s)
             return
         live = self._live
-        if live is None or not live.owns(content):
+        if live is None or content[1:3] != live.head:
             self._on_foreign(content, now_s)
             return
         self._silence.heard_s = now_s

@@ -67,9 +67,11 @@ class Silence:
             asked: a PING waits to be sent already.
         """
         since_s = self._since_s()
+        give_up_s = since_s + self.patience_s
         if asked:
-            return since_s + self.patience_s
-        return min(since_s + self.patience_s, max(since_s, pinged_s) + self.keepalive_s)
+            return give_up_s
+        ask_s = max(pinged_s, since_s) + self.keepalive_s
+        return min(give_up_s, ask_s)
 
     def remedy(self, now_s: float, pinged_s: float) -> Remedy:
         """Return what is due, while work is pending."""

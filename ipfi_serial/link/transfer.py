@@ -33,6 +33,7 @@ class Transfer:
 
     Attributes:
         session: its id.
+        head: the id as frames of this session carry it, behind their type byte.
         profile: its CRC profile.
         largest_frame: most stream bytes that we put into one frame.
         frame_time_s: how long a full frame takes on the line.
@@ -48,11 +49,11 @@ class Transfer:
         "_data_head",
         "_echo",
         "_echo_due",
-        "_head",
         "_lossy",
         "_pings",
         "agreement",
         "frame_time_s",
+        "head",
         "largest_frame",
         "peer_spoke",
         "ping_wanted",
@@ -78,8 +79,8 @@ class Transfer:
         self.agreement = agreement
         self.session = agreement.session
         self.profile = profile
-        self._head = agreement.session.to_bytes(2, "little")
-        self._data_head = bytes((_DATA,)) + self._head
+        self.head = agreement.session.to_bytes(2, "little")
+        self._data_head = bytes((_DATA,)) + self.head
         self.largest_frame = largest_frame(
             ours.frame_payload, theirs.frame_payload, ring, bytes_per_s
         )
@@ -118,10 +119,6 @@ class Transfer:
         self._pings.number_next()
 
     # --- frames in ---
-
-    def owns(self, content: bytes) -> bool:
-        """Tell whether a frame belongs to this session."""
-        return content[1:3] == self._head
 
     def repeats_ready(self, session: int, confirm: bytes) -> bool:
         """Tell whether a READY is the one that began this session, said again (HS-5)."""
@@ -192,7 +189,7 @@ class Transfer:
         may_ack = sender.ring.room_bytes >= 0  # LINK-14
         if may_ack and self.needs_full_ack:
             return self.ack()
-        if lossy.turn and lossy.fits(sender.ring.room_bytes):
+        if lossy.contents and lossy.turn and lossy.fits(sender.ring.room_bytes):
             return self._next_lossy()
         lossy.turn = True
         flight = sender.next_flight(FRAME_OVERHEAD_BYTES)
@@ -200,9 +197,22 @@ class Transfer:
             return self.data(flight), flight, None
         if may_ack and self.wants_ack:
             return self.ack()
-        if lossy.fits(sender.ring.room_bytes):
+        if lossy.contents and lossy.fits(sender.ring.room_bytes):
             return self._next_lossy()
         return None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is certainly nothing to send; asked after every frame."""
+        receiver, sender = self.receiver, self.sender
+        return not (
+            sender.queued_bytes
+            or receiver.ack_now
+            or sender.repeats
+            or self.repeated
+            or self.ping_wanted
+            or self._lossy.contents
+        )
 
     def handed_over(
         self,
@@ -251,9 +261,9 @@ class Transfer:
     def needs_full_ack(self) -> bool:
         """Whether an ACK frame must go first: a DATA frame could not say what it says."""
         receiver = self.receiver
-        return self._echo_due or (
-            receiver.ack_now and (receiver.holds_ahead or receiver.credit_moved)
-        )
+        if not receiver.ack_now:
+            return self._echo_due
+        return self._echo_due or receiver.holds_ahead or receiver.credit_moved
 
     def data(self, flight: Flight) -> bytes:
         """Build a DATA frame's content; it acknowledges too."""
@@ -275,7 +285,7 @@ class Transfer:
         kind = _PING if ping else _ACK
         self._echo_due = False
         body = _ACK_BODY.pack(receiver.expected, number, receiver.take_credit())
-        content = bytes((kind,)) + self._head + body
+        content = bytes((kind,)) + self.head + body
         if sack and ping:
             receiver.ack_now = True  # a PING cannot say it: an ACK follows
         elif sack:
@@ -285,17 +295,18 @@ class Transfer:
     def _next_lossy(self) -> tuple[bytes, None, None]:
         """Take a LOSSY or LOG frame and put the session id behind its type byte."""
         content = self._lossy.pop()
-        return content[:1] + self._head + content[1:], None, None
+        return content[:1] + self.head + content[1:], None, None
 
     def bye(self, reason: int) -> bytes:
         """Build a BYE's content."""
-        return bytes((FrameType.BYE,)) + self._head + bytes((reason,))
+        return bytes((FrameType.BYE,)) + self.head + bytes((reason,))
 
     # --- time ---
 
     def deadline_s(self, keepalive_s: float) -> float | None:
         """Return when :meth:`on_deadline` is due."""
-        return sooner(self.receiver.ack_due_s, self._retry_deadline_s(keepalive_s))
+        retry_s, ack_s = self._retry_deadline_s(keepalive_s), self.receiver.ack_due_s
+        return retry_s if ack_s is None else sooner(ack_s, retry_s)
 
     def _retry_deadline_s(self, keepalive_s: float) -> float | None:
         """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
