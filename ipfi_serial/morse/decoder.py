@@ -27,7 +27,6 @@ SPIKE_UNITS: Final = 1 / 3  # MORSE-8: shorter than this is a glitch ...
 LEAST_SPIKE_UNITS: Final = 1 / 6  # ... but where jitter makes dots that short, less is one
 SPIKE_DEVIATIONS: Final = 4.0  # a dot is shorter once in 30,000
 SEARCH_SPIKE_UNITS: Final = 0.15  # before a preamble, of the last unit: the next may be half of it
-SEARCH_PATIENCE: Final = 128  # intervals without a preamble; then the filter is switched
 SPEED_RANGE: Final = 16.0  # units taken, from the nominal one / this to the nominal one * this
 NUMBER_LIMIT: Final = 512  # 8 elements and the 1 in front: the longest character of both alphabets
 _KEPT_INTERVALS: Final = 4 * TRAINING_INTERVALS
@@ -46,6 +45,7 @@ class Decoder:
         "_bias_s",
         "_end_s",
         "_fault",
+        "_filtered",
         "_half",
         "_high",
         "_inverted",
@@ -53,8 +53,7 @@ class Decoder:
         "_number",
         "_out",
         "_position",
-        "_recent",
-        "_searched",
+        "_raw",
         "_shortest_s",
         "_spike_s",
         "_start_s",
@@ -87,7 +86,9 @@ class Decoder:
         self._half = -1  # the first digit of a byte, or -1
         self._position = 0  # in the frame, of the next byte
         self._fault: Damage | None = None
-        self._recent: list[float] = []
+        self._spike_s = 0.0  # while a frame is read: what is shorter is a glitch
+        self._raw: list[float] = []  # while searching: intervals as they came ...
+        self._filtered: list[float] = []  # ... and without glitches
         self._search()
 
     # --- edges and time in ---
@@ -170,63 +171,68 @@ class Decoder:
     def _search(self) -> None:
         """Look for a preamble from the interval in hand on."""
         self._tracking = False
-        self._recent.clear()
-        self._searched = 0
-        self._spike_s = SEARCH_SPIKE_UNITS * self.unit_s
+        self._filtered.clear()
+        self._raw.clear()
 
     def _seek(self, times_s: Sequence[float], position: int) -> int:
-        """Look for a preamble from ``position`` on; return where tracking begins."""
-        start_s, end_s, recent = self._start_s, self._end_s, self._recent
+        """Look for a preamble from ``position`` on; return where tracking begins.
+
+        It looks at intervals as they come, and at those that are left without glitches: of which
+        length these are is not known before.
+        """
+        filtered, raw = self._filtered, self._raw
+        spike_s = SEARCH_SPIKE_UNITS * self.unit_s
+        is_high = self._is_high
+        last_s = self._start_s if self._end_s is None else self._end_s
         for i in range(position, len(times_s)):
             now_s = times_s[i]
-            if start_s is None:
-                start_s, self._high = now_s, not self._high
-            elif end_s is None:
-                end_s = now_s
-            elif now_s - end_s < self._spike_s:
-                end_s = None
+            is_high = not is_high
+            if self._start_s is None or last_s is None:
+                self._start_s, self._high = now_s, is_high
+            elif self._end_s is None:
+                self._end_s = now_s
+            elif now_s - self._end_s < spike_s:
+                self._end_s = None
                 self.quality.glitches += 1
             else:
-                recent.append(end_s - start_s)
-                start_s, end_s, self._high = end_s, now_s, not self._high
-                if len(recent) >= TRAINING_INTERVALS and self._found_preamble():
-                    self._start_s, self._end_s = start_s, end_s
+                filtered.append(self._end_s - self._start_s)
+                self._start_s, self._end_s, self._high = self._end_s, now_s, not self._high
+                if self._is_preamble(filtered):
+                    self._begin_frame()
                     return i + 1
-        self._start_s, self._end_s = start_s, end_s
+            if last_s is not None:
+                raw.append(now_s - last_s)
+                if self._is_preamble(raw):
+                    self._start_s, self._end_s, self._high = now_s, None, is_high
+                    self._begin_frame()
+                    return i + 1
+            last_s = now_s
         return len(times_s)
 
-    def _found_preamble(self) -> bool:
-        """Look whether the last intervals are a preamble, and begin a frame if so."""
-        recent = self._recent
-        if recent[-1] > 1.5 * recent[-2] and recent[-2] > 1.3 * recent[-3]:  # 7 > 3 > 1
-            found = calibrate(recent[-TRAINING_INTERVALS:], self._shortest_s, self._longest_s)
+    def _is_preamble(self, intervals: list[float]) -> bool:
+        """Look whether the last intervals are a preamble, and calibrate by it if so."""
+        size = len(intervals)
+        if size < TRAINING_INTERVALS:
+            return False
+        if intervals[-1] > 1.5 * intervals[-2] and intervals[-2] > 1.3 * intervals[-3]:  # 7 > 3 > 1
+            found = calibrate(intervals[-TRAINING_INTERVALS:], self._shortest_s, self._longest_s)
             if found is not None:
                 self.unit_s, self._bias_s = found.unit_s, found.bias_s
                 noise = max(self.quality.noise, found.noise_s / found.unit_s)
-                self._begin_frame(noise)
+                spike = min(SPIKE_UNITS, max(LEAST_SPIKE_UNITS, 1 - SPIKE_DEVIATIONS * noise))
+                self._spike_s = spike * self.unit_s
                 return True
-        if len(recent) >= _KEPT_INTERVALS:
-            del recent[: -TRAINING_INTERVALS + 1]
-            self._switch_filter()
+        if size >= _KEPT_INTERVALS:
+            del intervals[: -TRAINING_INTERVALS + 1]
         return False
 
-    def _switch_filter(self) -> None:
-        """Look without a filter for a while, or with one again: the sender may be much faster."""
-        self._searched += _KEPT_INTERVALS - TRAINING_INTERVALS
-        if self._searched >= SEARCH_PATIENCE:
-            self._searched = 0
-            self._spike_s = 0.0 if self._spike_s else SEARCH_SPIKE_UNITS * self.unit_s
-
-    def _begin_frame(self, noise: float) -> None:
+    def _begin_frame(self) -> None:
         """Read what follows a preamble, whose first mark is in hand."""
-        spike = 1 - SPIKE_DEVIATIONS * noise
-        self._spike_s = min(SPIKE_UNITS, max(LEAST_SPIKE_UNITS, spike)) * self.unit_s
         self._tracking = True
         self._inverted = not self._high
         self._number = 1
         self._half = -1
         self._position = 0
-        self._recent.clear()
         self.quality.begin_frame(self.unit_s, inverted=self._inverted)
 
     # --- reading a frame ---
