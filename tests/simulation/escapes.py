@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,11 +50,13 @@ class Watch:
 
     Attributes:
         crc32: whether session frames carry CRC-32.
+        heard: takes each piece that came as it was sent.
         escapes: where to count.
     """
 
     crc32: bool
     escapes: Escapes
+    heard: Callable[[bytes], None] | None = None
     _sent: set[bytes] = field(default_factory=set)
     _rest: bytes = b""
 
@@ -65,10 +68,14 @@ class Watch:
         """Look at bytes that are being delivered."""
         pieces = (self._rest + data).split(b"\0")
         self._rest = pieces.pop()
-        sent = self._sent
+        sent, heard = self._sent, self.heard
         for piece in pieces:
-            if piece and piece not in sent:
+            if not piece:
+                continue
+            if piece not in sent:
                 self._look(piece)
+            elif heard is not None:
+                heard(piece)
 
     def _look(self, piece: bytes) -> None:
         """Look at a piece, and at what follows each of its lines if it may be text (FRAME-8)."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 HELLO: Final = 0x81
 READY: Final = 0x84
-MOST_DISPLACED: Final = 100  # frames; LINK-4 allows fewer than 128
+DATA: Final = 0x85
+MOST_DISPLACED: Final = 100  # DATA frames of both directions; LINK-4 allows fewer than 128
 MOST_LATE_S: Final = 60.0
 OF_FRAMES: Final = frozenset(
     {
@@ -42,11 +43,12 @@ def type_of(wire: bytes) -> int:
 class Held:
     """A frame that waits in a network buffer."""
 
-    __slots__ = ("gone", "until_frame", "wire")
+    __slots__ = ("gone", "until_data", "until_frame", "wire")
 
-    def __init__(self, wire: bytes, until_frame: int) -> None:
+    def __init__(self, wire: bytes, until_frame: int, until_data: int) -> None:
         self.wire = wire
         self.until_frame = until_frame
+        self.until_data = until_data
         self.gone = False
 
 
@@ -89,6 +91,7 @@ class Saboteur:
         kind = type_of(wire)
         if kind == HELLO:
             self.hellos.append(wire)
+        world.data_frames += kind == DATA
         armed = self._armed
         copies = as_is(wire)
         if armed:
@@ -99,7 +102,7 @@ class Saboteur:
                 armed.popleft()
                 copies = self._harm(first[1], wire)  # type: ignore[arg-type]
         for held in self._held:
-            if held.until_frame <= number:
+            if held.until_frame <= number or held.until_data <= world.data_frames:
                 held.gone = True
                 copies.append((0.0, held.wire))
         if self._held:
@@ -136,8 +139,8 @@ class Saboteur:
     # --- the network buffer ---
 
     def _hold(self, fault: Fault, wire: bytes) -> None:
-        frames = min(max(1, fault.count), MOST_DISPLACED)
-        held = Held(wire, self._frames + frames)
+        until_data = self._world.data_frames + MOST_DISPLACED
+        held = Held(wire, self._frames + max(1, fault.count), until_data)
         self._held.append(held)
         late_s = min(fault.span_s, MOST_LATE_S)
         self._world.at(self._world.now_s + late_s, lambda: self._let_go(held))

@@ -257,10 +257,10 @@ class PythonEnd(SimulatedEnd):
         wire, caller, callee = self.wire, self.wire.caller, self.wire.callee
         found = {
             "calls of ours": len(caller._calls),
-            "calls that wait for a slot": len(caller._slots),
+            "calls that wait for a slot": caller.slots.waiting,
             "calls served": len(callee._calls),
             "tombstones": len(callee._tombstones),
-            "producers": len(callee._producers),
+            "producers": callee.producers,
             "calls being received": callee._admission.receiving,
             "workers": callee._admission._workers,
             "bytes to send": wire._outbox.queued_bytes + int(bool(wire._outbox)),

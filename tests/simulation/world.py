@@ -20,6 +20,7 @@ from tests.simulation.escapes import Escapes, Watch
 from tests.simulation.faults import OF_FRAMES, Saboteur
 from tests.simulation.plan import Behaviour, Call, Emit, Fault, FaultKind, Plan, Step
 from tests.simulation.python_end import PythonEnd
+from tests.simulation.ring import UNLIMITED, RingAccount
 from tests.simulation.truth import Operation, Truth, WrongError, arguments_of, news_of
 
 KINDS: Final[dict[str, type[SimulatedEnd]]] = {"py": PythonEnd, "c": CoreEnd}
@@ -93,17 +94,20 @@ class World:
         lines: the line there and back.
         watches: what was sent on them, and what came.
         report: what came of it so far.
+        data_frames: DATA frames sent, both directions together.
     """
 
     def __init__(self, plan: Plan, pair: str, *, trace: bool = False) -> None:
         self.plan = plan
         self.trace: list[str] | None = [] if trace else None
         self.truth = Truth()
+        self.data_frames = 0
         self.report = Report(plan.seed, pair, trace=self.trace)
         self._kinds = [KINDS[name] for name in pair.split("-")]
         self._lives = [0, 0]
         self.lines = (self._line(0), self._line(1))
         self.watches = tuple(Watch(plan.crc32, self.report.escapes) for _ in range(2))
+        self._rings = (self._ring(0), self._ring(1))
         self.ends: list[SimulatedEnd] = [self._start(0, 0.0), self._start(1, 0.0)]
         self.clock = Clockwork(self.ends[0], self.ends[1], self.lines, self._on_entry, now_s=0.0)
         self.clock.world = self
@@ -127,6 +131,16 @@ class World:
             batch_s=how.batch_s,
             ring_bytes=how.ring,
         )
+
+    def _ring(self, side: int) -> RingAccount | None:
+        """Keep an account of the ring of the end that gets what ``side`` sends."""
+        ring = self.plan.ends[1 - side].ring
+        if ring == UNLIMITED:
+            return None
+        is_core = self._kinds[side] is CoreEnd  # answers each PING, whatever the ring holds
+        account = RingAccount(side, ring, 4 if self.plan.crc32 else 2, lenient=is_core)
+        self.watches[1 - side].heard = account.heard
+        return account
 
     def _start(self, index: int, now_s: float) -> SimulatedEnd:
         plan = self.plan
@@ -164,6 +178,9 @@ class World:
         self.report.digest = zlib.crc32(wire, self.report.digest)
         if self.trace is not None:
             self.note(f"end {side} sends {wire.hex()}")
+        account = self._rings[side]
+        if account is not None:
+            account.sent(wire, self.now_s)
 
     # --- the whole ---
 

@@ -1,0 +1,95 @@
+"""What one end has handed over and does not know to be read, against the other end's ring (LINK-14).
+
+An account of its own, from the frames alone.  It cannot see an RTO expire, which clears the sender's
+account: so a repetition or a PING counts as one, and what is older than the shortest RTO is forgotten.
+Within that time nothing may go beyond the ring but one ACK.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from tests.simulation.escapes import unstuffed
+from tests.simulation.truth import WrongError
+
+DATA, ACK, PING, LOSSY, LOG = range(0x85, 0x8A)
+ONE_ACK: Final = 24  # wire bytes of the largest PING or ACK: 11 of content, CRC, COBS, two zeros
+UNLIMITED: Final = 0xFFFF
+SHORTEST_RTO_S: Final = 0.028  # LINK-9: ACK delay + 10 ms, on a clock that is 5 % fast
+
+
+class RingAccount:
+    """One direction.
+
+    Args:
+        side: who sends.
+        ring: what the other end announced.
+        crc_bytes: of a session frame.
+        lenient: whether any number of ACKs may go beyond the ring.
+    """
+
+    def __init__(self, side: int, ring: int, crc_bytes: int, *, lenient: bool) -> None:
+        self._side = side
+        self._ring = ring
+        self._crc_bytes = crc_bytes
+        self._lenient = lenient
+        self._session = b""
+        self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
+        self._numbers: deque[int] = deque(maxlen=64)  # of DATA frames
+        self._unread = 0
+
+    def sent(self, wire: bytes, now_s: float) -> None:
+        """Charge a frame that is handed over."""
+        content = unstuffed(wire.strip(b"\0"))
+        if content is None or not DATA <= content[0] <= LOG:
+            return
+        if content[1:3] != self._session:
+            self._session = content[1:3]
+            self._clear(len(self._charges))
+            self._numbers.clear()
+        number = content[3] if content[0] == DATA else -1
+        ping = content[4] if content[0] == PING else -1
+        old = 0
+        while old < len(self._charges) and self._charges[old][3] < now_s - SHORTEST_RTO_S:
+            old += 1
+        self._clear(old)
+        if ping >= 0 or number in self._numbers:
+            self._clear(len(self._charges))
+        if number >= 0:
+            self._numbers.append(number)
+        self._charges.append((number, ping, len(wire), now_s))
+        self._unread += len(wire)
+        asks = content[0] in (ACK, PING)
+        if self._unread > self._ring and not (asks and self._lenient):
+            if asks and self._unread <= self._ring + ONE_ACK:
+                return
+            raise WrongError(
+                f"end {self._side} handed over {self._unread} bytes, not known to be read: "
+                f"the ring has {self._ring}"
+            )
+
+    def heard(self, piece: bytes) -> None:
+        """Take a frame that the sender gets, unharmed: it may clear something."""
+        content = unstuffed(piece)
+        if content is None or not DATA <= content[0] <= PING or content[1:3] != self._session:
+            return
+        ack = content[4] if content[0] == DATA else content[3]
+        bits, echo = 0, -1
+        if content[0] == ACK:
+            echo = content[4]
+            if len(content) - self._crc_bytes == 11:
+                bits = content[9] | content[10] << 8
+        last = -1
+        for place, (number, ping, _, _) in enumerate(self._charges):
+            before = 0 < (ack - number) & 0xFF <= 16
+            ahead = (number - ack - 1) & 0xFF
+            if (number >= 0 and (before or (ahead < 16 and bits >> ahead & 1))) or (
+                ping >= 0 and ping == echo
+            ):
+                last = place
+        self._clear(last + 1)
+
+    def _clear(self, count: int) -> None:
+        self._unread -= sum(charge[2] for charge in self._charges[:count])
+        del self._charges[:count]
