@@ -312,7 +312,7 @@ class Connection(Shell):
             target = self._directory.procedure(procedure)
         if target is None:
             raise WireClosedError("the other end restarted while it described itself")
-        return target if raw is None else Target(target.index, raw)
+        return target if raw is None else Target(target.index, raw, target.name)
 
     def _with_index(self, event: str | int, act: Callable[[int], None]) -> asyncio.Future[None]:
         """Resolve an event and act: at once if it is known, else when the other end has told."""
@@ -367,6 +367,7 @@ class Connection(Shell):
             streaming=streaming,
             nested=nested,
             owner=owner,
+            name=target.name,
         )
         owner.attach(call)
         return call

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from ipfi_serial.engine.stats import loss_report
 from ipfi_serial.engine.wire import Wire, WireEvent
 from ipfi_serial.errors import IpfiError, TransportError, WireClosedError
 from ipfi_serial.events import SessionLost
@@ -48,6 +49,7 @@ class AioPump:
         self._lost: IpfiError | None = None
         self._closed = False
         self._progress: list[asyncio.Future[None]] = []
+        self._losses = loss_report(wire, transport)
 
     def start(self) -> None:
         """Open the wire and begin to move it."""
@@ -175,6 +177,8 @@ class AioPump:
     def _send(self, now_s: float) -> None:
         if self._lost is not None or self._blocked or self._closed:
             return
+        if self._losses is not None:
+            self._losses.tell()
         try:
             while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
                 taken = self._transport.write(data)
@@ -189,8 +193,9 @@ class AioPump:
             self._on_lost(error)
 
     def _deliver_events(self) -> None:
-        while (event := self._wire.next_event()) is not None:
-            self._tell(event)
+        events = self._wire.events
+        while events:
+            self._tell(events.popleft())
 
     def _tell(self, event: WireEvent) -> None:
         try:

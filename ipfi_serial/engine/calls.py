@@ -65,6 +65,12 @@ class OutgoingCall(msgspec.Struct, eq=False):
     received_bytes: int = 0
     consumed_bytes: int = 0
     granted_bytes: int = 0
+    name: str = ""  # of the procedure, for people, if it was called by name
+
+    @property
+    def label(self) -> str:
+        """What error messages call the procedure."""
+        return f"{self.name!r} ({self.procedure})" if self.name else str(self.procedure)
 
     @property
     def key(self) -> CallKey:

@@ -5,9 +5,9 @@ Framed wires describe themselves, plain ones are described by declarations.
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ipfi_serial.codec.manifest import EntryKind, Manifest, read_manifest
 from ipfi_serial.engine.interface import Interface
@@ -18,17 +18,18 @@ _KNOWN: Final[dict[int, Manifest]] = {}
 _KNOWN_LIMIT: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, gc=False):
     """What a name or an index stands for.
 
     Attributes:
         index: on the wire.
         raw: whether bytes go in and out.
+        name: what the program called it by, if that was a name.
     """
 
     index: int
     raw: bool = False
+    name: str = ""
 
 
 class Directory:
@@ -70,15 +71,16 @@ class Directory:
             return Target(name, self._is_raw(name))
         declared = self._interface.declared(name, event=False)
         if declared is not None:
-            return Target(declared[0], declared[1] is EntryKind.RAW)
-        self._check_plain(name, "procedure")
+            return Target(declared[0], declared[1] is EntryKind.RAW, name)
+        if not self._framed:
+            raise self._undeclared(name, "procedure")
         manifest = self.manifest  # a new session may replace it meanwhile
         if manifest is None:
             return None
         entry = manifest.procedure(name)
         if entry is None:
             raise CallRefusedError(self._unknown(name, "procedure"), reason="unknown procedure")
-        return Target(entry.index, entry.kind is EntryKind.RAW)
+        return Target(entry.index, entry.kind is EntryKind.RAW, name)
 
     def event(self, name: str | int) -> Target | None:
         """Resolve an event; as :meth:`procedure`."""
@@ -87,7 +89,8 @@ class Directory:
         declared = self._interface.declared(name, event=True)
         if declared is not None:
             return Target(declared[0])
-        self._check_plain(name, "event")
+        if not self._framed:
+            raise self._undeclared(name, "event")
         manifest = self.manifest  # a new session may replace it meanwhile
         if manifest is None:
             return None
@@ -112,18 +115,19 @@ class Directory:
         entry = manifest.by_index(index) if manifest is not None else None
         return entry is not None and entry.kind is EntryKind.RAW
 
-    def _check_plain(self, name: str, what: str) -> None:
-        if not self._framed:
-            raise LocalProtocolError(
-                f"{what} {name!r} is not declared, and a plain wire cannot be asked: use its index "
-                f"or interface.declare(index, {name!r})"
-            )
+    def _undeclared(self, name: str, what: str) -> LocalProtocolError:
+        return LocalProtocolError(
+            f"{what} {name!r} is not declared, and a plain wire cannot be asked: use its index "
+            f"or interface.declare(index, {name!r})"
+        )
 
     def _unknown(self, name: str, what: str) -> str:
         manifest = self.manifest
         entries = manifest.entries if manifest is not None else []
         is_event = what == "event"
         names = [e.name for e in entries if (e.kind >= EntryKind.EVENT_HANDLED) is is_event]
+        import difflib  # only for a mistyped name: it takes 8 ms to import
+
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
         return f"the other end has no {what} {name!r}; {hint}"

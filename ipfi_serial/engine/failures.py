@@ -54,7 +54,7 @@ def failure_from(payload: bytes, procedure: int) -> IpfiError:
 def arguments_too_large(call: OutgoingCall, limit: int | None) -> CallRefusedError:
     """The other end takes no such value (CALL-6)."""
     return CallRefusedError(
-        f"procedure {call.procedure}: {call.arguments_bytes} bytes of arguments, but the other "
+        f"procedure {call.label}: {call.arguments_bytes} bytes of arguments, but the other "
         f"end takes {limit}",
         reason="limit",
     )
@@ -63,7 +63,7 @@ def arguments_too_large(call: OutgoingCall, limit: int | None) -> CallRefusedErr
 def slots_taken(call: OutgoingCall, limit: int) -> CallRefusedError:
     """A handler's call cannot wait for those that wait for the handler (CALL-6)."""
     return CallRefusedError(
-        f"procedure {call.procedure}: the other end serves {limit} calls at once and all are "
+        f"procedure {call.label}: the other end serves {limit} calls at once and all are "
         "taken; calls are nested too deeply or too many are open",
         reason="limit",
     )
@@ -73,7 +73,7 @@ def timed_out(call: OutgoingCall) -> CallTimeoutError:
     """The deadline passed (CALL-10)."""
     what = "is still waiting for a free slot" if call.call < 0 else "was not answered"
     return CallTimeoutError(
-        f"procedure {call.procedure} {what} before its deadline: check that it exists, that its "
+        f"procedure {call.label} {what} before its deadline: check that it exists, that its "
         "handler returns, or give it a longer timeout_s",
         may_have_executed=call.handed_over,
     )
@@ -82,7 +82,7 @@ def timed_out(call: OutgoingCall) -> CallTimeoutError:
 def answer_too_large(call: OutgoingCall, limit: int) -> CallError:
     """We take no such value (CALL-6)."""
     return CallError(
-        f"procedure {call.procedure} answered more than max_message_bytes={limit}: raise the "
+        f"procedure {call.label} answered more than max_message_bytes={limit}: raise the "
         "limit or stream the value",
         may_have_executed=True,
     )
@@ -91,14 +91,14 @@ def answer_too_large(call: OutgoingCall, limit: int) -> CallError:
 def not_a_stream(call: OutgoingCall) -> CallError:
     """Values came where one was expected."""
     return CallError(
-        f"procedure {call.procedure} streams its values: use stream()", may_have_executed=True
+        f"procedure {call.label} streams its values: use stream()", may_have_executed=True
     )
 
 
 def unread(call: OutgoingCall, limit: int) -> CallError:
     """Values pile up, and on a plain wire nothing can hold them back."""
     return CallError(
-        f"the stream of procedure {call.procedure} was not read: more than {limit} bytes wait, "
+        f"the stream of procedure {call.label} was not read: more than {limit} bytes wait, "
         "and this wire cannot slow the other end down",
         may_have_executed=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ipfi_serial.engine.wire import Wire
@@ -61,6 +62,37 @@ class WireStats:
     open_calls: int
     rtt_s: float | None
     cobs_accelerated: bool
+
+
+class LossReport:
+    """Tells a transport that adapts its speed to the line how many frames failed.
+
+    Args:
+        wire: whose frames count.
+        note_losses: the transport's; gets frames handed over and repetitions since the last call.
+    """
+
+    def __init__(self, wire: Wire, note_losses: Callable[[int, int], None]) -> None:
+        self._wire = wire
+        self._note_losses = note_losses
+        self._frames = 0
+        self._repeats = 0
+
+    def tell(self) -> None:
+        """Tell it, if frames were handed over since the last time."""
+        link = self._wire.link
+        frames = link.counters.frames_sent
+        if frames == self._frames or not isinstance(link, Link):
+            return
+        repeats = link.counters.retransmissions + link.session_counts()[0]
+        self._note_losses(frames - self._frames, repeats - self._repeats)
+        self._frames, self._repeats = frames, repeats
+
+
+def loss_report(wire: Wire, transport: object) -> LossReport | None:
+    """Return the report for a transport that has ``note_losses``; None for any other."""
+    note_losses = getattr(transport, "note_losses", None)
+    return None if note_losses is None else LossReport(wire, note_losses)
 
 
 def take_stats(wire: Wire, events_dropped: int) -> WireStats:

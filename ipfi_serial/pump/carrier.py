@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import Final
 
+from ipfi_serial.engine.stats import loss_report
 from ipfi_serial.engine.wire import Wire, WireEvent
 from ipfi_serial.errors import IpfiError, TransportError
 from ipfi_serial.events import SessionLost
@@ -46,12 +47,15 @@ class Carrier:
         self._lost: IpfiError | None = None
         self._closed = False
         self._is_over = False  # lost or closed
+        self._losses = loss_report(wire, transport)
 
     def _send(self, now_s: float) -> None:
         """Hand over what may go on the line, as far as the transport takes it."""
         if self._is_over:
             return
         self._held = False
+        if self._losses is not None:
+            self._losses.tell()
         try:
             while data := self._unsent or self._wire.bytes_to_send(now_s, SLICE_BYTES):
                 taken = self._transport.write(data)

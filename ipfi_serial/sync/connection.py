@@ -311,7 +311,7 @@ class Connection(Shell):
             target = self._directory.procedure(procedure)
         if target is None:
             raise WireClosedError("the other end restarted while it described itself")
-        return target if raw is None else Target(target.index, raw)
+        return target if raw is None else Target(target.index, raw, target.name)
 
     def _event_index(self, event: str | int) -> int:
         target = self._directory.event(event)
@@ -354,6 +354,7 @@ class Connection(Shell):
             streaming=streaming,
             nested=nested,
             owner=owner,
+            name=target.name,
         )
         owner.attach(call)
         return call

@@ -140,8 +140,8 @@ def test_a_name_is_asked_for_once_and_known_afterwards() -> None:
     assert directory.procedure("add") is None
     assert directory.event("tick") is None
     directory.learn([encode_entry(entry) for entry in ENTRIES], 7)
-    assert directory.procedure("add") == Target(1)
-    assert directory.procedure("reverse") == Target(2, raw=True)
+    assert directory.procedure("add") == Target(1, name="add")
+    assert directory.procedure("reverse") == Target(2, raw=True, name="reverse")
     assert directory.event("tick") == Target(3)
 
 
@@ -149,14 +149,14 @@ def test_a_description_is_known_by_its_hash_on_every_wire() -> None:
     learned(*ENTRIES, schema=7)
     other = Directory(Interface(), framed=True)
     other.session_opened(7)
-    assert other.procedure("add") == Target(1)
+    assert other.procedure("add") == Target(1, name="add")
     other.session_opened(8)
     assert other.procedure("add") is None, "another description"
 
 
 def test_a_description_without_a_hash_is_used_and_not_kept() -> None:
     directory = learned(*ENTRIES, schema=0)
-    assert directory.procedure("add") == Target(1)
+    assert directory.procedure("add") == Target(1, name="add")
     assert directory_module._KNOWN == {}
     directory.session_opened(0)
     with pytest.raises(CallRefusedError, match="it has none"):
@@ -202,8 +202,8 @@ def test_declared_names_come_first() -> None:
     table.emits(6, "moved")
     for framed in (True, False):
         directory = Directory(table, framed=framed)
-        assert directory.procedure("add") == Target(9)
-        assert directory.procedure("blob") == Target(8, raw=True)
+        assert directory.procedure("add") == Target(9, name="add")
+        assert directory.procedure("blob") == Target(8, raw=True, name="blob")
         assert directory.procedure(8) == Target(8, raw=True)
         assert directory.event("tick") == Target(7)
         assert directory.event("moved") == Target(6)

@@ -16,7 +16,7 @@ from ipfi_serial.engine.setup import (
     default_call_timeout_s,
     default_connect_timeout_s,
 )
-from ipfi_serial.engine.stats import WireStats, take_stats
+from ipfi_serial.engine.stats import WireStats, loss_report, take_stats
 from ipfi_serial.errors import ConnectTimeoutError, LinkMismatchError, PortBusyError, TransportError
 from ipfi_serial.link.parameters import Flag, Parameters
 from ipfi_serial.link.session import Link
@@ -176,3 +176,44 @@ def test_a_line_that_is_hung_up_at_once_is_probably_plain() -> None:
     assert loss_error(gone, replace(nothing, frames_received=1), usually_plain=True) is gone
     busy = PortBusyError("/dev/ttyX")
     assert loss_error(busy, nothing, usually_plain=True) is busy
+
+
+def test_a_loss_report_tells_what_was_handed_over_and_repeated_since_the_last_time() -> None:
+    told: list[tuple[int, int]] = []
+
+    class Adaptive:
+        def note_losses(self, frames: int, repeats: int) -> None:
+            told.append((frames, repeats))
+
+    pair = Pair()
+    report = loss_report(pair.a.wire, Adaptive())
+    assert report is not None
+    before = pair.a.wire.link.counters.frames_sent
+    report.tell()
+    report.tell()
+    assert told == [(before, 0)], "once: nothing was handed over since"
+    pair.a.start(ECHO, b"lost")
+    pair.a.wire.bytes_to_send(pair.now_s)
+    deadline_s = pair.a.wire.next_deadline_s()
+    assert deadline_s is not None
+    pair.a.wire.on_deadline(deadline_s)
+    pair.a.wire.bytes_to_send(deadline_s)
+    report.tell()
+    assert sum(repeats for _, repeats in told) == 1
+
+
+def test_a_transport_that_does_not_ask_gets_no_loss_report() -> None:
+    assert loss_report(Pair().a.wire, object()) is None
+
+
+def test_a_plain_wire_has_no_losses_to_tell() -> None:
+    told: list[tuple[int, int]] = []
+
+    class Adaptive:
+        def note_losses(self, *losses: int) -> None:
+            told.append(losses)  # type: ignore[arg-type]
+
+    report = loss_report(Pair(framed=False).a.wire, Adaptive())
+    assert report is not None
+    report.tell()
+    assert not told

@@ -515,3 +515,8 @@ def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyP
         with ends.host as wire:
             assert len(wire.describe()) == len(wire.describe()) > 0
         assert wire.closed
+
+
+def test_a_time_out_names_the_procedure_that_was_called_by_name() -> None:
+    with joined() as ends, pytest.raises(CallTimeoutError, match=r"'stuck' \(8\) was not answered"):
+        ends.host.call("stuck", timeout_s=0.05)
