@@ -61,9 +61,30 @@ typedef struct {
 #endif
 } board_t;
 
+/* measures.c */
+extern const char board_counters_text[] IPFI_FLASH, board_stall_text[] IPFI_FLASH, board_pace_text[] IPFI_FLASH,
+    board_checksum_text[] IPFI_FLASH;
+ipfi_verdict_t board_counters(ipfi_call_t *call);
+ipfi_verdict_t board_stall(ipfi_call_t *call);
+ipfi_verdict_t board_pace(ipfi_call_t *call);
+ipfi_verdict_t board_checksum(ipfi_call_t *call);
+bool board_take_for_checksum(ipfi_call_t *call, const uint8_t *part, size_t size);
+
 /* procedures.c */
 enum { BOARD_TABLE_LENGTH = 19 };
 extern const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH];
+
+static inline board_t *board_of(const ipfi_call_t *call)
+{
+    return call->wire->config->user;
+}
+
+/* True if the call's arguments are one number. */
+static inline bool board_read_u32(ipfi_call_t *call, uint32_t *value)
+{
+    *value = ipfi_read_u32(&call->args);
+    return ipfi_read_end(&call->args);
+}
 
 /* The board's own state, as after a power-on; the wire is the caller's to start. */
 void board_begin(board_t *board, uint32_t now_ms);

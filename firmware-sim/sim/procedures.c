@@ -5,11 +5,6 @@
 
 enum { CALLBACK_TIMEOUT_MS = 30000, REBOOT_PATIENCE_MS = 500 };
 
-static board_t *board_of(const ipfi_call_t *call)
-{
-    return call->wire->config->user;
-}
-
 /* Messages stay in flash, too; one at a time is copied for the library, which reads RAM. */
 enum { MESSAGE_MAX = 48 };
 #define MESSAGE(variable, text) static const char variable[MESSAGE_MAX] IPFI_FLASH = text
@@ -78,8 +73,7 @@ static ipfi_verdict_t sequence(ipfi_call_t *call)
 {
     if (call->phase == IPFI_END) { return IPFI_DONE; }
     if (call->phase == IPFI_BEGIN) {
-        call->state.u32[0] = ipfi_read_u32(&call->args);
-        if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+        if (!board_read_u32(call, &call->state.u32[0])) { return IPFI_BAD_ARGUMENTS; }
     }
     if (call->state.u32[1] == call->state.u32[0]) { return IPFI_DONE; }
     write_item(&call->answer, call->state.u32[1]++);
@@ -112,8 +106,7 @@ static ipfi_verdict_t blob(ipfi_call_t *call)
     uint32_t *const next = &call->state.u32[1]; /* i % 251 */
     if (call->phase == IPFI_END) { return IPFI_DONE; }
     if (call->phase == IPFI_BEGIN) {
-        *left = ipfi_read_u32(&call->args);
-        if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+        if (!board_read_u32(call, left)) { return IPFI_BAD_ARGUMENTS; }
         ipfi_write_bin_header(&call->answer, *left);
     }
     while (*left > 0 && call->answer.at < call->answer.end) {
@@ -156,8 +149,7 @@ static ipfi_verdict_t sleep_ms(ipfi_call_t *call)
         ipfi_write_u32(&call->answer, call->state.u32[0]);
         return IPFI_DONE;
     }
-    call->state.u32[0] = ipfi_read_u32(&call->args);
-    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    if (!board_read_u32(call, &call->state.u32[0])) { return IPFI_BAD_ARGUMENTS; }
     for (uint32_t i = 0; i < BOARD_SLEEPERS; i++) {
         board_sleeper_t *const sleeper = &board->sleepers[i];
         if (sleeper->used) { continue; }
@@ -270,8 +262,8 @@ IPFI_DESCRIBE(start_ticks_text, "start_ticks", "(period_ms: u32) -> None", "Emit
 static ipfi_verdict_t start_ticks(ipfi_call_t *call)
 {
     board_t *const board = board_of(call);
-    const uint32_t period_ms = ipfi_read_u32(&call->args);
-    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    uint32_t period_ms;
+    if (!board_read_u32(call, &period_ms)) { return IPFI_BAD_ARGUMENTS; }
     board->tick_period_ms = period_ms;
     board->tick_due_ms = board->now_ms + period_ms;
     return IPFI_DONE;
@@ -325,69 +317,7 @@ static ipfi_verdict_t set_led(ipfi_call_t *call)
     return IPFI_DONE;
 }
 
-/* ---- 13 to 16: for tests of the line and of the chip ---- */
-
-/* In this order: frames received, frames sent, retransmissions, noise, duplicates, sessions; bytes lost before the
- * library, of static data, of stack.  docs/guide/cli.md has it, too. */
-IPFI_DESCRIBE(counters_text, "counters", "() -> list[u32]", "Return what link and chip have counted.");
-static ipfi_verdict_t counters(ipfi_call_t *call)
-{
-    const ipfi_stats_t *const stats = &call->wire->stats;
-    const board_chip_t *const chip = board_of(call)->chip;
-    const bool counts = chip != NULL && chip->overruns != NULL;
-    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    ipfi_write_array(&call->answer, 9); /* at most 46 bytes */
-    ipfi_write_u32(&call->answer, stats->frames_received);
-    ipfi_write_u32(&call->answer, stats->frames_sent);
-    ipfi_write_u32(&call->answer, stats->retransmissions);
-    ipfi_write_u32(&call->answer, stats->noise);
-    ipfi_write_u32(&call->answer, stats->duplicates);
-    ipfi_write_u32(&call->answer, stats->sessions);
-    ipfi_write_u32(&call->answer, counts ? chip->overruns() : 0);
-    ipfi_write_u32(&call->answer, counts ? chip->static_data() : 0);
-    ipfi_write_u32(&call->answer, counts ? chip->stack_used() : 0);
-    return IPFI_DONE;
-}
-
-IPFI_DESCRIBE(stall_text, "stall", "(ms: u32) -> None", "Keep the processor busy for so long.");
-static ipfi_verdict_t stall(ipfi_call_t *call)
-{
-    const board_chip_t *const chip = board_of(call)->chip;
-    const uint32_t ms = ipfi_read_u32(&call->args);
-    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    if (chip != NULL) { chip->stall(ms); }
-    return IPFI_DONE;
-}
-
-IPFI_DESCRIBE(pace_text, "pace", "(ms: u32) -> None", "Serve the line every ms only; 0 ends that.");
-static ipfi_verdict_t pace(ipfi_call_t *call)
-{
-    const uint32_t ms = ipfi_read_u32(&call->args);
-    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    board_of(call)->pace_ms = ms;
-    return IPFI_DONE;
-}
-
-/* The arguments never lie in memory as a whole. */
-enum { HASH = 0, HASH_IS_BEGUN = 1 };
-static bool take_for_checksum(ipfi_call_t *call, const uint8_t *part, size_t size)
-{
-    uint32_t *const hash = &call->state.u32[HASH];
-    if (call->state.u32[HASH_IS_BEGUN] == 0) { *hash = 2166136261u; } /* FNV-1a, 32 bits */
-    call->state.u32[HASH_IS_BEGUN] = 1;
-    for (size_t i = 0; i < size; i++) { *hash = (*hash ^ part[i]) * 16777619u; }
-    return true;
-}
-
-IPFI_DESCRIBE(checksum_text, "checksum", "(data: bytes) -> bytes", "Return the FNV-1a hash of the bytes (raw; 4 bytes, the lowest first).");
-static ipfi_verdict_t checksum(ipfi_call_t *call)
-{
-    (void)take_for_checksum(call, NULL, 0); /* no bytes have a hash, too */
-    const uint32_t hash = call->state.u32[HASH];
-    const uint8_t bytes[4] = { (uint8_t)hash, (uint8_t)(hash >> 8), (uint8_t)(hash >> 16), (uint8_t)(hash >> 24) };
-    ipfi_write_raw(&call->answer, bytes, sizeof bytes);
-    return IPFI_DONE;
-}
+/* ---- 13 to 16 are in measures.c ---- */
 
 const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH] IPFI_FLASH = {
     { 0, IPFI_UNARY, magic_text, magic, NULL },
@@ -403,10 +333,10 @@ const ipfi_procedure_t board_table[BOARD_TABLE_LENGTH] IPFI_FLASH = {
     { 10, IPFI_UNARY, reboot_text, reboot, NULL },
     { 11, IPFI_UNARY, say_text, say, NULL },
     { 12, IPFI_UNARY, led_text, led, NULL },
-    { 13, IPFI_UNARY, counters_text, counters, NULL },
-    { 14, IPFI_UNARY, stall_text, stall, NULL },
-    { 15, IPFI_UNARY, pace_text, pace, NULL },
-    { 16, IPFI_RAW, checksum_text, checksum, take_for_checksum },
+    { 13, IPFI_UNARY, board_counters_text, board_counters, NULL },
+    { 14, IPFI_UNARY, board_stall_text, board_stall, NULL },
+    { 15, IPFI_UNARY, board_pace_text, board_pace, NULL },
+    { 16, IPFI_RAW, board_checksum_text, board_checksum, board_take_for_checksum },
     { BOARD_TICK, IPFI_EVENT_EMITTED, tick_text, NULL, NULL },
     { BOARD_LED, IPFI_EVENT_HANDLED, set_led_text, set_led, NULL },
 };

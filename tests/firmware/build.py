@@ -22,6 +22,7 @@ WARNINGS = (
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 CORTEX_M0 = ("-mcpu=cortex-m0", "-mthumb", "-Os", "-ffreestanding")
 INCLUDES = tuple(f"-I{FIRMWARE / name}" for name in ("include", "src", "sim", "ports/posix"))
+DEMO = ("board.c", "measures.c", "procedures.c")
 HOST_COMPILERS = ("gcc", "clang")
 FRESH_LINK = ("-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
 
@@ -68,14 +69,14 @@ def board(cc: str, output: Path, *flags: str) -> Path:
 
 
 def shared_object(cc: str, output: Path) -> Path:
-    sources = [*library_sources(), *sim("board.c", "procedures.c", "lockstep.c", "probe.c")]
+    sources = [*library_sources(), *sim(*DEMO, "lockstep.c", "probe.c")]
     run([cc, *WARNINGS, "-O2", "-fPIC", "-shared", *INCLUDES, *sources, "-o", output])
     return output
 
 
 def unit_tests(cc: str, output: Path) -> Path:
     tests = [p for p in (FIRMWARE / "tests").glob("*.c") if not p.name.startswith("fuzz_")]
-    sources = [*sorted(tests), *library_sources(), *sim("board.c", "procedures.c")]
+    sources = [*sorted(tests), *library_sources(), *sim(*DEMO)]
     includes = [*INCLUDES, f"-I{FIRMWARE / 'tests'}"]
     run([cc, *WARNINGS, *SANITIZERS, *includes, *sources, "-o", output])
     return output

@@ -124,7 +124,7 @@ class Parameters:
     crc_profiles: int = 3
     extensions: int = 0x3F
     credit: int = 0x10000000
-    stream_credit: int = 64
+    stream_credit: int = 128  # in 16 bytes: the description in one go
     max_calls: int = 255
     max_partial: int = 255
     max_message: int = 0xFFFF

@@ -56,7 +56,7 @@ def build_fuzzers(place: Path) -> dict[str, Path]:
     clang = build.compiler("clang")
     flags = [clang, *build.WARNINGS, *_BUILD, *build.INCLUDES]
     shared = [build.FIRMWARE / "tests" / "fuzz_bench.c", *build.library_sources()]
-    shared += build.sim("board.c", "procedures.c")
+    shared += build.sim(*build.DEMO)
     objects = [place / f"{source.stem}.o" for source in shared]
     build.run([*flags, "-c", *shared], place)
     programs = {name: place / f"fuzz-{name}" for name in FUZZERS}
