@@ -285,12 +285,12 @@ bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length)
     }
 }
 
-/* HS-11: somebody talks in a session that we do not know; we must have restarted. */
+/* HS-11: somebody talks in a session that we do not know; we must have restarted.  The HELLO waits until an
+ * interval after the last one is over: it is not left out, for who asks may not ask again for a keepalive. */
 void ipfi_handshake_stray(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (link->state != IPFI_LISTENING || (link->timer_on && !ipfi_due(link->now_ms, link->timer_ms))) { return; }
-    link->want |= IPFI_WANT_HELLO;
+    if (link->state == IPFI_LISTENING) { link->want |= IPFI_WANT_HELLO; }
 }
 
 /* ---- timer and sending ---- */
@@ -377,11 +377,12 @@ static bool is_wanted(ipfi_wire_t *wire, uint8_t want)
 /* The first of the wanted handshake frames, if any. */
 bool ipfi_handshake_build(ipfi_wire_t *wire)
 {
+    const bool waits = wire->link.timer_on && wire->link.state == IPFI_LISTENING;
     if (is_wanted(wire, IPFI_WANT_HELLO_ACK)) {
         build_hello_ack(wire);
     } else if (is_wanted(wire, IPFI_WANT_REFUSE)) {
         build_refuse(wire);
-    } else if (is_wanted(wire, IPFI_WANT_HELLO)) {
+    } else if (!waits && is_wanted(wire, IPFI_WANT_HELLO)) {
         build_hello(wire);
     } else if (is_wanted(wire, IPFI_WANT_READY)) {
         build_ready(wire);

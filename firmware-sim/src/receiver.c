@@ -26,7 +26,8 @@ void ipfi_receiver_echoes(ipfi_wire_t *wire, uint8_t number)
 
 uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire)
 {
-    const uint32_t slow_ms = 2u * wire->link.frame_ms;
+    enum { SMALL_FRAME = 77 }; /* 64 bytes of stream and what is around them (LINK-8) */
+    const uint32_t slow_ms = 2u * ipfi_wire_time_ms(wire, SMALL_FRAME);
     return slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : (uint32_t)IPFI_ACK_DELAY_MS;
 }
 

@@ -121,7 +121,8 @@ static void sample_rtt(ipfi_link_t *link, uint32_t left_ms)
 uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
 {
     const ipfi_link_t *const link = &wire->link;
-    uint32_t rto_ms = IPFI_RTO_START_MS;
+    uint32_t rto_ms = 2u * ipfi_ack_delay_ms(wire);
+    if (rto_ms < IPFI_RTO_START_MS) { rto_ms = IPFI_RTO_START_MS; }
     if (link->have_rtt) {
         rto_ms = link->srtt8 / 8u + (link->rttvar4 > 10 ? link->rttvar4 : 10u); /* 4 x RTTVAR is rttvar4 */
         const uint32_t least_ms = ipfi_ack_delay_ms(wire) + IPFI_RTO_ABOVE_DELAY_MS; /* LINK-9 */
