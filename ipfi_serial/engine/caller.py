@@ -113,8 +113,7 @@ class Caller:
         Raises:
             IpfiError: why there is no session.
             LocalProtocolError: this wire does not call.
-            CallRefusedError: the arguments are too large for the other end, or a handler made this
-                call and all slots are taken.
+            CallRefusedError: too large for the other end, or nested and all slots are taken.
         """
         if not self._config.can_call:
             raise LocalProtocolError("this wire was opened with can_call=False")
@@ -245,7 +244,10 @@ class Caller:
         while (call := self._deadlines.take_due(now_s)) is not None:
             self.cancel(call, timed_out(call))
 
-    # --- arguments ---
+    @property
+    def busy(self) -> bool:
+        """Whether a terminal answer is to come, also to a call that ended here (CALL-2)."""
+        return bool(self._calls)
 
     def _send_first(self, call: OutgoingCall, arguments: bytes) -> None:
         """Give a call the next index that is not in use; there is one: fewer calls than indices."""

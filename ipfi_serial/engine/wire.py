@@ -324,7 +324,7 @@ class Wire:
         self._note_busy(now_s)
 
     def _note_busy(self, now_s: float) -> None:
-        busy = self.caller.open_calls > 0
+        busy = self.caller.busy
         if busy is not self._busy:
             self._busy = busy
             self._link.set_busy(busy, now_s)

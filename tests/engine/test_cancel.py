@@ -316,3 +316,15 @@ def test_a_call_that_is_cancelled_in_the_same_breath_keeps_its_arguments_for_its
     (call,) = one.end.received
     assert bytes(call.arguments) == b"arguments"
     assert one.end.cancelled == [call]
+
+
+def test_an_end_that_dies_before_it_answers_a_cancel_is_missed() -> None:
+    """LINK-12: the pair is in use (CALL-2), later calls may wait for it."""
+    one = OneEnd(max_calls=1)
+    call = one.end.start(ECHO, timeout_s=1.0)
+    one.run(5.0)
+    assert one.end.error(call).may_have_executed is True
+    assert not one.end.lost
+    one.cut = True
+    one.run(60.0)
+    assert len(one.end.lost) == 1
