@@ -1,8 +1,8 @@
 """What one end has handed over and does not know to be read, against the other end's ring (LINK-14).
 
 An account of its own, from the frames alone.  It cannot see an RTO expire, which clears the sender's
-account: so a repetition or a PING counts as one, and what is older than the shortest RTO is forgotten.
-Within that time nothing may go beyond the ring but one ACK.
+account: so a repetition or a PING counts as one, and so does a DATA frame that is unacknowledged for
+the shortest RTO.  Apart from that nothing may go beyond the ring but one ACK.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class RingAccount:
         self._session = b""
         self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
         self._numbers: deque[int] = deque(maxlen=64)  # of DATA frames
+        self._flights: dict[int, float] = {}  # DATA frames not acknowledged, and when they went
         self._unread = 0
 
     def sent(self, wire: bytes, now_s: float) -> None:
@@ -48,8 +49,11 @@ class RingAccount:
             self._session = content[1:3]
             self._clear(len(self._charges))
             self._numbers.clear()
+            self._flights.clear()
         number = content[3] if content[0] == DATA else -1
         ping = content[4] if content[0] == PING else -1
+        if self._flights and min(self._flights.values()) < now_s - SHORTEST_RTO_S:
+            self._clear(len(self._charges))
         old = 0
         while old < len(self._charges) and self._charges[old][3] < now_s - SHORTEST_RTO_S:
             old += 1
@@ -58,6 +62,7 @@ class RingAccount:
             self._clear(len(self._charges))
         if number >= 0:
             self._numbers.append(number)
+            self._flights.setdefault(number, now_s)
         self._charges.append((number, ping, len(wire), now_s))
         self._unread += len(wire)
         asks = content[0] in (ACK, PING)
@@ -80,16 +85,20 @@ class RingAccount:
             echo = content[4]
             if len(content) - self._crc_bytes == 11:
                 bits = content[9] | content[10] << 8
+        for number in [n for n in self._flights if _proves(ack, bits, n)]:
+            del self._flights[number]
         last = -1
         for place, (number, ping, _, _) in enumerate(self._charges):
-            before = 0 < (ack - number) & 0xFF <= 16
-            ahead = (number - ack - 1) & 0xFF
-            if (number >= 0 and (before or (ahead < 16 and bits >> ahead & 1))) or (
-                ping >= 0 and ping == echo
-            ):
+            if (number >= 0 and _proves(ack, bits, number)) or (ping >= 0 and ping == echo):
                 last = place
         self._clear(last + 1)
 
     def _clear(self, count: int) -> None:
         self._unread -= sum(charge[2] for charge in self._charges[:count])
         del self._charges[:count]
+
+
+def _proves(ack: int, bits: int, number: int) -> bool:
+    """Tell whether an acknowledgement says that a DATA frame arrived."""
+    ahead = (number - ack - 1) & 0xFF
+    return 0 < (ack - number) & 0xFF <= 16 or (ahead < 16 and bool(bits >> ahead & 1))
