@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -19,6 +20,14 @@ requirement = pytest.mark.ipfi_requirement
 needs = pytest.mark.ipfi_needs
 ADD, CALLBACK, TICKS, LED_STATE, TICK, LED = 1, 8, 9, 12, 32, 33
 GREET, FAIL, NOTHING, DESCRIBE = 50, 51, 99, 0xFFFF
+
+
+def settle(ask: Callable[[], object], wanted: bool) -> None:
+    """Ask until the lamp is as wanted: no requirement orders an event before a later call."""
+    for _ in range(200):
+        if ask() is wanted:
+            return
+    raise AssertionError(f"the lamp never became {wanted}")
 
 
 # --- events ---
@@ -51,15 +60,15 @@ def test_an_event_has_call_index_0_and_bare_arguments(peer: Peer) -> None:
 def test_an_event_switches_the_lamp(ipfi_board: Connection) -> None:
     for wanted in (True, False, True):
         ipfi_board.emit("led", wanted)
-        assert ipfi_board.call("led") is wanted
+        settle(lambda: ipfi_board.call("led"), wanted)
 
 
 @requirement("EVENT-2", "LINK-2")
 @needs("led")
 def test_the_last_of_many_events_counts(ipfi_board: Connection) -> None:
     for number in range(40):
-        ipfi_board.emit("led", number % 2 == 0)
-    assert ipfi_board.call("led") is False
+        ipfi_board.emit("led", number % 2 == 1)
+    settle(lambda: ipfi_board.call("led"), wanted=True)
 
 
 @requirement("EVENT-3", "LINK-20")
@@ -67,16 +76,16 @@ def test_the_last_of_many_events_counts(ipfi_board: Connection) -> None:
 def test_a_lossy_event_arrives_on_a_good_line(peer: Peer) -> None:
     event = encode(Message(MessageKind.EVENT, LED, 0, Terminator.COMPLETE, b"\xc3"))
     peer.send(bytes([FrameType.LOSSY]) + peer.session.to_bytes(2, "little") + event)
-    assert peer.call(LED_STATE) is True
+    settle(lambda: peer.call(LED_STATE), wanted=True)
 
 
 @requirement("EVENT-3", "LINK-5")
 @needs("led", "lossy")
-@pytest.mark.parametrize("cut", [1, 3])
-def test_a_lossy_frame_that_is_no_whole_event_is_dropped(peer: Peer, cut: int) -> None:
+def test_a_lossy_frame_that_is_no_whole_event_is_dropped(peer: Peer) -> None:
     head = bytes([FrameType.LOSSY]) + peer.session.to_bytes(2, "little")
     event = encode(Message(MessageKind.EVENT, LED, 0, Terminator.COMPLETE, b"\xc3"))
-    peer.send(head + event[:-cut])
+    for cut in (1, 3):
+        peer.send(head + event[:-cut])
     call = encode(Message(MessageKind.CALL, ADD, 5, Terminator.COMPLETE, b"\x01\x02"))
     peer.send(head + call)
     assert peer.call(LED_STATE) is False

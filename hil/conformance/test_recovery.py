@@ -93,7 +93,9 @@ def test_the_board_forgets_everything_at_a_reset(
 ) -> None:
     resets = Resets(ipfi_board)
     ipfi_board.emit("led", True)
-    assert ipfi_board.call("led") is True
+    until_s = time.monotonic() + ipfi_target.patience_s(5.0)
+    while ipfi_board.call("led") is False:
+        assert time.monotonic() < until_s
     ipfi_target.reset()
     resets.wait(ipfi_target.patience_s(10.0))
     assert ipfi_board.call("led") is False
@@ -164,12 +166,12 @@ def test_calls_are_right_on_a_bad_line(
     ipfi_board: Connection, ipfi_link_faults: LinkFaults, line: LineFaults
 ) -> None:
     ipfi_link_faults.set(line)
-    for number in range(30):
+    for number in range(15):
         assert ipfi_board.call("add", number, 1000) == 1000 + number
+    outgoing, incoming = ipfi_link_faults.counts()
     ipfi_link_faults.clear()
-    stats = ipfi_board.stats()
-    assert stats.sessions == 1
-    assert stats.retransmissions + stats.duplicates > 0
+    assert ipfi_board.stats().sessions == 1
+    assert outgoing.bytes_in != outgoing.bytes_out or incoming.bytes_in != incoming.bytes_out
 
 
 @requirement("STREAM-1", "LINK-2", "LINK-3")
@@ -178,8 +180,8 @@ def test_a_stream_is_whole_and_in_order_on_a_bad_line(
     ipfi_board: Connection, ipfi_link_faults: LinkFaults, line: LineFaults
 ) -> None:
     ipfi_link_faults.set(line)
-    with ipfi_board.stream("sequence", 60) as items:
-        assert list(items) == [f"item {number}" for number in range(60)]
+    with ipfi_board.stream("sequence", 40) as items:
+        assert list(items) == [f"item {number}" for number in range(40)]
     ipfi_link_faults.clear()
     assert ipfi_board.stats().sessions == 1
 
@@ -206,7 +208,7 @@ def test_the_host_is_called_once_for_each_call_on_a_bad_line(
     ipfi_board: Connection, ipfi_link_faults: LinkFaults, line: LineFaults
 ) -> None:
     ipfi_link_faults.set(line)
-    for number in range(10):
+    for number in range(6):
         assert ipfi_board.call("callback", GREET, str(number)) == f"hello {number}"
     ipfi_link_faults.clear()
     assert ipfi_board.stats().sessions == 1
