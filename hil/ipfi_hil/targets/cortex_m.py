@@ -1,23 +1,27 @@
 """A Cortex-M whose instructions Unicorn executes, with time as a number: no clock, no thread.
 
-One instruction is one cycle.  Exceptions are entered and left by hand (ARMv7-M Architecture Reference
-Manual, B1.5), one at a time: an interrupt waits until the one before it has returned.  What the core
-has itself is here (NVIC, SysTick, reset); peripherals are :class:`Device` objects.
+One instruction is one cycle.  Exceptions are entered and left by hand (ARMv7-M Architecture
+Reference Manual, B1.5), one at a time: an interrupt waits until the one before it has returned.
+What the core has itself is here (NVIC, SysTick, reset); peripherals are :class:`Device` objects.
 """
 
 from __future__ import annotations
 
+import importlib
 import struct
 from collections.abc import Sequence
-from typing import Final, Protocol
-
-import unicorn
-from unicorn import arm_const as arm
+from typing import Any, Final, Protocol
 
 from ipfi_hil.target import TargetError
 from ipfi_hil.targets.elf import Segment
 
+unicorn: Any = importlib.import_module("unicorn")  # its annotations are incomplete
+arm: Any = importlib.import_module("unicorn.arm_const")
+
 PAGE: Final = 0x1000
+FLASH_BYTES: Final = 0x40000
+RAM: Final = 0x20000000
+RAM_BYTES: Final = 0x10000
 SLICE_CYCLES: Final = 500  # 40 us at 12.5 MHz: how late an interrupt may be
 MASKED_SLICE_CYCLES: Final = 4  # an interrupt waits for the firmware to allow it
 _WFI: Final = b"\x30\xbf"
@@ -74,12 +78,15 @@ class CortexM:
         resets: how often it was reset.
     """
 
-    def __init__(self, segments: Sequence[Segment], devices: Sequence[Device]) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], devices: Sequence[Device], noise: bytes = b""
+    ) -> None:
         """Switch it on.
 
         Args:
             segments: what is in its flash, which begins at 0 with the vectors.
             devices: its peripherals.
+            noise: what its RAM holds after power-on; zeros behind it.
         """
         self.cycle = 0
         self.resets = -1
@@ -89,8 +96,9 @@ class CortexM:
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
         uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M3)
-        uc.mem_map(0, 0x40000)
-        uc.mem_map(0x20000000, 0x10000)
+        uc.mem_map(0, FLASH_BYTES)
+        uc.mem_map(RAM, RAM_BYTES)
+        uc.mem_write(RAM, noise[:RAM_BYTES])
         for segment in segments:
             uc.mem_write(segment.address, segment.data)
         for device in [*devices, self._core]:
@@ -173,18 +181,18 @@ class CortexM:
             return
         self._pc = pc | 1
         self.cycle += cycles
-        # Unicorn ends a slice behind WFI.  A slice that ended there by chance sleeps, too, at most until
-        # the next tick; the firmware has to expect that anyway.
+        # Unicorn ends a slice behind WFI.  A slice that ended there by chance sleeps, too, at most
+        # until the next tick; the firmware has to expect that anyway.
         if not self._handling and self._uc.mem_read(pc - 2, 2) == _WFI:
             self._advance_devices()
             if self._pending() is None:
                 self.cycle = max(self.cycle, horizon)
 
-    def _interrupted(self, uc: unicorn.Uc, number: int, _data: object) -> None:
+    def _interrupted(self, _uc: object, number: int, _data: object) -> None:
         """BX to EXC_RETURN is interrupt 8 for Unicorn; nothing else raises one here."""
         if number == 8:
             self._returned = True
-        uc.emu_stop()
+        self._uc.emu_stop()
 
     def _enter(self, exception: int) -> None:
         uc = self._uc
@@ -252,6 +260,8 @@ class _Core:
                 self.enabled &= ~value
             case 0xE000ED0C:
                 self.reset_requested = value >> 16 == 0x05FA and bool(value & 4)
+            case _:
+                pass
 
     def asserted(self) -> bool:
         return self.tick_pending

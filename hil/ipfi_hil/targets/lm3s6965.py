@@ -82,6 +82,8 @@ class Uart:
                 self._on = bool(value & 1)
             case 0x038:
                 self._mask = value
+            case _:
+                pass
 
     def asserted(self) -> bool:
         """Tell whether bytes wait that the firmware wants to know of."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import random
 import select
 import shutil
 import socket
@@ -47,13 +48,19 @@ class Chip:
         uart: its line.
     """
 
-    def __init__(self, firmware: Path) -> None:
-        """Switch it on; imports Unicorn."""
-        from ipfi_hil.targets.cortex_m import CortexM
+    def __init__(self, firmware: Path, seed: int | None = None) -> None:
+        """Switch it on; imports Unicorn.
+
+        Args:
+            firmware: its ELF file.
+            seed: of what its RAM holds after power-on; random if None.
+        """
+        from ipfi_hil.targets.cortex_m import RAM_BYTES, CortexM
         from ipfi_hil.targets.lm3s6965 import System, Uart
 
+        noise = random.Random(seed).randbytes(RAM_BYTES)  # noqa: S311 - nobody's secret
         self.uart: Uart = Uart()
-        self.cpu: CortexM = CortexM(elf.load_segments(firmware), [self.uart, System()])
+        self.cpu: CortexM = CortexM(elf.load_segments(firmware), [self.uart, System()], noise)
 
     @property
     def now_s(self) -> float:
