@@ -40,6 +40,8 @@
 #define REBOOTS(e) false
 #elif defined(NO_HOST_REBOOT)
 #define REBOOTS(e) (e == DEVICE)
+#elif defined(TRACE)
+#define REBOOTS(e) (end[e].boots < 1 + end[e].life) /* not before a session */
 #else
 #define REBOOTS(e) true
 #endif
@@ -65,12 +67,20 @@
 #else
 #define DEVICE_FLOOR 0
 #endif
-#ifdef READY_FOR_EVER
+#ifdef TRACE /* a simulation for the code: no early quiet, not too many lives */
+#define READIES 4
+#define QUIET_MAY_COME (moves == MOVES)
+#define TIMER_COST 0
+#elif defined(READY_FOR_EVER)
 #define READIES 255
 #else
 #define READIES 2 /* HS-6 has 4; 2 shows the same */
 #endif
-#define CIRCLE 64 /* session ids; 65536 */
+#ifndef TRACE
+#define QUIET_MAY_COME true
+#define TIMER_COST 1
+#endif
+#define CIRCLE 256 /* session ids; 65536 */
 #define HOST 0
 #define DEVICE 1
 
@@ -93,7 +103,7 @@ typedef End {
     mtype state;
     byte nonce;                /* of this attempt */
     byte floor;                /* HS-2; 0: remembers nothing */
-    byte said_floor;           /* the one in the newest HELLO of this attempt */
+    byte said_floor;           /* the one in its HELLO */
     byte pending;              /* HS-3; 0: none */
     int pending_confirm;
     byte session;              /* live or, in UNCONFIRMED, the candidate; 0: none */
@@ -152,6 +162,10 @@ inline send(e, kind, a, b, c)
     printf("@ send %d %e %d %d %d ", e, kind, a, b, c);
     if
     :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
+#ifdef TRACE /* more often */
+    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
+    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
+#endif
     :: !quiet || full(to[1 - e]) -> printf("lost\n")
     :: !quiet && moves < MOVES && nfull(held[1 - e]) ->
         moves++;
@@ -176,9 +190,9 @@ inline draw(e, out)
 }
 
 /* Stands for a CRC over HELLO and HELLO_ACK: no two are alike here. */
-#define CONFIRM(initiator, responder, floor) ((initiator << 15) + (responder << 7) + floor)
-#define INITIATOR(confirm) (confirm >> 15)
-#define FLOOR(confirm) (confirm & 127)
+#define CONFIRM(initiator, responder, floor) ((initiator << 16) + (responder << 8) + floor)
+#define INITIATOR(confirm) (confirm >> 16)
+#define FLOOR(confirm) (confirm & 255)
 
 inline begin_attempt(e)
 {
@@ -246,10 +260,14 @@ inline foreign(e)
 inline boot(e)
 {
     end[e].floor = (e == HOST || PEER_FLOORS -> CIRCLE - 6 - 8 * end[e].boots - 4 * e : DEVICE_FLOOR);
+#ifndef TRACE
     if
-    :: e == HOST || PEER_FLOORS -> end[e].boots++
-    :: else
+    :: e == DEVICE && !PEER_FLOORS
+    :: else -> end[e].boots++
     fi;
+#else
+    end[e].boots++;
+#endif
     end[e].ping = 0;
     end[e].pending = 0;
     end[e].pending_confirm = 0;
@@ -269,6 +287,9 @@ inline on_hello(e, told, number)
     :: else ->
         later(end[e].pending, told, end[e].floor);
         use(e, end[e].pending);
+#ifndef FLOOR_OF_THE_ATTEMPT
+        end[e].said_floor = end[e].floor; /* HS-2: answers to an earlier HELLO are void */
+#endif
         draw(e, fresh);
         end[e].pending_confirm = CONFIRM(number, fresh, told);
         fresh = 0;
@@ -276,13 +297,9 @@ inline on_hello(e, told, number)
     fi
 }
 
-/* HS-2: with the floor as it is now, past what was answered or entered since the last one. */
 inline say_hello(e)
 {
     end[e].hello_due = false;
-#ifndef FLOOR_OF_THE_ATTEMPT
-    end[e].said_floor = end[e].floor;
-#endif
     send(e, HELLO, end[e].said_floor, end[e].nonce, 0)
 }
 
@@ -327,8 +344,8 @@ inline on_hello_ack(e, id, terms)
 #endif
 #ifdef CROSSING
 #define CROSSES(e, terms) false
-#else /* HS-8: the initiator of the higher rank goes on with its own */
-#define CROSSES(e, terms) (end[e].state == UNCONFIRMED && OUTRANKS(end[e].nonce, e, INITIATOR(terms)))
+#else /* HS-8: offered before our own attempt, to a lower rank */
+#define CROSSES(e, terms) (TRYING(e) && OUTRANKS(end[e].nonce, e, INITIATOR(terms)))
 #endif
 
 #define ANSWERED_BEFORE(e, id) (end[e].state == ESTABLISHED && end[e].session == id && !end[e].initiated \
@@ -386,6 +403,7 @@ inline on_data(e, id, number, whose)
         :: number == end[e].expected ->
             end[e].expected++;
             assert(end[e].partner == whose || (end[e].partner == 0 && whose > end[e].last_partner));
+            printf("@ deliver %d %d %d\n", e, whose, number);
             end[e].partner = whose;
             assert(whose != end[1 - e].life || end[1 - e].partner == 0 || end[1 - e].partner == end[e].life)
         :: else
@@ -440,7 +458,11 @@ inline patience(e)
 {
     printf("@ patience %d\n", e);
     send(e, BYE, end[e].session, 2, 0);
-    seek(e)
+    seek(e);
+    if
+    :: IS_ACTIVE(e) -> say_hello(e)
+    :: else
+    fi
 }
 
 #define HAS_TIMER(e) (end[e].state == CONNECTING || end[e].state == UNCONFIRMED || end[e].hello_due)
@@ -469,6 +491,15 @@ inline check(e)
     printf("@ state %d %e %d %d\n", e, end[e].state, end[e].session, end[e].pending)
 }
 
+#define MAY_SEND(e) (!quiet && end[e].state == ESTABLISHED && end[e].sent < MESSAGES)
+
+inline say_data(e)
+{
+    printf("@ data %d\n", e);
+    end[e].sent++;
+    send(e, DATA, end[e].session, end[e].sent - 1, end[e].life)
+}
+
 proctype Speaker(byte me)
 {
     mtype kind = HELLO;
@@ -478,16 +509,15 @@ endless:
     do
     :: atomic { nempty(to[me]) -> receive(me); check(me) }
     :: atomic { !quiet && end[me].hello_due -> timer(me); check(me) }
-    :: atomic { !quiet && EARLY && HAS_TIMER(me) && !end[me].hello_due && moves < MOVES -> moves++; timer(me); check(me) }
+    :: atomic { !quiet && EARLY && HAS_TIMER(me) && !end[me].hello_due && moves < MOVES -> moves = moves + TIMER_COST; timer(me); check(me) }
     :: atomic { TIME_OUT(me) && HAS_TIMER(me) -> tick(me); timer(me); check(me) }
     :: atomic { !quiet && REBOOTS(me) && moves < MOVES -> moves++; rebooted = true; boot(me); check(me) }
-    :: atomic {
-            !quiet && end[me].state == ESTABLISHED && end[me].sent < MESSAGES ->
-            printf("@ data %d\n", me);
-            end[me].sent++;
-            send(me, DATA, end[me].session, end[me].sent - 1, end[me].life);
-            check(me)
-        }
+    :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
+#ifdef TRACE /* more often */
+    :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
+    :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
+    :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
+#endif
     :: atomic { !quiet && PATIENCE && end[me].state == ESTABLISHED && moves < MOVES -> moves++; patience(me); check(me) }
     /* a call of the host's program is in flight: LINK-12, LINK-13 */
     :: atomic {
@@ -530,7 +560,7 @@ init
         run Speaker(0); run Speaker(1); run Late(0); run Late(1)
     };
     atomic { /* at any time */
-        quiet = true;
+        QUIET_MAY_COME -> quiet = true;
         moves = 0;
         do
         :: nempty(held[0]) -> held[0]?_, _, _, _

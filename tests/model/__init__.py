@@ -1,0 +1,1 @@
+"""The Promela models of docs/model, checked by spin and replayed against the code."""
