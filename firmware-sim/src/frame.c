@@ -72,10 +72,10 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
 
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
 {
-    const uint16_t size = profile == IPFI_PROFILE_CRC32 ? CRC32_SIZE : CRC16_SIZE;
-    const bool holds = profile == IPFI_PROFILE_CRC32 ? decoder->crc32 == IPFI_CRC32_RESIDUE
-                                                     : decoder->crc16 == IPFI_CRC16_RESIDUE;
-    return holds && decoder->length > size ? (uint16_t)(decoder->length - size) : 0;
+    uint16_t size = 0;
+    if (profile != IPFI_PROFILE_CRC16 && decoder->crc32 == IPFI_CRC32_RESIDUE) { size = CRC32_SIZE; }
+    if (profile != IPFI_PROFILE_CRC32 && decoder->crc16 == IPFI_CRC16_RESIDUE) { size = CRC16_SIZE; }
+    return size != 0 && decoder->length > size ? (uint16_t)(decoder->length - size) : 0;
 }
 
 /* ---- sending ---- */

@@ -14,11 +14,11 @@ typedef enum {
 } ipfi_rx_verdict_t;
 
 /* The session's checksum: the bit number in FRAME-6. */
-enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1 };
+enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1, IPFI_PROFILE_ANY = 2 };
 
 void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size);
 ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
-/* After IPFI_RX_FRAME: how long it is without its checksum; 0: the checksum does not hold. */
+/* After IPFI_RX_FRAME: how long it is without its checksum, of this profile; 0: it does not hold. */
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile);
 
 void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size);

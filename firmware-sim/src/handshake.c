@@ -6,7 +6,7 @@
 
 enum { VERSION = 1, PARAMETERS = 29, HELLO_SIZE = 32, HELLO_ACK_SIZE = 41, REFUSE_SIZE = 7, READY_SIZE = 8, HANDSHAKE_WIRE = 82 };
 enum { REFUSED_VERSION = 1, REFUSED_PARAMETERS = 2 };
-enum { READIES = 4, ECHOES = 3, INTERVAL_MS = 250, INTERVAL_MAX_MS = 1000 };
+enum { READIES = 4, ECHOES = 3, INTERVAL_MS = 250, SLOWEST = 4 }; /* SLOWEST: in first intervals (HS-1) */
 
 /* ---- session ids on a circle (HS-2) ---- */
 
@@ -24,10 +24,10 @@ static uint16_t later_floor(uint16_t a, uint16_t b)
 
 /* ---- intervals (HS-1) ---- */
 
-static uint32_t interval_ms(const ipfi_wire_t *wire, uint32_t least_ms, uint32_t times)
+static uint32_t first_interval_ms(const ipfi_wire_t *wire)
 {
-    const uint32_t wire_ms = ipfi_wire_time_ms(wire, HANDSHAKE_WIRE) * times;
-    return wire_ms > least_ms ? wire_ms : least_ms;
+    const uint32_t wire_ms = ipfi_wire_time_ms(wire, 2 * HANDSHAKE_WIRE);
+    return wire_ms > INTERVAL_MS ? wire_ms : (uint32_t)INTERVAL_MS;
 }
 
 static void next_nonce(ipfi_wire_t *wire)
@@ -38,7 +38,7 @@ static void next_nonce(ipfi_wire_t *wire)
 
 void ipfi_handshake_start(ipfi_wire_t *wire)
 {
-    wire->link.interval_ms = interval_ms(wire, INTERVAL_MS, 2);
+    wire->link.interval_ms = first_interval_ms(wire);
     wire->link.readies = 0;
     wire->link.want |= IPFI_WANT_HELLO; /* HS-1; a passive end once (HS-11) */
 }
@@ -183,7 +183,7 @@ static bool glare_won(ipfi_wire_t *wire, const ipfi_peer_t *peer)
 static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
     ipfi_peer_t peer;
-    if (length < HELLO_SIZE || (content[1] == VERSION && length != HELLO_SIZE)) { return false; }
+    if (length != HELLO_SIZE) { return false; } /* HS-10: of later versions, too */
     const bool good = read_parameters(content + 1, &peer);
     const bool same_role = ((peer.flags ^ wire->config->flags) & IPFI_HOST) == 0;
     if (content[1] != VERSION) {
@@ -244,7 +244,7 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     link->floor = after(peer.session);
     link->echoes = 0;
     link->readies = 0;
-    link->interval_ms = interval_ms(wire, INTERVAL_MS, 2);
+    link->interval_ms = first_interval_ms(wire);
     link->timer_ms = link->now_ms;
     link->want &= (uint8_t)~IPFI_WANT_HELLO;
     link->want |= IPFI_WANT_READY;
@@ -298,11 +298,11 @@ void ipfi_handshake_stray(ipfi_wire_t *wire)
 void ipfi_handshake_on_deadline(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
+    const uint32_t most_ms = SLOWEST * first_interval_ms(wire);
     link->timer_on = false;
+    if (is_trying(link)) { link->interval_ms += link->interval_ms / 2; }
+    if (link->interval_ms > most_ms) { link->interval_ms = most_ms; }
     if (link->state == IPFI_CONNECTING) {
-        const uint32_t most_ms = interval_ms(wire, INTERVAL_MAX_MS, 8);
-        link->interval_ms += link->interval_ms / 2;
-        if (link->interval_ms > most_ms) { link->interval_ms = most_ms; }
         link->want |= IPFI_WANT_HELLO;
     } else if (link->state == IPFI_UNCONFIRMED && link->readies >= READIES) { /* HS-6 */
         (void)ipfi_link_go(wire, wire->config->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);

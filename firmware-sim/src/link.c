@@ -194,8 +194,8 @@ void ipfi_link_frame(ipfi_wire_t *wire)
     const ipfi_peer_t *of = NULL;
     if (wire->link.state == IPFI_CLOSED) { return; }
     if (!shakes && wire->decoder.length >= 3) { of = session_of(&wire->link, ipfi_u16_at(content + 1)); }
-    uint16_t length = ipfi_frame_length(&wire->decoder, of != NULL ? of->profile : (uint8_t)IPFI_PROFILE_CRC16);
-    if (length == 0 && of == NULL && !shakes) { length = ipfi_frame_length(&wire->decoder, IPFI_PROFILE_CRC32); }
+    const uint8_t profile = shakes ? IPFI_PROFILE_CRC16 : of != NULL ? of->profile : (uint8_t)IPFI_PROFILE_ANY;
+    const uint16_t length = ipfi_frame_length(&wire->decoder, profile); /* FRAME-5 */
     if (length < 3) {
         wire->stats.noise++;
     } else if (!shakes) {

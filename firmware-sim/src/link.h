@@ -45,6 +45,14 @@ typedef enum {
     IPFI_INPUTS
 } ipfi_input_t;
 
+/* For the two large halves of the link: inlined into the main loop by link-time optimisation, they leave it
+ * no registers (150 bytes more on a Cortex-M0). */
+#if defined(__GNUC__)
+#define IPFI_NOT_INLINE __attribute__((noinline))
+#else
+#define IPFI_NOT_INLINE
+#endif
+
 /* arithmetic on a clock that wraps */
 bool ipfi_due(uint32_t now_ms, uint32_t at_ms);
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes);
@@ -55,13 +63,13 @@ uint32_t ipfi_keepalive_ms(const ipfi_wire_t *wire); /* LINK-12, and the longest
 /* link.c */
 bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input); /* false: illegal here, nothing changed */
 int ipfi_link_next_state(int state, int input);           /* the table itself; -1: illegal        */
-void ipfi_link_frame(ipfi_wire_t *wire);
+IPFI_NOT_INLINE void ipfi_link_frame(ipfi_wire_t *wire);
 void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye);
 void ipfi_link_enter(ipfi_wire_t *wire); /* link.peer is the new session */
 void ipfi_link_note_work(ipfi_wire_t *wire);
 bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
 void ipfi_link_on_deadline(ipfi_wire_t *wire);
-bool ipfi_link_build(ipfi_wire_t *wire); /* a frame into the encoder */
+IPFI_NOT_INLINE bool ipfi_link_build(ipfi_wire_t *wire); /* a frame into the encoder */
 void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type); /* type and session of a frame */
 uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile); /* its wire bytes */
 
