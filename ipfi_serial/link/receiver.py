@@ -24,6 +24,8 @@ class Receiver:
         ack_now: an ACK must go out at once.
         ack_due_s: when a delayed ACK is due, or None.
         duplicates: frames that were dropped as doubled or stale.
+        echo: number of the newest PING or READY.
+        echo_due: it was not answered yet.
     """
 
     __slots__ = (
@@ -38,6 +40,8 @@ class Receiver:
         "ack_due_s",
         "ack_now",
         "duplicates",
+        "echo",
+        "echo_due",
         "expected",
         "granted",
         "offset",
@@ -60,6 +64,8 @@ class Receiver:
         self.ack_now = False
         self.ack_due_s: float | None = None
         self.duplicates = 0
+        self.echo = 0
+        self.echo_due = False
 
     def on_data(self, sequence: int, payload: bytes, now_s: float, out: deque[LinkEvent]) -> None:
         """Take one DATA frame; append the stream bytes that are now in order to ``out``."""
@@ -91,17 +97,25 @@ class Receiver:
         return self.granted - self.offset < self._half_credit_bytes
 
     @property
-    def holds_ahead(self) -> bool:
-        """Whether frames are kept that arrived ahead."""
-        return bool(self._ahead)
-
-    @property
     def sack(self) -> int:
         """Bitmap of frames kept ahead: bit i stands for ``expected + 1 + i`` (LINK-3)."""
         bits = 0
         for sequence in self._ahead:
             bits |= 1 << ((sequence - self.expected - 1) & 0xFF)
         return bits
+
+    def answer(self, ping: int) -> None:
+        """Answer a PING or READY with an ACK at once (LINK-8)."""
+        self.echo = ping
+        self.ack_now = True
+        self.echo_due = True
+
+    @property
+    def needs_full_ack(self) -> bool:
+        """Whether an ACK frame must go first: a DATA frame could not say what it says."""
+        if not self.ack_now:
+            return self.echo_due
+        return self.echo_due or bool(self._ahead) or self.credit_moved
 
     def acknowledged(self) -> None:
         """Note that ``expected`` went out in a DATA frame; credit did not."""

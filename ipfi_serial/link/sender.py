@@ -199,6 +199,11 @@ class Sender:
             left -= len(part)
         return b"".join(parts)
 
+    @property
+    def oldest(self) -> int:
+        """The first number that is not acknowledged."""
+        return self.flights[0].sequence if self.flights else self._next_sequence
+
     def next_order(self) -> int:
         """Return the position of a transmission among all of this session."""
         self._order += 1

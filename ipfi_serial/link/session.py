@@ -25,8 +25,8 @@ from ipfi_serial.link.opening import Opening
 from ipfi_serial.link.parameters import FrameType, Parameters, boot_cause_name, decode_ready
 from ipfi_serial.link.profiles import Profiles
 from ipfi_serial.link.silence import Remedy, Silence
-from ipfi_serial.link.states import LinkState
 from ipfi_serial.link.transfer import Transfer
+from ipfi_serial.link.view import LinkView
 
 BYE_LOST: Final = 2  # HS-13
 BYE_CORRUPTED: Final = 3
@@ -36,7 +36,7 @@ _READY: Final = int(FrameType.READY)
 _BYE: Final = int(FrameType.BYE)
 
 
-class Link:
+class Link(LinkView):
     """One end of a framed wire.
 
     Args:
@@ -48,6 +48,10 @@ class Link:
         lossy_queue_size: LOSSY and LOG frames that may wait (LINK-20).
         text_line_bytes: longest line of text between frames.
         custom_profile: CRC profile for bit 7, configured at both ends.
+
+    Attributes:
+        counters: sums over all sessions.
+        decoder: the frame decoder, for its counters.
 
     Attributes:
         counters: what it has counted.
@@ -73,7 +77,7 @@ class Link:
         own = replace(own, crc_profiles=own.crc_profiles & self._profiles.mask)
         self._handshake = Handshake(own, floor, new_nonce)
         self._opening = Opening(self._handshake, active=active, bytes_per_s=bytes_per_s)
-        self._decoder = FrameDecoder(
+        self.decoder = FrameDecoder(
             own.frame_payload + EXTRA_CONTENT_BYTES, text_line_bytes=text_line_bytes
         )
         self._line = Line(bytes_per_s)
@@ -137,7 +141,7 @@ class Link:
     def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the line brought; never raises on it."""
         self.counters.bytes_received += len(data)
-        for verdict in self._decoder.receive(data):
+        for verdict in self.decoder.receive(data):
             if type(verdict) is bytes:
                 self._on_frame(verdict, now_s)
             elif type(verdict) is Text:
@@ -177,53 +181,6 @@ class Link:
         if self._opening.due_s is not None and now_s >= self._opening.due_s:
             self._speak(now_s)
 
-    # --- queries ---
-
-    @property
-    def state(self) -> LinkState:
-        """Where this end stands."""
-        return self._opening.state
-
-    @property
-    def established(self) -> bool:
-        """Whether a session stands."""
-        return self._live is not None
-
-    @property
-    def agreement(self) -> Agreement | None:
-        """Terms of the live session."""
-        return self._live.agreement if self._live is not None else None
-
-    @property
-    def room_bytes(self) -> int:
-        """How many more stream bytes are worth queueing: two windows; small messages overtake."""
-        return self._live.sender.room_bytes if self._live is not None else 0
-
-    @property
-    def flushed(self) -> bool:
-        """Whether everything queued was handed over and acknowledged."""
-        return not self._line.control and (self._live is None or self._live.sender.idle)
-
-    @property
-    def lossy_limit_bytes(self) -> int:
-        """Largest message that fits a LOSSY frame now."""
-        return self._live.largest_frame if self._live is not None else 0
-
-    @property
-    def decoder(self) -> FrameDecoder:
-        """The frame decoder, for its counters."""
-        return self._decoder
-
-    def session_counts(self) -> tuple[int, int]:
-        """Return retransmissions and duplicates of the live session."""
-        if self._live is None:
-            return 0, 0
-        return self._live.sender.retransmissions, self._live.receiver.duplicates
-
-    def smoothed_rtt_s(self) -> float | None:
-        """Return the smoothed round-trip time, or None before the first sample."""
-        return self._live.sender.rtt.smoothed_s if self._live is not None else None
-
     # --- frames in ---
 
     def _on_frame(self, content: bytes, now_s: float) -> None:
@@ -241,6 +198,14 @@ class Link:
         if kind == _BYE:
             self._on_bye(live, content, now_s)
         elif not live.on_frame(content, now_s, self.events):
+            self._on_odd(live, now_s)
+
+    def _on_odd(self, live: Transfer, now_s: float) -> None:
+        """Take a frame of the session that is none, or shows that the other end lost its state."""
+        if live.peer_forgot:  # LINK-22
+            self.counters.resets += 1
+            self.abort(DeviceResetError("it forgot the session"), now_s)
+        else:
             self.counters.malformed_frames += 1
 
     def _on_foreign(self, content: bytes, now_s: float) -> None:
@@ -284,10 +249,13 @@ class Link:
             self._opening.announce(now_s)
             return
         self._silence.heard_s = now_s
-        live.answer_ping(ping)
+        live.receiver.answer(ping)
 
     def _on_bye(self, live: Transfer, content: bytes, now_s: float) -> None:
-        reason = content[3] if len(content) > 3 else 0
+        if len(content) != 4:
+            self.counters.malformed_frames += 1
+            return
+        reason = content[3]
         error = WireClosedError("the other end closed the wire")
         if reason == 0 and self._active:
             self._end_session(live, error, final=True)
@@ -341,7 +309,7 @@ class Link:
     def _expect_profiles(self) -> None:
         """Tell the decoder which CRCs a session frame may carry now."""
         agreements = (self.agreement, self._handshake.pending, self._opening.candidate)
-        self._decoder.profiles = self._profiles.expected(agreements)
+        self.decoder.profiles = self._profiles.expected(agreements)
 
     # --- silence ---
 

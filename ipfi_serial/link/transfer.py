@@ -38,6 +38,7 @@ class Transfer:
         largest_frame: most stream bytes that we put into one frame.
         frame_time_s: how long a full frame takes on the line.
         peer_spoke: whether the other end sent anything but READY in it.
+        peer_forgot: whether it took back what it had acknowledged or granted (LINK-22).
         ping_wanted: a PING should go out.
         repeated: a frame was sent again and no PING has followed it yet (LINK-10).
         pinged_s: when a PING was last handed over.
@@ -47,14 +48,13 @@ class Transfer:
     __slots__ = (
         "_bytes_per_s",
         "_data_head",
-        "_echo",
-        "_echo_due",
         "_lossy",
         "_pings",
         "agreement",
         "frame_time_s",
         "head",
         "largest_frame",
+        "peer_forgot",
         "peer_spoke",
         "ping_wanted",
         "pinged_s",
@@ -110,8 +110,7 @@ class Transfer:
         self.ping_wanted = False
         self.repeated = False
         self._pings = Pings()
-        self._echo = 0
-        self._echo_due = False
+        self.peer_forgot = False
 
     def number_pings_from(self, number: int) -> None:
         """Count PINGs on from our READY, so that its echo answers no PING."""
@@ -130,7 +129,7 @@ class Transfer:
         )
 
     def on_frame(self, content: bytes, now_s: float, out: deque[LinkEvent]) -> bool:
-        """Take a frame of this session; return False if it is malformed."""
+        """Take a frame of this session; return False if it is malformed or :attr:`peer_forgot`."""
         self.peer_spoke = True
         kind, size = content[0], len(content)
         if kind == _DATA and size > 5:
@@ -140,8 +139,8 @@ class Transfer:
         if kind == _ACK:
             self.probe_from_s = now_s  # it may have brought credit or cleared the ring
         if kind in (_ACK, _PING) and size in (9, 11):
-            self._on_ack(content, now_s)
-        elif kind == FrameType.LOSSY and size > 3:
+            return self._on_ack(content, now_s)
+        if kind == FrameType.LOSSY and size > 3:
             out.append(LossyReceived(content[3:]))
         elif kind == FrameType.LOG and size > 3:
             out.append(TextReceived(content[4:].decode("utf-8", "replace"), content[3]))
@@ -149,14 +148,18 @@ class Transfer:
             return False
         return True
 
-    def _on_ack(self, content: bytes, now_s: float) -> None:
+    def _on_ack(self, content: bytes, now_s: float) -> bool:
         ack, number, credit = _ACK_BODY.unpack_from(content, 3)
         sender = self.sender
-        sender.on_credit(credit)
         if content[0] == _PING:
+            sender.on_credit(credit)
             sender.on_ack(ack, now_s)
-            self.answer_ping(number)
-            return
+            self.receiver.answer(number)
+            return True
+        if self._pings.contradicts(number, ack, credit):
+            self.peer_forgot = True
+            return False
+        sender.on_credit(credit)
         if not sender.on_ack(ack, now_s) and len(content) == 9:
             sender.on_repeated_ack(ack, now_s)
         if len(content) == 11:
@@ -169,12 +172,7 @@ class Transfer:
                 sender.rtt.sample(rtt_s)
             sender.rtt.progressed()
             sender.on_evidence(order)  # what was sent before it and is not acknowledged is lost
-
-    def answer_ping(self, number: int) -> None:
-        """Answer a PING or READY with an ACK at once (LINK-8)."""
-        self._echo = number
-        self.receiver.ack_now = True
-        self._echo_due = True
+        return True
 
     # --- frames out ---
 
@@ -187,7 +185,7 @@ class Transfer:
         """
         sender, lossy = self.sender, self._lossy
         may_ack = sender.ring.room_bytes >= 0  # LINK-14
-        if may_ack and self.needs_full_ack:
+        if may_ack and self.receiver.needs_full_ack:
             return self.ack()
         if lossy.contents and lossy.turn and lossy.fits(sender.ring.room_bytes):
             return self._next_lossy()
@@ -231,7 +229,7 @@ class Transfer:
             return
         if ping is not None:
             self.pinged_s = now_s
-            self._pings.sent(sender.next_order(), departure_s)
+            self._pings.sent(sender.next_order(), departure_s, sender.oldest, sender.credit)
             self.repeated = False
         sender.ring.charge(wire_bytes, ping=ping)
         if ping is not None or sender.ring.in_use:
@@ -257,14 +255,6 @@ class Transfer:
         """Whether an ACK or PING should go out when nothing else does."""
         return self.receiver.ack_now or self.ping_wanted or self.probes
 
-    @property
-    def needs_full_ack(self) -> bool:
-        """Whether an ACK frame must go first: a DATA frame could not say what it says."""
-        receiver = self.receiver
-        if not receiver.ack_now:
-            return self._echo_due
-        return self._echo_due or receiver.holds_ahead or receiver.credit_moved
-
     def data(self, flight: Flight) -> bytes:
         """Build a DATA frame's content; it acknowledges too."""
         receiver = self.receiver
@@ -275,15 +265,15 @@ class Transfer:
         """Build an ACK or, if one is wanted, a PING, whose number comes last."""
         receiver = self.receiver
         sack = receiver.sack
-        ping = not self._echo_due and (
+        ping = not receiver.echo_due and (
             self.ping_wanted or self.probes or (self.sender.ring.clogged and not sack)
         )
         if ping:
             self.ping_wanted = False
             self._pings.number_next()
-        number = self._pings.newest if ping else self._echo
+        number = self._pings.newest if ping else receiver.echo
         kind = _PING if ping else _ACK
-        self._echo_due = False
+        receiver.echo_due = False
         body = _ACK_BODY.pack(receiver.expected, number, receiver.take_credit())
         content = bytes((kind,)) + self.head + body
         if sack and ping:

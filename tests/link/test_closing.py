@@ -109,14 +109,16 @@ def test_a_bye_ends_the_session_without_an_answer(reason: int, active: bool) -> 
         assert puppet.link.state is state
 
 
-def test_a_bye_without_a_reason_is_a_goodbye_and_one_of_another_session_is_nothing() -> None:
-    """HS-13, LINK-5."""
+def test_a_bye_of_another_length_is_malformed_and_one_of_another_session_is_nothing() -> None:
+    """HS-13, LINK-5, section 3.1."""
     puppet = Puppet(new_link())
     puppet.accept(session=5)
     puppet.events()
     puppet.say(bye(4, 1))
+    puppet.say(bye(5, 1)[:3], bye(5, 1) + b"x")
     assert puppet.events() == []
-    puppet.say(bye(5, 1)[:3])
+    assert puppet.link.counters.malformed_frames == 2
+    puppet.say(bye(5, 0))
     (lost,) = puppet.events()
     assert isinstance(lost, SessionLost)
     assert lost.final

@@ -379,6 +379,20 @@ def test_the_higher_rank_goes_on_with_its_ready() -> None:
     assert puppet.link.next_deadline_s() == due_s
 
 
+@pytest.mark.parametrize(("other", "taken"), [(LOW, False), (HIGH, True)])
+def test_an_attempt_goes_before_a_session_offered_earlier_to_a_lower_rank(
+    other: Parameters, taken: bool
+) -> None:
+    """HS-8: or two attempts that cross could each make a session live at the other end."""
+    puppet = Puppet(new_link(), other)
+    puppet.accept(session=5)
+    offered = puppet.offer()
+    puppet.say(bye(5, 2))
+    assert puppet.link.state is LinkState.CONNECTING
+    puppet.say(puppet.ready(offered))
+    assert puppet.link.established == taken
+
+
 @pytest.mark.parametrize("state", [LinkState.CONNECTING, LinkState.UNCONFIRMED])
 def test_the_lower_rank_answers_and_puts_its_own_frames_off(state: LinkState) -> None:
     """HS-8: by two intervals."""
