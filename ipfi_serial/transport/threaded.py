@@ -59,7 +59,10 @@ class PySerialSource:
 
     def close(self) -> None:
         """See :class:`Source`."""
+        line = getattr(self._port, "_socket", None)
         close_port(self._port)
+        if isinstance(line, socket.socket):  # rfc2217:// forgets it if the other end left first
+            line.close()
         log = getattr(getattr(self._port, "formatter", None), "output", None)
         if log not in (None, sys.stderr):  # the file of spy://, which pyserial forgets
             log.close()
