@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import threading
 from typing import Any, Final, TextIO
 
@@ -32,6 +33,7 @@ class Screen:
         self._lock = threading.Lock()
         self._out_colours = _has_colours(out)
         self._err_colours = _has_colours(err)
+        self._has_status = False
 
     @property
     def is_terminal(self) -> bool:
@@ -67,6 +69,22 @@ class Screen:
     def note(self, text: str, style: str = "") -> None:
         """Write a line to standard error, for people."""
         self._write(self._err, _styled(text, style, self._err_colours) + "\n")
+
+    def status(self, text: str) -> None:
+        """Show how far it is, on standard error: on a terminal in one line that is redrawn."""
+        if not self._err.isatty():
+            if not self.json:
+                self._write(self._err, text + "\n")
+            return
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        self._write(self._err, f"\r\x1b[K{text[:width]}")
+        self._has_status = True
+
+    def clear_status(self) -> None:
+        """Take the line of :meth:`status` away."""
+        if self._has_status:
+            self._write(self._err, "\r\x1b[K")
+            self._has_status = False
 
     def styled(self, text: str, style: str) -> str:
         """Return ``text`` in a style: bold, dim, red, green, yellow or cyan."""
