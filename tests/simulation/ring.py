@@ -38,6 +38,7 @@ class RingAccount:
         self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
         self._numbers: deque[int] = deque(maxlen=64)  # of DATA frames
         self._flights: dict[int, float] = {}  # DATA frames not acknowledged, and when they went
+        self._ack = 0
         self._unread = 0
 
     def sent(self, wire: bytes, now_s: float) -> None:
@@ -50,6 +51,7 @@ class RingAccount:
             self._clear(len(self._charges))
             self._numbers.clear()
             self._flights.clear()
+            self._ack = 0
         number = content[3] if content[0] == DATA else -1
         ping = content[4] if content[0] == PING else -1
         if self._flights and min(self._flights.values()) < now_s - SHORTEST_RTO_S:
@@ -60,6 +62,8 @@ class RingAccount:
         self._clear(old)
         if ping >= 0 or number in self._numbers:
             self._clear(len(self._charges))
+        if number >= 0 and 0 < (self._ack - number) & 0xFF <= 16:
+            return  # its first bytes went before it was acknowledged
         if number >= 0:
             self._numbers.append(number)
             self._flights.setdefault(number, now_s)
@@ -81,6 +85,8 @@ class RingAccount:
             return
         ack = content[4] if content[0] == DATA else content[3]
         bits, echo = 0, -1
+        if (ack - self._ack) & 0xFF < 0x80:
+            self._ack = ack
         if content[0] == ACK:
             echo = content[4]
             if len(content) - self._crc_bytes == 11:

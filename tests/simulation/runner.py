@@ -106,7 +106,9 @@ def jobs_of(start: int, seeds: int, pairs: tuple[str, ...]) -> Iterator[list[tup
         yield [(pairs[(seed - start) % len(pairs)], seed) for seed in range(first, last)]
 
 
-def run_many(start: int, seeds: int, pairs: tuple[str, ...], processes: int) -> tuple[Totals, float]:
+def run_many(
+    start: int, seeds: int, pairs: tuple[str, ...], processes: int
+) -> tuple[Totals, float]:
     """Run seeds from ``start`` on; return what came of them and the seconds it took."""
     began_s = time.monotonic()
     totals = Totals()

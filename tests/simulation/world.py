@@ -276,7 +276,9 @@ class World:
                 self._until(lambda: _is_over(operation), bound_s, "a probe is open")  # noqa: B023
             if operation.ended == "success":
                 return
-            self.clock.run(lambda: False, for_s=20 * self.plan.unit_s)  # handlers may have to return
+            self.clock.run(
+                lambda: False, for_s=20 * self.plan.unit_s
+            )  # handlers may have to return
             if not end.up or not end.alive:
                 bound_s = self.patience_s() * 3 + 60
                 self._until(lambda: all(e.up for e in self.ends), bound_s, "there is no session")
