@@ -156,11 +156,8 @@ def _stream_of(kind: int, data: bytes) -> bytes:
 def _say(speaker: Speaker, kind: int, data: bytes) -> None:
     """Do a step that says something outside of the stream, or again."""
     if kind == seeds.FRAME and data:
-        frame = data[0] | 0x80
-        if frame == FrameType.BYE:
-            speaker.say_frame(frame, data[1:2] or b"\0")
-        elif frame not in (FrameType.READY, FrameType.DATA):
-            speaker.say_frame(frame, data[1:])
+        if data[0] | 0x80 not in (FrameType.READY, FrameType.DATA):
+            speaker.say_frame(data[0], data[1:])
     elif kind == seeds.STRAY and data:
         speaker.say_frame(data[0], data[1:], session=0x7777)
     elif kind == seeds.ACK and data:
