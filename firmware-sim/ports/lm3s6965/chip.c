@@ -106,7 +106,11 @@ static void start_uart(void)
     const uint32_t divisor = (CLOCK_HZ * 4 + BOARD_BAUD / 2) / BOARD_BAUD; /* clock / 16 / baud, in 64ths */
     UART_BAUD_INTEGER = divisor / 64;
     UART_BAUD_FRACTION = divisor % 64;
+    /* What a reset of the processor alone left in the FIFO would keep its interrupt from ever coming again. */
+    UART_LINE = 0;
     UART_LINE = LINE_8N1_WITH_FIFO;
+    UART_INTERRUPT_CLEAR = INTERRUPT_RX | INTERRUPT_RX_TIMEOUT;
+    while ((UART_FLAGS & FLAG_RX_EMPTY) == 0) { (void)UART_DATA; }
     UART_INTERRUPT_MASK = INTERRUPT_RX | INTERRUPT_RX_TIMEOUT;
     UART_CONTROL = CONTROL_ON;
     core_enable_irq(UART_IRQ);
