@@ -110,8 +110,8 @@ def values(data: bytes) -> None:
 # --- whole sessions ---
 
 
-# procedures that answer at once; the others have clocks, and texts that differ
-PROCEDURES: Final = (0, 1, 2, 3, 4, 5, 6, 12, 40, 99)
+PROCEDURES: Final = (0, 1, 2, 3, 4, 5, 6, 12, 40, 99)  # they answer at once
+LEFT_OUT: Final = frozenset((*range(7, 12), 0xFFFF))  # they have clocks, or texts that differ
 STREAMED: Final = 3
 LONGEST: Final = 3000  # values of a stream, or bytes of a blob
 
@@ -188,7 +188,8 @@ class _Stream:
     Attributes:
         middle: whether it ends in the middle of a message.
         over: whether something was to be said that the protocol leaves open: Termination in a
-            framed session, an invalid flag (MSG-6), an index above 32 bits.
+            framed session, an invalid flag (MSG-6), an index above 32 bits; or a procedure of the
+            board that is left out.
     """
 
     def __init__(self) -> None:
@@ -201,7 +202,9 @@ class _Stream:
         """Tell whether both cores must agree on ``data``, and note it."""
         found = self._decoder.feed(data)
         odd = any(
-            each.kind is MessageKind.TERMINATION or max(each.procedure, each.call) >= 1 << 32
+            each.kind is MessageKind.TERMINATION
+            or max(each.procedure, each.call) >= 1 << 32
+            or each.procedure in LEFT_OUT
             for each in found
         )
         self.over |= odd or self._decoder.error is not None
