@@ -94,6 +94,7 @@ void ipfi_lockstep_init(lockstep_t *end, bool is_host, bool is_small, uint32_t n
         end->board.config.flags = IPFI_HOST;
         end->board.config.active = true;
         end->board.config.user = end;
+        end->board.config.max_message = ANSWER / 256;
     }
     board_restart(&end->board, IPFI_BOOT_POWER, now_ms);
 }

@@ -112,6 +112,9 @@ uint8_t *ipfi_raw_args(ipfi_call_t *call, size_t *size)
     return call->memory;
 }
 
+/* An answer that is too large: the handler has run.  The code before it has one byte. */
+enum { EXECUTED = 1, MSGPACK_TRUE = 0xC3 };
+
 static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
 {
     const uint8_t *out = call->out;
@@ -124,6 +127,7 @@ static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
     }
     if (call->answer.full) {
         (void)ipfi_fail(call, IPFI_ERROR_LIMIT, NULL, 0);
+        call->memory[EXECUTED] = MSGPACK_TRUE;
         return;
     }
     if (out == NULL) {
@@ -136,7 +140,7 @@ static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
     send_out(call, out, size, verdict == IPFI_DONE ? IPFI_COMPLETE : verdict == IPFI_YIELD ? IPFI_CHUNK : IPFI_NONE);
 }
 
-void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase)
+static ipfi_verdict_t run(ipfi_call_t *call, ipfi_phase_t phase)
 {
     ipfi_procedure_t copy;
     call->phase = (uint8_t)phase;
@@ -145,8 +149,30 @@ void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase)
     call->out_left = 0;
     call->answer = ipfi_writer(call->memory + call->collected,
                                (size_t)(call->wire->config->value_size - call->collected));
-    const ipfi_verdict_t verdict = entry_of(call, &copy)->run(call);
-    if (phase != IPFI_END) { settle(call, verdict); }
+    return entry_of(call, &copy)->run(call);
+}
+
+/* Whether this value is now larger than the other end takes (CALL-6). */
+static bool exceeds(ipfi_call_t *call, ipfi_verdict_t verdict)
+{
+    const uint16_t most = call->wire->link.peer.max_message;
+    call->value += call->out != NULL ? call->out_left : (uint32_t)ipfi_written(&call->answer);
+    if (most != IPFI_NO_MESSAGE_LIMIT && call->value > (uint32_t)most << 8) { return true; }
+    if (verdict != IPFI_PART) { call->value = 0; }
+    return false;
+}
+
+void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase)
+{
+    const ipfi_verdict_t verdict = run(call, phase);
+    if (phase == IPFI_END) { return; }
+    if (verdict > IPFI_PART || call->answer.full || !exceeds(call, verdict)) {
+        settle(call, verdict);
+        return;
+    }
+    if (verdict != IPFI_DONE) { (void)run(call, IPFI_END); }
+    (void)ipfi_fail(call, IPFI_ERROR_LIMIT, NULL, 0);
+    call->memory[EXECUTED] = MSGPACK_TRUE;
 }
 
 /* The call ends from outside: a handler that waits to be run again is told so. */

@@ -56,7 +56,8 @@ void ipfi_handshake_retry(ipfi_wire_t *wire)
 
 static uint16_t announced_message(const ipfi_config_t *config)
 {
-    if (config->max_message != 0 || config->server == NULL) { return config->max_message; }
+    if (config->max_message != 0) { return config->max_message; }
+    if (config->server == NULL) { return IPFI_NO_MESSAGE_LIMIT; } /* only answers come, each with a buffer of its own */
     return (uint16_t)((config->value_size - IPFI_ANSWER_ROOM + 255u) / 256u);
 }
 
@@ -100,6 +101,7 @@ static bool read_parameters(const uint8_t *body, ipfi_peer_t *peer)
     peer->credit = ipfi_u32_at(body + 15);
     peer->stream_credit = ipfi_u16_at(body + 19);
     peer->max_calls = body[21];
+    peer->max_message = ipfi_u16_at(body + 23);
     return peer->frame_payload >= 16 && peer->frame_payload <= 16384 && peer->window >= 1 && peer->window <= 16
            && (body[12] & IPFI_CRC_16) != 0;
 }

@@ -29,6 +29,7 @@ enum { /* extensions, protocol.md 3.2 */
 enum { IPFI_FLAG_IN_ORDER = 2 }; /* we receive in order only (LINK-3); the others are in ipfi.h */
 #define IPFI_NO_RING_LIMIT 0xFFFFu /* an enumerator is an int, which may have 16 bits */
 enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_ABOVE_DELAY_MS = 10, IPFI_RTO_DOUBLED_MS = 250, IPFI_RTT_MAX_MS = 5000 };
+#define IPFI_NO_MESSAGE_LIMIT 0xFFFFu
 /* We take every byte at once and keep none, so credit runs far ahead of what has arrived (LINK-7). */
 #define IPFI_CREDIT_AHEAD 0x3FFFFFFF
 enum { IPFI_KEEPALIVE_MS = 1000, IPFI_PATIENCE_MS = 5000 };

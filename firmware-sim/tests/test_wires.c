@@ -103,7 +103,7 @@ static void start(bool is_small, uint32_t seed)
     const ipfi_config_t config = {
         IPFI_USE_BUFFERS(host.buffers), IPFI_SERVE(table), .frame_payload = 64, .window = 4,
         .ring = 0xFFFF, .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32, .flags = IPFI_HOST, .active = true,
-        .stream_credit = 4,
+        .stream_credit = 4, .max_message = sizeof host.answer / 256,
     };
     host.config = config;
     ipfi_init(&host.wire, &host.config, seed * 7u, IPFI_BOOT_PROGRAM);
@@ -285,6 +285,48 @@ static void check_tickets(void)
     CHECK(ipfi_ticket_call(&board.wire, 0xFFFF0001u) == NULL);
 }
 
+/* CALL-6: an answer in parts becomes an Error as soon as it is more than the caller takes. */
+static void check_an_answer_that_is_too_large(void)
+{
+    start(true, 9);
+    host.config.max_message = 1;
+    run_for(100, 0);
+    CHECK(call_u32(5, 256 - 2, 0) == IPFI_OUT_ANSWERED && host.out.answer_length == 256);
+    CHECK(call_u32(5, 256 - 1, 0) == IPFI_OUT_FAILED);
+    CHECK(host.answer[0] == IPFI_ERROR_LIMIT && host.answer[1] == 0xC3); /* it may have been executed */
+    CHECK(call_u32(3, 100, 0) == IPFI_OUT_ANSWERED && host.values == 100); /* each value of a stream is small */
+    host.config.max_message = 0xFFFF;
+    board_restart(&board, IPFI_BOOT_POWER, now_ms);
+    run_for(2000, 0);
+    CHECK(call_u32(5, 3000, 0) == IPFI_OUT_ANSWERED && host.out.answer_length == 3003);
+}
+
+/* EVENT-3: a lossy event between the parts of an answer takes nothing of it. */
+static void check_a_lossy_event_within_an_answer(void)
+{
+    static const uint8_t args[] = { 1, 2 };
+    start(false, 10);
+    run_for(100, 0);
+    for (uint32_t size = 100; size < 1000; size += 100) {
+        ipfi_writer_t writer = ipfi_writer(host.args, sizeof host.args);
+        ipfi_write_u32(&writer, size);
+        host.outcome = WAITING;
+        host.out.args_size = (uint16_t)ipfi_written(&writer);
+        host.out.args = host.args;
+        host.out.answer = host.answer;
+        host.out.answer_size = sizeof host.answer;
+        host.out.done = done;
+        CHECK(ipfi_outcall_start(&host.wire, &host.out, 5, now_ms, 5000));
+        for (int i = 0; i < 100 && host.outcome == WAITING; i++) {
+            (void)ipfi_emit_lossy(&board.wire, BOARD_TICK, args, sizeof args);
+            run_for(1, 0);
+        }
+        CHECK(host.outcome == IPFI_OUT_ANSWERED && host.answer[host.out.answer_length - 1] == (size - 1) % 251);
+        run_for(50, 0);
+    }
+    CHECK(host.ticks > 9);
+}
+
 static void check_lossy_events_and_log(void)
 {
     static const uint8_t on[] = { 0xC3 };
@@ -314,4 +356,6 @@ void test_wires(void)
     check_arguments_larger_than_ram();
     check_a_ring_of_64_bytes();
     check_tickets();
+    check_an_answer_that_is_too_large();
+    check_a_lossy_event_within_an_answer();
 }

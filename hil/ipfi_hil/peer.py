@@ -332,9 +332,11 @@ class Peer:
 
     def answer(self, procedure: int, call: int) -> Any:  # noqa: ANN401 - whatever it answers
         """Wait for a call's whole answer; return the value, or the :class:`CallError`."""
-        payload = b""
+        payload, kind = b"", MessageKind.RESPONSE
         while True:
             message = self.next_message(procedure, call)
+            if message.kind is not kind:  # an Error ends what had begun as an answer
+                payload, kind = b"", message.kind
             payload += message.payload
             if message.terminator is Terminator.COMPLETE:
                 break

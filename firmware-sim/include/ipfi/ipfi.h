@@ -189,6 +189,7 @@ struct ipfi_call {
     uint32_t index;      /* of the call                                                                */
     uint32_t granted;    /* stream bytes that the caller takes so far (STREAM-2)                       */
     uint32_t sent;       /* stream bytes sent so far                                                   */
+    uint32_t value;      /* bytes of the value that is being answered in parts                         */
     uint8_t *memory;     /* this call's part of config.values: arguments, then the answer              */
     uint16_t collected;  /* bytes of arguments in memory                                               */
     uint16_t out_left;   /* bytes of the answer not yet sent                                           */
@@ -360,7 +361,7 @@ typedef struct {
     uint16_t ring;           /* bytes the receive ring holds; 0xFFFF: the transport never loses bytes  */
     uint16_t us_per_byte;    /* 10000000 / baud for 8N1; 0 if unknown                                  */
     uint16_t stream_credit;  /* first credit for streams that we read, in 16 bytes                     */
-    uint16_t max_message;    /* announced largest value in 256 bytes; 0: what `value_size` holds       */
+    uint16_t max_message;    /* announced largest value, also as an answer to us, in 256 bytes; 0: what `value_size` holds */
     const ipfi_port_t *port; /* for ipfi_poll; may be NULL if only the five verbs are used             */
     void *user;              /* yours: call->wire->config->user                                        */
     ipfi_tx_frame_t *tx_window;
@@ -439,7 +440,7 @@ typedef struct {
 
 typedef struct { /* the other end's parameters (protocol.md 3.2) with the session they belong to */
     uint8_t flags, boot_cause, window, profile, max_calls, extensions;
-    uint16_t session, frame_payload, ring, stream_credit;
+    uint16_t session, frame_payload, ring, stream_credit, max_message;
     uint32_t nonce, credit;
     uint32_t confirm; /* what READY must say (HS-5); of a pending session first the CRC of its HELLO */
 } ipfi_peer_t;

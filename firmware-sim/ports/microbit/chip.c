@@ -18,6 +18,7 @@ enum { REASON_PIN = 1, REASON_WATCHDOG = 2, REASON_SOFTWARE = 4 };
 #define RANDOM_STOP REGISTER(0x4000D004u)
 #define RANDOM_READY REGISTER(0x4000D100u)
 #define RANDOM_VALUE REGISTER(0x4000D508u)
+enum { RANDOM_MOST_US = 5000 }; /* 167 us a byte is typical */
 
 /* 18 Timer */
 #define TIMER_START REGISTER(0x40008000u)
@@ -160,7 +161,8 @@ uint32_t chip_number(void)
     RANDOM_START = 1;
     for (uint8_t byte = 0; byte < 4; byte++) {
         RANDOM_READY = 0;
-        for (uint16_t tries = 0; tries < 20000 && RANDOM_READY == 0; tries++) { } /* 677 us a byte on average */
+        const uint32_t start_us = timer_us();
+        while (RANDOM_READY == 0 && timer_us() - start_us < RANDOM_MOST_US) { }
         number = number << 8 | (RANDOM_VALUE & 0xFF);
     }
     RANDOM_STOP = 1;
