@@ -53,6 +53,7 @@ class Quality:
     """
 
     __slots__ = (
+        "_in_frame",
         "_intervals",
         "_last_rising",
         "_recent",
@@ -86,6 +87,7 @@ class Quality:
         self.inverted = False
         self._recent: deque[float] = deque(maxlen=_REMEMBERED_EDGES)
         self._last_rising = False
+        self._in_frame = False
         self._since_preamble = 0
         self._intervals = 0
         self._squares = 0.0
@@ -104,6 +106,7 @@ class Quality:
     def begin_frame(self, unit_s: float, *, inverted: bool) -> None:
         """Note a preamble."""
         self.preambles += 1
+        self._in_frame = True
         self.unit_s = unit_s
         self.inverted = inverted
         self._since_preamble = 0
@@ -121,13 +124,14 @@ class Quality:
     def end_frame(self, unit_s: float, damage: Damage | None) -> None:
         """Note the end of a frame."""
         self.unit_s = unit_s
+        self._in_frame = False
+        self._since_preamble = 0
         if self._intervals:
             self.jitter = (self._squares / self._intervals) ** 0.5
             self.margin = self._worst
             self.noise += _NOISE_GAIN * (self.jitter - self.noise)
         if damage is None:
             self.frames += 1
-            self._since_preamble = 0
         else:
             self.margin = 0.0
             self.damaged[damage] += 1
@@ -159,15 +163,14 @@ class Quality:
         silent_s = now_s - self._recent[-1]
         if self._last_rising != self.inverted and silent_s > _STUCK_UNITS * self.unit_s:
             return f"stuck: the key is down for {silent_s:.3g} s: a short circuit, or a hung sender"
-        if self._since_preamble > _MANY_EDGES:
+        if self._since_preamble > _MANY_EDGES and not self._in_frame:
             hum_hz = self._hum_hz()
             if hum_hz:
                 return f"no Morse, but a hum of {hum_hz:.0f} Hz: mains; check ground and screen"
-            if not self.preambles:
-                return (
-                    f"{self.edges} edges and no training preamble among them: a floating line, "
-                    "another code, or a speed out of range"
-                )
+            return (
+                f"{self._since_preamble} edges and no training preamble among them: a floating "
+                "line, another code, or a speed out of range"
+            )
         if self.damaged_frames > self.frames:
             ((cause, count),) = self.damaged.most_common(1)
             return f"damaged, {count} times: {cause.value}"
@@ -177,8 +180,6 @@ class Quality:
         """Return the frequency of an even beat near that of mains, or 0."""
         times_s = list(self._recent)
         periods = [b - a for a, b in zip(times_s, times_s[2:], strict=False)]
-        if not periods:
-            return 0.0
         mean_s = sum(periods) / len(periods)
         if mean_s <= 0 or max(abs(p - mean_s) for p in periods) > _REGULAR * mean_s:
             return 0.0

@@ -115,7 +115,7 @@ class _Reports:
         source = self.source
         with source.lock:
             step = source.modem.rate.step
-            source.modem.rate.note(frames, repeats)
+            source.modem.note_losses(frames, repeats)
             if source.modem.rate.step != step:
                 self.bytes_per_s = source.modem.bytes_per_s
 

@@ -55,6 +55,4 @@ def with_glitches(
 def stretched(edges: list[float], by: float) -> list[float]:
     """Return edges of a sender that slows down: its last unit is longer than its first by this."""
     start_s, span_s = edges[0], edges[-1] - edges[0]
-    return [
-        start_s + (t - start_s) * (1 - by / 2 + by / 2 * (t - start_s) / span_s) for t in edges
-    ]
+    return [start_s + (t - start_s) * (1 - by / 2 + by / 2 * (t - start_s) / span_s) for t in edges]

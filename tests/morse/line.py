@@ -64,6 +64,7 @@ class Station:
         self.chance = Random(settings.seed)  # noqa: S311 repeatable
         self.on_the_way: list[float] = []  # edges of ours that the other end has not heard yet
         self.rising = True
+        self.unsent = b""  # what the modem has not taken
         self.just_keyed = False
         self.counts = (0, 0)
 
@@ -116,8 +117,11 @@ class MorsePair:
     def _next_s(self) -> float | None:
         due: list[float] = []
         for own, other in (self.stations, self.stations[::-1]):
+            wire_s = own.end.wire.next_deadline_s()
+            if wire_s is not None and own.unsent:  # sending is overdue, but the line is full
+                wire_s = max(wire_s, own.modem.key_due_s() or self.now_s)
             times = (
-                own.end.wire.next_deadline_s(),
+                wire_s,
                 own.modem.key_due_s(),
                 None if other.on_the_way else own.modem.next_deadline_s(),
                 self._arrival_s(own),
@@ -160,8 +164,11 @@ class MorsePair:
             moved = True
         wire.on_deadline(now_s)
         own.end.take_events()
-        if data := wire.bytes_to_send(now_s):
-            assert own.modem.put(data, now_s) == len(data)
+        while data := own.unsent or wire.bytes_to_send(now_s):
+            taken = own.modem.put(data, now_s)
+            own.unsent = data[taken:]
+            if not taken:
+                break
             moved = True
         if edges := own.modem.key(now_s):
             own.just_keyed = True
@@ -174,5 +181,5 @@ class MorsePair:
     def _tell_losses(own: Station) -> None:
         stats = take_stats(own.end.wire, 0)
         frames, repeats = stats.frames_sent, stats.retransmissions
-        own.modem.rate.note(frames - own.counts[0], repeats - own.counts[1])
+        own.modem.note_losses(frames - own.counts[0], repeats - own.counts[1])
         own.counts = frames, repeats

@@ -26,7 +26,7 @@ def shown(units: list[int] | tuple[int, ...]) -> str:
 
 def test_the_word_paris_lasts_50_units_so_20_words_a_minute_make_a_unit_of_60_ms() -> None:
     assert sum(key_text("PARIS")) == 50
-    assert UNIT_WPM_S / 20 == pytest.approx(0.060)
+    assert pytest.approx(0.060) == UNIT_WPM_S / 20
 
 
 def test_a_text_is_keyed_letter_by_letter_and_word_by_word() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ipfi_serial.morse.decoder import Decoder
 from ipfi_serial.morse.keying import PREAMBLE, edge_times
 from ipfi_serial.morse.quality import Damage
+from ipfi_serial.morse.timing import calibrate
 from tests.morse.keyed import (
     ALPHABETS,
     FRAME,
@@ -371,3 +372,40 @@ def test_a_decoder_stores_no_more_than_a_few_preambles() -> None:
     own = Decoder(decoder()._alphabet, UNIT_S)
     own.receive_edges([k * 0.7e-3 for k in range(100_000)], rising=True)
     assert len(own._raw) + len(own._filtered) <= 8 * len(PREAMBLE)
+
+
+def test_a_decoder_that_forgets_ends_the_frame_in_hand_once() -> None:
+    own = decoder()
+    own.receive_edges(keyed()[:120], rising=True)
+    own.forget()
+    own.forget()
+    assert own.take().count(0) == 1
+    assert own.quality.damaged == {Damage.TALKED_OVER: 1}
+
+
+def test_a_last_element_too_many_is_noticed_when_time_ends_the_frame() -> None:
+    own = decoder()
+    units = [*PREAMBLE, *([1, 1] * 8), 1, 7]
+    own.receive_edges(edge_times(units, 1.0, UNIT_S), rising=True)
+    own.receive_time(9.0)
+    assert own.take() == b"\0"
+    assert own.quality.damaged == {Damage.TOO_MANY_ELEMENTS: 1}
+    assert read(own, keyed(start_s=20.0)) == FRAME + b"\0"
+
+
+def test_intervals_that_only_resemble_a_preamble_are_none() -> None:
+    good = [units * UNIT_S for units in PREAMBLE]
+    assert calibrate(good, UNIT_S / 16, UNIT_S * 16) is not None
+    bad = list(good)
+    for letter in (0, 8, 16):  # dots and gaps long and short in turn: the mean is right
+        for place, off in ((0, 0.6), (1, 0.6), (2, -0.6), (3, -0.6)):
+            bad[letter + place] += off * UNIT_S
+    assert calibrate(bad, UNIT_S / 16, UNIT_S * 16) is None
+
+
+def test_noise_after_good_frames_is_said_too() -> None:
+    own, draw = decoder(), chance(10)
+    assert read(own, keyed()) == FRAME + b"\0"
+    edges = [9.0 + t for t in sorted(draw.uniform(0.0, 1.0) for _ in range(100))]
+    read(own, edges)
+    assert own.quality.describe(edges[-1]).startswith("100 edges and no training preamble")
