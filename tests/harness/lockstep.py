@@ -138,9 +138,9 @@ class Lockstep(Generic[EventT]):
     def _late(self) -> int | None:
         """Return an end that is due."""
         for index, due_s in enumerate(self._due_s):
-            if due_s is not None and due_s <= self.now_s:
-                if self.sends[index] and self.awake[index]:
-                    return index
+            runs = self.sends[index] and self.awake[index]
+            if runs and due_s is not None and due_s <= self.now_s:
+                return index
         return None
 
     def _run_timers(self) -> bool:

@@ -49,10 +49,8 @@ def shorten(seed: int, pair: str) -> int:
     plan, kept = found
     status = replay(plan, pair, trace=True)
     print(f"ends: {plan.ends}\nlines: {plan.lines}, CRC-32: {plan.crc32}")  # noqa: T201
-    print(
-        f"steps: {len(kept)}; again with: --pair {pair} --replay {seed} --trace "  # noqa: T201
-        f"--keep {','.join(map(str, kept)) or '-'}"
-    )
+    again = f"--pair {pair} --replay {seed} --trace --keep {','.join(map(str, kept)) or '-'}"
+    print(f"steps: {len(kept)}; again with: {again}")  # noqa: T201
     return status
 
 

@@ -76,7 +76,12 @@ def _build(target: Path, sources: list[Path]) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         watched, made = Path(folder) / "link.o", Path(folder) / "made.so"
         base: list[str | Path] = [_compiler(), *FLAGS, *includes]
-        watch = ["-include", HERE / "transitions.h", "-c", FIRMWARE / "src" / "link.c"]
+        watch: list[str | Path] = [
+            "-include",
+            HERE / "transitions.h",
+            "-c",
+            FIRMWARE / "src" / "link.c",
+        ]
         others = [path for path in sources if path.name != "link.c"]
         for command in (
             [*base, *watch, "-o", watched],
@@ -276,7 +281,7 @@ class CoreEnd(SimulatedEnd):
         self._slots[slot] = operation
         return True
 
-    def cancel(self, operation: Operation, now_s: float) -> None:
+    def cancel(self, operation: Operation) -> None:
         """Give a call up."""
         for slot, running in self._slots.items():
             if running is operation:
@@ -285,15 +290,17 @@ class CoreEnd(SimulatedEnd):
 
     def emit(self, payload: bytes, now_s: float, *, lossy: bool) -> bool:
         """Emit an event."""
+        del now_s
         size = ctypes.c_size_t(len(payload))
         return bool(self._c.simulation_emit(self._at, payload, size, lossy))
 
-    def resume(self, served: Served, now_s: float, *, fails: bool = False) -> None:
+    def resume(self, served: Served, *, fails: bool = False) -> None:
         """Let a handler go on."""
         self._c.simulation_resume(self._at, ctypes.c_uint32(served.handle), fails)
 
     def close(self, now_s: float) -> None:
         """Say goodbye."""
+        del now_s
         self._c.simulation_close(self._at)
 
     def leftovers(self) -> list[str]:

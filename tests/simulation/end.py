@@ -148,22 +148,22 @@ class SimulatedEnd:
         """Call; return whether it was accepted: else it certainly does not execute."""
         raise NotImplementedError
 
-    def add(self, operation: Operation, part: bytes, now_s: float, *, last: bool) -> None:
+    def add(self, operation: Operation, part: bytes, *, last: bool) -> None:
         """Send more arguments."""
         raise NotImplementedError
 
-    def cancel(self, operation: Operation, now_s: float) -> None:
+    def cancel(self, operation: Operation) -> None:
         """Give a call up."""
         raise NotImplementedError
 
-    def read(self, operation: Operation, size: int, now_s: float) -> None:
+    def read(self, operation: Operation, size: int) -> None:
         """Take a value of a stream: there is room for more."""
 
     def emit(self, payload: bytes, now_s: float, *, lossy: bool) -> bool:
         """Emit an event; return whether it was accepted."""
         raise NotImplementedError
 
-    def resume(self, served: Served, now_s: float, *, fails: bool = False) -> None:
+    def resume(self, served: Served, *, fails: bool = False) -> None:
         """Let a handler do what it was told."""
         raise NotImplementedError
 

@@ -76,9 +76,14 @@ class Saboteur:
         count = min(fault.count, 3)
         self._armed.append([count, fault])
 
-    def disarm(self) -> None:
-        """Harm no frame any more, and let go what was held."""
-        self._armed.clear()
+    def disarm(self, keep: int) -> None:
+        """Harm nothing any more but the next few frames, and let go what was held.
+
+        Args:
+            keep: how many frames may still be harmed, since too few came while there was time.
+        """
+        kept = [entry for entry in self._armed if entry[1].kind is not FaultKind.REBOOT_AT_FRAME]  # type: ignore[union-attr]
+        self._armed = deque([0, fault] for _, fault in kept[:keep])
         self._line.noise = CLEAN
         for held in self._held:
             self._let_go(held)
@@ -131,7 +136,7 @@ class Saboteur:
         if kind is FaultKind.DOUBLE:
             return as_is(wire) * 2
         if kind is FaultKind.REBOOT_AT_FRAME:
-            world.reboot_soon(fault)
+            world.disasters.reboot_soon(fault)
             return as_is(wire)
         self._hold(fault, wire)
         return as_is(wire) if kind is FaultKind.LATE_COPY else []

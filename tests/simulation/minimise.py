@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.simulation.plan import Plan, Step, plan_of
+from dataclasses import replace
+
+from tests.simulation.plan import Plan, plan_of
 from tests.simulation.world import simulate
 
 
@@ -45,5 +47,4 @@ def minimise(seed: int, pair: str, most_tries: int = 3000) -> tuple[Plan, list[i
 
 def shortened(plan: Plan, places: list[int]) -> Plan:
     """Return a plan with some of its steps."""
-    steps: tuple[Step, ...] = tuple(plan.steps[place] for place in places)
-    return plan.keeping(steps)
+    return replace(plan, steps=tuple(plan.steps[place] for place in places))

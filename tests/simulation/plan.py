@@ -1,17 +1,15 @@
-"""What happens in one seed: what the ends and the line are like, the work, the faults.
-
-A plan is data: a list of steps that can be shortened (minimise.py) and is the same on every machine.
-"""
+"""What happens in one seed: ends, lines, work and faults, as data that minimise.py can shorten."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final
 
 OPERATIONS: Final = (50, 62)  # at least and at most
-FAULTS: Final = (28, 38)  # planned: those of frames happen only if frames come
+FAULTS: Final = (28, 38)  # planned: those of frames happen only if frames come ...
+FEWEST_FAULTS: Final = 20  # ... and so many shall happen
 HEAD_BYTES: Final = 9  # of arguments: tag u32, behaviour u8, answer size u16, values u16
 
 
@@ -195,10 +193,6 @@ class Plan:
         """Whether an end always uses the same nonce."""
         return any(end.nonce is not None for end in self.ends)
 
-    def keeping(self, steps: tuple[Step, ...]) -> Plan:
-        """Return a plan with other steps."""
-        return replace(self, steps=steps)
-
 
 BAUDS: Final = (300, 1200, 9600, 57600, 115200, 115200, 115200, 921600, 3_000_000, 3_000_000)
 
@@ -234,9 +228,8 @@ class Planner:
         steps: list[Step] = [self._operation() for _ in range(rng.randint(*OPERATIONS))]
         steps += [self._fault() for _ in range(rng.randint(*FAULTS))]
         steps.sort(key=lambda step: step.at_s)
-        return Plan(
-            self._seed, ends, lines, crc32, self._work_s, self._unit, self._patience_s, tuple(steps)
-        )
+        times = self._work_s, self._unit, self._patience_s
+        return Plan(self._seed, ends, lines, crc32, *times, tuple(steps))
 
     def _line(self, rate: float | None, delay_s: float) -> LinePlan:
         rng = self._rng

@@ -28,6 +28,7 @@ from tests.simulation.truth import (
     NEWS,
     WORK,
     Operation,
+    WrongError,
     arguments_of,
     order_of,
     value_of,
@@ -163,20 +164,21 @@ class PythonEnd(SimulatedEnd):
             first = arguments[: len(arguments) // 2] if parts else arguments
             self.wire.start_call(call, first, local_s, more=parts)
         except IpfiError as error:
-            assert error.may_have_executed is False, f"{error!r} ended a call: what does it say?"
+            if error.may_have_executed is not False:
+                raise WrongError(f"{error!r} refused a call, and may have executed") from error
             return False
         return True
 
-    def add(self, operation: Operation, part: bytes, now_s: float, *, last: bool) -> None:
+    def add(self, operation: Operation, part: bytes, *, last: bool) -> None:
         """Send more arguments."""
         operation.complete = last
         self.wire.caller.add_arguments(operation.handle, part, more=not last)
 
-    def cancel(self, operation: Operation, now_s: float) -> None:
+    def cancel(self, operation: Operation) -> None:
         """Give a call up."""
         self.wire.caller.cancel(operation.handle)
 
-    def read(self, operation: Operation, size: int, now_s: float) -> None:
+    def read(self, operation: Operation, size: int) -> None:
         """Take a value of a stream."""
         self.wire.caller.consumed(operation.handle, size)
 
@@ -188,7 +190,7 @@ class PythonEnd(SimulatedEnd):
             return False
         return True
 
-    def resume(self, served: Served, now_s: float, *, fails: bool = False) -> None:
+    def resume(self, served: Served, *, fails: bool = False) -> None:
         """Let a handler do what it was told."""
         order = order_of(served.arguments)
         call: IncomingCall = served.handle

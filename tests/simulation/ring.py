@@ -1,8 +1,8 @@
-"""What one end has handed over and does not know to be read, against the other end's ring (LINK-14).
+"""What one end has handed over and does not know to be read: within the other's ring (LINK-14).
 
-An account of its own, from the frames alone.  It cannot see an RTO expire, which clears the sender's
-account: so a repetition or a PING counts as one, and so does a DATA frame that is unacknowledged for
-the shortest RTO.  Apart from that nothing may go beyond the ring but one ACK.
+An account of its own, from the frames alone.  It cannot see an RTO expire, which clears the
+sender's account: so a repetition or a PING counts as one, and so does a DATA frame that is
+unacknowledged for the shortest RTO.  Apart from that nothing may go beyond the ring but one ACK.
 """
 
 from __future__ import annotations

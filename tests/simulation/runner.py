@@ -126,18 +126,20 @@ def run_many(
 
 def summary(totals: Totals, elapsed_s: float) -> list[str]:
     """Return what is printed at the end; the verdict is the last line."""
-    escapes = totals.escapes
+    escapes, rate = totals.escapes, totals.seeds / elapsed_s
+    endings = ", ".join(f"{name} {n}" for name, n in totals.endings.most_common())
+    operations, faults = totals.fewest
     lines = [
-        f"seeds: {totals.seeds} in {elapsed_s:.1f} s, {totals.seeds / elapsed_s:.1f} a second; "
-        f"{totals.virtual_s / 3600:.1f} virtual hours",
-        f"operations: {totals.operations}, at least {totals.fewest[0]} a seed; "
+        f"seeds: {totals.seeds} in {elapsed_s:.1f} s, {rate:.1f} a second",
+        f"virtual hours: {totals.virtual_s / 3600:.1f}",
+        f"operations: {totals.operations}, at least {operations} a seed",
         f"calls accepted: {totals.accepted}, succeeded: {totals.succeeded}",
-        f"faults: {totals.faults}, at least {totals.fewest[1]} a seed; "
-        f"damaged pieces: {escapes.damaged}, of these checked by CRC-16: {escapes.checked16}, "
-        f"by CRC-32: {escapes.checked32}",
-        f"escapes: {escapes.found}, expected if damage were random: {escapes.expected:.2f}; "
-        f"failed seeds excluded for one: {totals.excluded}",
-        "calls ended: " + ", ".join(f"{name} {n}" for name, n in totals.endings.most_common()),
+        f"calls ended: {endings}",
+        f"faults that happened: {totals.faults}, at least {faults} a seed",
+        f"damaged pieces: {escapes.damaged}",
+        f"checked by CRC-16: {escapes.checked16}, by CRC-32: {escapes.checked32}",
+        f"escapes: {escapes.found}, expected if damage were random: {escapes.expected:.2f}",
+        f"failed seeds excluded for an escape: {totals.excluded}",
     ]
     for language, names in sorted(totals.taken.items()):
         missing = sorted(coverage.ALL - names)

@@ -1,6 +1,6 @@
 """One simulation: two ends, two lines, one clock, the work and the faults of a plan.
 
-Steps from instant to instant until all has ended and nothing is due any more, and checks all the time.
+Steps from instant to instant until all has ended and nothing is due, and checks all the time.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ from typing import Final
 from tests.harness.line import Line
 from tests.harness.lockstep import Lockstep
 from tests.simulation.core import CoreEnd
-from tests.simulation.end import Ended, Entry, News, Served, SimulatedEnd, Went
+from tests.simulation.disasters import Disasters
+from tests.simulation.end import Entry, SimulatedEnd
 from tests.simulation.escapes import Escapes, Watch
-from tests.simulation.faults import OF_FRAMES, Saboteur
-from tests.simulation.plan import Behaviour, Call, Emit, Fault, FaultKind, Plan, Step
+from tests.simulation.faults import Saboteur
+from tests.simulation.plan import Call, Emit, Fault, FaultKind, Plan, Step
+from tests.simulation.programs import PROBES, Programs, is_over, plain_call
 from tests.simulation.python_end import PythonEnd
 from tests.simulation.ring import UNLIMITED, RingAccount
-from tests.simulation.truth import Operation, Truth, WrongError, arguments_of, news_of
+from tests.simulation.truth import Truth, WrongError
 
-KINDS: Final[dict[str, type[SimulatedEnd]]] = {"py": PythonEnd, "c": CoreEnd}
-NESTED: Final = 1 << 24  # tags of calls that handlers make, above those of the plan
-PROBES: Final = 1 << 25  # and of the last calls
-POKES: Final = 1 << 26  # and of calls that let an end notice that the other one is gone
-PATIENCE_S: Final = 5.0  # LINK-13; with 60 frame times of the largest frame
-MOST_STEPS: Final = 60_000
+KINDS: Final[dict[str, type[PythonEnd] | type[CoreEnd]]] = {"py": PythonEnd, "c": CoreEnd}
+MOST_STEPS: Final = 60_000  # instants; the busiest seed seen took a third of it
 
 
 @dataclass(slots=True)
@@ -109,14 +107,13 @@ class World:
         self.watches = tuple(Watch(plan.crc32, self.report.escapes) for _ in range(2))
         self._rings = (self._ring(0), self._ring(1))
         self.ends: list[SimulatedEnd] = [self._start(0, 0.0), self._start(1, 0.0)]
-        self.clock = Clockwork(self.ends[0], self.ends[1], self.lines, self._on_entry, now_s=0.0)
+        self.programs = Programs(self)
+        self.disasters = Disasters(self)
+        self.clock = Clockwork(
+            self.ends[0], self.ends[1], self.lines, self.programs.on_entry, now_s=0.0
+        )
         self.clock.world = self
         self.saboteurs = (Saboteur(self, 0, self.lines[0]), Saboteur(self, 1, self.lines[1]))
-        self._backlog: tuple[list[Call], list[Call]] = ([], [])
-        self._hanging: list[Served] = []
-        self._nested = 0
-        self._pokes = 0
-        self._faults_over = self._calls_over = False
         for step in plan.steps:
             self.at(step.at_s, lambda step=step: self._do(step))  # type: ignore[misc]
         for side in (0, 1):
@@ -206,13 +203,10 @@ class World:
     def _run(self) -> None:
         plan = self.plan
         self.clock.run(lambda: False, for_s=plan.work_s)
-        self._end_faults()
+        self.disasters.end()
         bound_s = self.patience_s() * 3 + plan.patience_s * 2 + 120.0
         self._until(self._all_ended, bound_s, "calls have not ended")
-        self._calls_over = True
-        for served in self._hanging:
-            if served.end.alive:
-                served.end.returns(served)
+        self.programs.let_handlers_return()
         self._until(lambda: all(end.up for end in self.ends), bound_s, "there is no session")
         for index in (0, 1):
             self._probe(index)
@@ -237,44 +231,39 @@ class World:
         for _ in range(4):
             if self.clock.run(condition, for_s=bound_s / 4):
                 return
-            for end in self.ends:
-                if end.up:
-                    self._pokes += 1
-                    self._begin(
-                        _plain_call(POKES + self._pokes, end.index, self.now_s, bound_s / 8)
-                    )
+            self.programs.poke(bound_s / 8)
         if not self.clock.run(condition, for_s=bound_s / 4):
             raise WrongError(f"after {bound_s:.0f} s {else_}: {self._states()}")
 
     def _all_ended(self) -> bool:
-        return not any(self._backlog) and not any(
-            not _is_over(operation) for operation in self.truth.operations.values()
+        return not any(self.programs.backlog) and not any(
+            not is_over(operation) for operation in self.truth.operations.values()
         )
 
     def _states(self) -> str:
         open_ = [
-            str(operation)
-            for operation in self.truth.operations.values()
-            if not _is_over(operation)
+            str(operation) for operation in self.truth.operations.values() if not is_over(operation)
         ]
         ends = [
             f"end {end.index} is {'up' if end.up else 'down'}, due {end.next_deadline_s()}, "
             f"left {end.leftovers()}"
             for end in self.ends
         ]
-        return f"at {self.now_s:.3f}: {ends}, open: {open_}, backlog {self._backlog}"
+        return f"at {self.now_s:.3f}: {ends}, open: {open_}, backlog {self.programs.backlog}"
 
     def _probe(self, index: int) -> None:
         """Prove that calls work again; a session that was lost may still have to be noticed."""
+        ended: str | None = None
         for attempt in range(4):
             end = self.ends[index]
             tag = PROBES + 8 * index + attempt
-            step = _plain_call(tag, index, self.now_s, self.plan.patience_s)
-            operation = self._begin(step)
+            step = plain_call(tag, index, self.now_s, self.plan.patience_s)
+            operation = self.programs.begin(step)
             if operation.ended is None:
                 bound_s = self.plan.patience_s * 1.1 + 1
-                self._until(lambda: _is_over(operation), bound_s, "a probe is open")  # noqa: B023
-            if operation.ended == "success":
+                self._until(lambda: is_over(operation), bound_s, "a probe is open")  # noqa: B023
+            ended = operation.ended
+            if ended == "success":
                 return
             self.clock.run(
                 lambda: False, for_s=20 * self.plan.unit_s
@@ -282,7 +271,7 @@ class World:
             if not end.up or not end.alive:
                 bound_s = self.patience_s() * 3 + 60
                 self._until(lambda: all(e.up for e in self.ends), bound_s, "there is no session")
-        raise WrongError(f"end {index} cannot call: {operation.ended}; {self._states()}")
+        raise WrongError(f"end {index} cannot call: {ended}; {self._states()}")
 
     def _check_end(self) -> None:
         """Check what must be true when all is quiet."""
@@ -304,206 +293,20 @@ class World:
         if self.clock.steps > MOST_STEPS:
             raise WrongError(f"no end of it: {self._states()}")
 
-    # --- what ends report ---
-
-    def _on_entry(self, index: int, entry: Entry, now_s: float) -> None:
-        end = self.ends[index]
-        if self.trace is not None:
-            self.note(f"end {index} reports {describe(entry)}")
-        if isinstance(entry, Served):
-            self._serve(end, entry, now_s)
-        elif isinstance(entry, Ended):
-            if entry.last:
-                self._ended(entry, now_s)
-            else:
-                self._value(end, entry, now_s)
-        elif isinstance(entry, News):
-            self.truth.came(end, entry.payload)
-        else:
-            self._went(end, entry, now_s)
-
-    def _serve(self, end: SimulatedEnd, served: Served, now_s: float) -> None:
-        order = self.truth.executed(end, served.procedure, served.arguments)
-        if order.behaviour in (Behaviour.AT_ONCE, Behaviour.FAILS):
-            if not end.serves_itself:
-                end.resume(served, now_s)
-            return
-        operation = self.truth.operations[order.tag]
-        if order.behaviour is Behaviour.LATER:
-            self.at(now_s + operation.step.think_s, lambda: self._resume(served))
-        elif order.behaviour is Behaviour.NEVER:
-            if order.tag % 2 and not self._calls_over:
-                self._hanging.append(served)
-            else:
-                patience_s = operation.step.timeout_s * 1.2 + operation.step.think_s
-                self.at(now_s + patience_s, lambda: self._returns(served))
-        else:
-            self._nested += 1
-            step = _plain_call(NESTED + self._nested, end.index, now_s, self.plan.patience_s / 2)
-            nested = self._begin(step, waiting=served)
-            if nested.ended is not None:
-                end.resume(served, now_s, fails=True)
-
-    def _resume(self, served: Served, *, fails: bool = False) -> None:
-        if served.end.alive:
-            served.end.resume(served, self.now_s, fails=fails)
-
-    def _returns(self, served: Served) -> None:
-        if served.end.alive:
-            served.end.returns(served)
-
-    def _value(self, end: SimulatedEnd, entry: Ended, now_s: float) -> None:
-        self.truth.value(entry)
-        reads_s, operation = entry.operation.step.reads_s, entry.operation
-        if reads_s is None or entry.value is None:
-            return
-        size = len(entry.value)
-        if not reads_s:
-            end.read(operation, size, now_s)
-            return
-
-        def read() -> None:
-            if end.alive:
-                end.read(operation, size, self.now_s)
-
-        self.at(now_s + reads_s * operation.values, read)
-
-    def _ended(self, entry: Ended, now_s: float) -> None:
-        self.truth.ended(entry)
-        served = entry.operation.waiting
-        if served is not None:
-            self.at(now_s, lambda: self._resume(served, fails=entry.error is not None))
-
-    def _went(self, end: SimulatedEnd, entry: Went, now_s: float) -> None:
-        if entry.up:
-            end.session += 1
-            end.emitted = 0
-            backlog = self._backlog[end.index]
-            for number, step in enumerate(backlog):
-                self.at(
-                    now_s + number * self.plan.unit_s / 3,
-                    lambda step=step: self._do_call(step),  # type: ignore[misc]
-                )
-            backlog.clear()
-        elif entry.final and not end.closed:
-            self._reopen(end, self.plan.unit_s)
-
-    # --- the work ---
+    # --- what happens ---
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Call):
             self.report.operations += 1
-            self._do_call(step)
+            self.programs.do_call(step)
         elif isinstance(step, Emit):
             self.report.operations += 1
-            self._emit(step)
-        elif not self._faults_over:
-            self._fault(step)
+            self.programs.emit(step)
+        elif not self.disasters.over:
+            self.disasters.happen(step)
 
-    def _do_call(self, step: Call) -> None:
-        if self.ends[step.end].up or step.tag % 8 == 0:
-            self._begin(step)
-        else:
-            self._backlog[step.end].append(step)
-
-    def _begin(self, step: Call, waiting: Served | None = None) -> Operation:
-        end = self.ends[step.end]
-        operation = Operation(step, end, nested=waiting is not None)
-        operation.waiting = waiting
-        self.truth.asked(operation)
-        if self.trace is not None:
-            self.note(f"end {step.end} calls: {step}")
-        if not end.begin(operation, self.now_s):
-            operation.waiting = None
-            self.truth.not_accepted(operation)
-            return operation
-        self.report.accepted += 1
-        if step.cancel_s is not None:
-            self.at(self.now_s + step.cancel_s, lambda: self._cancel(operation))
-        if not operation.complete:
-            self._send_parts(operation)
-        return operation
-
-    def _cancel(self, operation: Operation) -> None:
-        if operation.ended is None and operation.end.alive:
-            operation.end.cancel(operation, self.now_s)
-
-    def _send_parts(self, operation: Operation) -> None:
-        """Send the second half of the arguments in one part or two, or half of it only."""
-        step = operation.step
-        arguments = arguments_of(step)
-        half = arguments[len(arguments) // 2 :]
-        middle = len(half) // 2 if step.parts != 2 else 0
-        pieces = [(half[:middle], False)] if middle else []
-        if step.parts:
-            pieces.append((half[middle:], True))
-        for number, (piece, last) in enumerate(pieces, 1):
-
-            def send(piece: bytes = piece, last: bool = last) -> None:
-                if operation.ended is None and operation.end.alive:
-                    operation.end.add(operation, piece, self.now_s, last=last)
-
-            self.at(self.now_s + number * step.part_s, send)
-
-    def _emit(self, step: Emit) -> None:
-        end = self.ends[step.end]
-        if not end.up:
-            return
-        payload = news_of(end, end.emitted, step.size, lossy=step.lossy)
-        if end.emit(payload, self.now_s, lossy=step.lossy) and not step.lossy:
-            end.emitted += 1
-
-    # --- the faults ---
-
-    def _fault(self, fault: Fault) -> None:
-        kind, side = fault.kind, fault.side
-        if kind in OF_FRAMES:
-            self.saboteurs[side].arm(fault)
-            return
-        if self.trace is not None:
-            self.note(f"fault: {kind.value}: {fault}")
-        if kind in (FaultKind.NOISE, FaultKind.TEXT, FaultKind.OLD_HELLO):
-            self.saboteurs[side].bring(fault)
-            return
-        if kind is FaultKind.BURST:
-            self.saboteurs[side].burst(fault)
-            return
-        self.report.faults += 1
-        if kind in (FaultKind.DEAD, FaultKind.DEAD_BOTH):
-            for line in self.lines if kind is FaultKind.DEAD_BOTH else (self.lines[side],):
-                self._for_a_while(fault, lambda on, line=line: setattr(line, "dead", on))  # type: ignore[misc]
-        elif kind is FaultKind.FREEZE:
-            self._for_a_while(fault, lambda on: self._set(self.clock.awake, side, not on))
-        elif kind is FaultKind.BLOCK:
-            self._for_a_while(fault, lambda on: self._set(self.clock.sends, side, not on))
-        elif kind is FaultKind.CLOSE:
-            self._close(self.ends[side], fault)
-        elif kind is not FaultKind.STALL:
-            self._reboot_as(fault)
-
-    def _for_a_while(self, fault: Fault, switch: Callable[[bool], None]) -> None:
-        switch(True)
-        self.at(self.now_s + fault.span_s, lambda: switch(False))
-
-    def _set(self, switches: list[bool], side: int, value: bool) -> None:
-        switches[side] = value
-
-    def _reboot_as(self, fault: Fault) -> None:
-        cut = fault.amount < 0.5
-        for side in (0, 1) if fault.kind is FaultKind.REBOOT_BOTH else (fault.side,):
-            self._reboot(side, cut=cut)
-        if fault.kind is FaultKind.REBOOT_TWICE:
-            again_s = self.now_s + (0.001 if fault.count < 2 else fault.span_s / 8)
-            self.at(again_s, lambda: self._reboot(fault.side, cut=cut))
-
-    def reboot_soon(self, fault: Fault) -> None:
-        """Reboot an end as soon as what it does now is done."""
-        side = fault.side if fault.amount < 0.5 else 1 - fault.side
-        self.at(self.now_s, lambda: self._reboot(side, cut=fault.count % 2 == 0))
-
-    def _reboot(self, index: int, *, cut: bool) -> None:
-        if self.trace is not None:
-            self.note(f"end {index} reboots{', its UART too' if cut else ''}")
+    def restart(self, index: int, *, cut: bool) -> None:
+        """Put a new life in an end's place; ``cut``: what its UART held is lost, too."""
         old = self.ends[index]
         self.truth.restarted(old)
         old.forget()
@@ -514,60 +317,7 @@ class World:
             for saboteur in self.saboteurs:
                 saboteur.forget_ready()
         self.clock.awake[index] = self.clock.sends[index] = True
-        new = self._start(index, self.now_s)
-        self.ends[index] = new
-        self.clock.ends[index] = new
-
-    def _close(self, end: SimulatedEnd, fault: Fault) -> None:
-        end.closed = True
-        end.close(self.now_s)
-        if fault.count == 0:
-            end.close(self.now_s)  # closing twice is harmless
-        self._reopen(end, fault.span_s)
-
-    def _reopen(self, end: SimulatedEnd, later_s: float) -> None:
-        """Let a program that closed, or was told that nothing will come, start again."""
-
-        def again() -> None:
-            if end.alive:
-                self._reboot(end.index, cut=False)
-
-        self.at(self.now_s + later_s, again)
-
-    def _end_faults(self) -> None:
-        self._faults_over = True
-        self.note("no more faults")
-        for side in (0, 1):
-            self.saboteurs[side].disarm()
-            self.lines[side].dead = False
-            self.clock.awake[side] = self.clock.sends[side] = True
-        for end in self.ends:
-            if end.closed:
-                self._reopen(end, self.plan.unit_s)
-
-
-def _is_over(operation: Operation) -> bool:
-    return operation.ended is not None or not operation.end.alive
-
-
-def _plain_call(tag: int, end: int, at_s: float, timeout_s: float) -> Call:
-    """A call as a handler makes one."""
-    return Call(
-        at_s, end, tag, Behaviour.AT_ONCE, 20 + tag % 7, 10, -1, timeout_s, 0.0, None, 1, 0.0, 0.0
-    )
-
-
-def describe(entry: Entry) -> str:
-    """Return what a person wants to know of a report."""
-    if isinstance(entry, Served):
-        return f"a call of procedure {entry.procedure}: {entry.arguments[:9].hex()}"
-    if isinstance(entry, Ended):
-        what = "ended" if entry.last else "brought a value"
-        value = entry.value[:12].hex() if entry.value is not None else None
-        return f"{entry.operation} {what}: {value} {entry.error} {entry.may}"
-    if isinstance(entry, News):
-        return f"an event: {entry.payload[:12].hex()}"
-    return f"a session {'opened' if entry.up else 'ended'}{', for good' if entry.final else ''}"
+        self.ends[index] = self.clock.ends[index] = self._start(index, self.now_s)
 
 
 def simulate(plan: Plan, pair: str, *, trace: bool = False) -> Report:
