@@ -47,7 +47,7 @@ class Life:
         self._numbers = count(1)
         self._next = 0  # DATA frames said to the target in this session
         self._session = 0
-        self.past: list[End] = []  # ends that were reset
+        self._ends: list[End] = []  # all that were ever made
         self.target = self._end("host" if self._is_host else "device", TIGHT)
         self.partner = self._end("device" if self._is_host else "host", WireConfig())
 
@@ -62,6 +62,7 @@ class Life:
         )
         end = End(wire, lambda: self.now_s)
         end.handlers = {ADD: answer, ECHO: answer}
+        self._ends.append(end)
         wire.open(self.now_s)
         return end
 
@@ -189,6 +190,9 @@ class Life:
         for call in self.target.received:
             self.target.wire.callee.worker_done(call)
         assert_empty(self.target)
+        for end in self._ends:  # events are no garbage that a cycle is found in
+            for kept in (end.log, end.received, end.cancelled, end.rooms, end.started, end.ended):
+                kept.clear()
 
 
 def step(life: Life, kind: int, data: bytes) -> None:
