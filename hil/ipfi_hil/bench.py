@@ -147,10 +147,26 @@ class Bench:
         test.lines.append(line)
         return line
 
-    def reset(self) -> None:
-        """Reset the firmware by hardware; the port stays."""
+    def reset(self, wire: Connection | None = None) -> None:
+        """Reset the firmware by hardware; the port stays.
+
+        Args:
+            wire: if given, wait until this wire has seen the reset and has a new session.
+
+        Raises:
+            TargetError: the wire saw nothing.
+        """
+        before = wire.stats().resets if wire is not None else 0
         self._mark("reset")
         self._target.reset()
+        until_s = time.monotonic() + self.patience_s(CONNECT_TIMEOUT_S)
+        while wire is not None and not (wire.stats().resets > before and wire.established):
+            if time.monotonic() > until_s:
+                raise TargetError(
+                    f"target {self.name}: no reset was seen within "
+                    f"{self.patience_s(CONNECT_TIMEOUT_S):.0f} s; does its firmware start?"
+                )
+            time.sleep(0.005)
 
     def unplug(self) -> None:
         """Let the port vanish."""
