@@ -1,0 +1,146 @@
+"""Bugs in the C library."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.planting import Mutant
+
+_C: Final = "firmware-sim/src/"
+_CATCHERS: Final = (
+    "sim:py-c",
+    "tests/firmware/test_lockstep.py tests/firmware/test_board.py",
+    "tests/firmware/test_build.py",
+)
+_BETWEEN_BOARDS: Final = ("sim:c-c", *_CATCHERS)
+
+FIRMWARE_BUGS: Final = (
+    Mutant(
+        "c-ready-without-confirm",
+        "HS-5",
+        _C + "handshake.c",
+        " && ipfi_u32_at(content + 4) == peer->confirm;",
+        ";",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-floor-not-moved",
+        "HS-2",
+        _C + "handshake.c",
+        "link->floor = after(link->pending.session);",
+        "link->floor = link->pending.session;",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-frames-of-any-session",
+        "LINK-5",
+        _C + "link.c",
+        "link->state >= IPFI_UNCONFIRMED && session == link->peer.session",
+        "link->state >= IPFI_UNCONFIRMED",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-window-plus-one",
+        "LINK-6",
+        _C + "sender.c",
+        "link->in_flight >= least(wire->config->tx_window_length, link->peer.window)",
+        "link->in_flight > link->peer.window",
+        _BETWEEN_BOARDS,
+    ),
+    Mutant(
+        "c-ack-beyond-the-window",
+        "LINK-2",
+        _C + "sender.c",
+        "if (news > link->in_flight) { return; } /* stale, or nonsense */",
+        "if (news > link->in_flight) { drop_front(wire, link->in_flight); return; }",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-receiver-wraps-at-255",
+        "LINK-1",
+        _C + "receiver.c",
+        "        link->rx_sequence++;\n",
+        "        link->rx_sequence = (uint8_t)((link->rx_sequence + 1) % 255);\n",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-doubled-frame-delivered",
+        "LINK-4",
+        _C + "receiver.c",
+        "} else if (ahead != 0) { /* LINK-4 */",
+        "} else if (ahead != 0 && ahead != 255) {",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-credit-not-returned",
+        "LINK-7",
+        _C + "receiver.c",
+        "    link->announced = link->received_offset + IPFI_CREDIT_AHEAD;\n",
+        "    link->announced = IPFI_CREDIT_AHEAD;\n",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-credit-ignored",
+        "LINK-7",
+        _C + "sender.c",
+        "if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */",
+        "(void)credit;",
+        _BETWEEN_BOARDS,
+    ),
+    Mutant(
+        "c-missing-karn",
+        "LINK-9",
+        _C + "sender.c",
+        "            clean = false;\n",
+        "            clean = true;\n",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-rto-never-doubled",
+        "LINK-9",
+        _C + "sender.c",
+        "    if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }\n",
+        "",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-ring-not-charged",
+        "LINK-14",
+        _C + "sender.c",
+        "    link->handed += ipfi_link_finish(wire, link->peer.profile);\n    frame->left_ms",
+        "    (void)ipfi_link_finish(wire, link->peer.profile);\n    frame->left_ms",
+        _BETWEEN_BOARDS,
+    ),
+    Mutant(
+        "c-keepalive-forgotten",
+        "LINK-12",
+        _C + "link.c",
+        "        link->want |= IPFI_WANT_PING;\n        link->ping_ms = link->now_ms;\n",
+        "        link->ping_ms = link->now_ms;\n",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-patience-forgotten",
+        "LINK-13",
+        _C + "link.c",
+        "        ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */\n",
+        "        link->heard_ms = link->now_ms;\n",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-crc-not-checked",
+        "FRAME-5",
+        _C + "frame.c",
+        "decoder->crc16 == IPFI_CRC16_RESIDUE",
+        "decoder->crc16 != 0",
+        _CATCHERS,
+    ),
+    Mutant(
+        "c-cancel-forgotten",
+        "CALL-8",
+        _C + "calls.c",
+        "if (call->stage != SENDING || call->asked) { /* CALL-8;",
+        "if (call->stage == SENDING && !call->asked) { /* CALL-8;",
+        _CATCHERS,
+    ),
+)

@@ -1,0 +1,308 @@
+"""Bugs in the link of Python: handshake, window, ring, time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.planting import Mutant
+
+_LINK: Final = "ipfi_serial/link/"
+_FOR_HANDSHAKE: Final = ("tests/link/test_handshake.py tests/link/test_opening.py", "sim", "replay")
+_FOR_TRANSFER: Final = (
+    "tests/link/test_sender.py tests/link/test_receiver.py tests/link/test_transfer.py",
+    "sim",
+    "tests/link",
+)
+_FOR_TIME: Final = ("tests/link/test_rtt.py tests/link/test_time.py", "tests/link", "sim")
+_FOR_RING: Final = ("tests/link/test_ring.py", "sim", "tests/link")
+
+HANDSHAKE_BUGS: Final = (
+    Mutant(
+        "ready-without-confirm",
+        "HS-5",
+        _LINK + "opening.py",
+        " or pending.confirm != confirm:",
+        ":",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "ready-of-any-pending",
+        "HS-5",
+        _LINK + "opening.py",
+        "pending.session != session or ",
+        "",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "responder-floor-not-moved",
+        "HS-2",
+        _LINK + "handshake.py",
+        "self._floor = next_id(session)",
+        "self._floor = session",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "initiator-floor-not-moved",
+        "HS-2, HS-4",
+        _LINK + "handshake.py",
+        "self._floor = next_id(ack.session)",
+        "pass",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "hello-with-an-old-floor",
+        "HS-2",
+        _LINK + "handshake.py",
+        "self.hello = encode_hello(self._own, self._floor)  # answers",
+        "pass  # answers",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "attempts-cross",
+        "HS-8",
+        _LINK + "opening.py",
+        "if self.state in TRYING and self._handshake.own.rank > pending.theirs.rank:",
+        "if False:",
+        (*_FOR_HANDSHAKE, "tests/link"),
+    ),
+    Mutant(
+        "glare-to-the-smaller",
+        "HS-8",
+        _LINK + "opening.py",
+        "if acceptable and trying and handshake.own.rank > theirs.rank:",
+        "if acceptable and trying and handshake.own.rank < theirs.rank:",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "any-echo-confirms",
+        "HS-6",
+        _LINK + "opening.py",
+        "(self.ready_ping - content[4]) & 0xFF >= self._ready_count",
+        "False",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "ready-for-ever",
+        "HS-6",
+        _LINK + "opening.py",
+        "if candidate is not None and self._ready_count < READY_LIMIT:",
+        "if candidate is not None:",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "stale-hello-kills",
+        "HS-7",
+        _LINK + "session.py",
+        "            self._line.control.append_newest(reaction.reply, CRC16)\n",
+        "            self._line.control.append_newest(reaction.reply, CRC16)\n"
+        "            if self._live is not None:\n"
+        '                self._restart(self._live, DeviceResetError("a HELLO came"), now_s)\n',
+        ("tests/link/test_reset.py", "sim", "replay"),
+    ),
+    Mutant(
+        "reboot-not-announced",
+        "HS-11",
+        _LINK + "opening.py",
+        "if self.state is LinkState.LISTENING and self.due_s is None:",
+        "if False:",
+        _FOR_HANDSHAKE,
+    ),
+    Mutant(
+        "frames-of-any-session",
+        "LINK-5",
+        _LINK + "session.py",
+        "if live is None or content[1:3] != live.head:",
+        "if live is None:",
+        ("tests/link/test_reset.py", "sim", "tests/link"),
+    ),
+)
+
+TRANSFER_BUGS: Final = (
+    Mutant(
+        "window-plus-one",
+        "LINK-6",
+        _LINK + "transfer.py",
+        "window=min(ours.window, theirs.window),",
+        "window=min(ours.window, theirs.window) + 1,",
+        (*_FOR_TRANSFER,),
+    ),
+    Mutant(
+        "receive-window-plus-one",
+        "LINK-4",
+        _LINK + "receiver.py",
+        "if ahead_by >= self._window:",
+        "if ahead_by > self._window:",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "doubled-frame-delivered",
+        "LINK-4",
+        _LINK + "receiver.py",
+        "        if ahead_by:\n",
+        "        if 0 < ahead_by < 255:\n",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "kept-frames-swapped",
+        "LINK-3",
+        _LINK + "receiver.py",
+        "self._ahead.pop(self.expected, None)",
+        "self._ahead.pop(max(self._ahead), None)",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "sack-off-by-one",
+        "LINK-3",
+        _LINK + "receiver.py",
+        "(sequence - self.expected - 1) & 0xFF",
+        "(sequence - self.expected) & 0xFF",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "receiver-wraps-at-255",
+        "LINK-1",
+        _LINK + "receiver.py",
+        "self.expected = (sequence + 1) & 0xFF",
+        "self.expected = (sequence + 1) % 255",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "sender-wraps-at-255",
+        "LINK-1",
+        _LINK + "sender.py",
+        "self._next_sequence = (self._next_sequence + 1) & 0xFF",
+        "self._next_sequence = (self._next_sequence + 1) % 255",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "credit-not-returned",
+        "LINK-7",
+        _LINK + "receiver.py",
+        "self.granted = self.offset + self._credit_bytes",
+        "self.granted = self._credit_bytes",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "credit-goes-back",
+        "LINK-7",
+        _LINK + "sender.py",
+        "if (credit - self.credit) & 0xFFFFFFFF < 0x80000000:",
+        "if credit != self.credit:",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "credit-ignored",
+        "LINK-7",
+        _LINK + "sender.py",
+        "size = (self.credit - self._offset) & 0xFFFFFFFF",
+        "size = self.queued_bytes",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "ack-beyond-the-window",
+        "LINK-2",
+        _LINK + "sender.py",
+        "if not 0 < count <= len(flights):",
+        "count = min(count, len(flights))\n        if not count:",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "no-fast-repetition",
+        "LINK-10",
+        _LINK + "sender.py",
+        "            if flight.order < order:\n",
+        "            if flight.order < order and False:\n",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "go-back-not-all",
+        "LINK-11",
+        _LINK + "sender.py",
+        "            if not self._go_back_only:\n                break\n",
+        "            break\n",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
+        "crc-not-checked",
+        "FRAME-5",
+        "ipfi_serial/framing/frame.py",
+        "if profile.check(sealed):",
+        "if sealed:",
+        ("tests/framing/test_frame.py", "sim"),
+    ),
+)
+
+TIME_AND_RING_BUGS: Final = (
+    Mutant(
+        "missing-karn",
+        "LINK-9",
+        _LINK + "sender.py",
+        "                clean = False",
+        "                clean = True",
+        (*_FOR_TIME, "tests/link/test_sender.py"),
+    ),
+    Mutant(
+        "rto-never-doubled",
+        "LINK-9",
+        _LINK + "rtt.py",
+        "self.backoff = min(self.backoff + 1, MOST_DOUBLINGS)",
+        "self.backoff = 0",
+        _FOR_TIME,
+    ),
+    Mutant(
+        "rto-stays-doubled",
+        "LINK-9",
+        _LINK + "rtt.py",
+        "        self.backoff = 0\n        self._rto_s = self._base_s\n",
+        "        pass\n",
+        _FOR_TIME,
+    ),
+    Mutant(
+        "ping-echo-not-cleared",
+        "LINK-14",
+        _LINK + "transfer.py",
+        "sender.ring.clear_until(ping=number)",
+        "pass",
+        _FOR_RING,
+    ),
+    Mutant(
+        "ring-not-charged",
+        "LINK-14",
+        _LINK + "sender.py",
+        "self.ring.charge(wire_bytes, sequence=flight.sequence)",
+        "pass",
+        _FOR_RING,
+    ),
+    Mutant(
+        "ring-not-cleared-by-time",
+        "LINK-14",
+        _LINK + "sender.py",
+        "        self.rtt.expired()\n        self.ring.clear_all()\n",
+        "        self.rtt.expired()\n",
+        _FOR_RING,
+    ),
+    Mutant(
+        "keepalive-forgotten",
+        "LINK-12",
+        _LINK + "session.py",
+        "        if remedy is Remedy.ASK:\n            live.ping_wanted = True\n",
+        "        if remedy is Remedy.ASK:\n            live.pinged_s = now_s\n",
+        ("tests/link/test_reset.py tests/link/test_time.py", "tests/link", "sim"),
+    ),
+    Mutant(
+        "patience-forgotten",
+        "LINK-13",
+        _LINK + "silence.py",
+        "return Remedy.GIVE_UP",
+        "return Remedy.ASK",
+        ("tests/link/test_reset.py", "sim"),
+    ),
+    Mutant(
+        "stall-not-probed",
+        "LINK-15",
+        _LINK + "transfer.py",
+        "            sender.probed()\n            self.ping_wanted = True\n",
+        "            sender.probed()\n",
+        _FOR_RING,
+    ),
+)
