@@ -218,6 +218,7 @@ class Planner:
         self._work_s = self._unit * rng.uniform(40, 160)
         self._patience_s = 20.0 + 150 * self._unit
         crc32 = rng.random() < 0.7
+        self._weights = STORMY if rng.random() < 0.2 else WEIGHTS
         both_hosts = rng.random() < 0.08
         constant = rng.random() < 0.15
         ends = (
@@ -257,8 +258,6 @@ class Planner:
             fifo=rng.choice((16, 64, 64, 256, 256, 256)),
             seed=rng.getrandbits(32),
         )
-
-    # --- the work ---
 
     def _operation(self) -> Step:
         rng = self._rng
@@ -301,11 +300,9 @@ class Planner:
             reads_s=None if rng.random() < 0.06 else self._unit * rng.choice((0, 0, 0.3)),
         )
 
-    # --- the faults ---
-
     def _fault(self) -> Fault:
         rng = self._rng
-        kind = rng.choices(KINDS, WEIGHTS)[0]
+        kind = rng.choices(KINDS, self._weights)[0]
         at_s = -0.02 * self._work_s + rng.random() * 1.02 * self._work_s
         span_s = self._unit * rng.uniform(0.2, 8)
         if kind in (FaultKind.DEAD, FaultKind.DEAD_BOTH):
@@ -343,6 +340,8 @@ _RARE: Final = {
     FaultKind.OLD_HELLO: 1.0,
 }
 WEIGHTS: Final = tuple(_RARE.get(kind, 3.0) for kind in KINDS)
+_LIVES: Final = ("REBOOT", "REBOOT_TWICE", "REBOOT_BOTH", "REBOOT_AT_FRAME", "CLOSE", "OLD_HELLO")
+STORMY: Final = tuple(4.0 if kind.name in _LIVES else _RARE.get(kind, 3.0) for kind in KINDS)
 
 
 def plan_of(seed: int) -> Plan:

@@ -16,7 +16,7 @@ from tests.simulation.truth import WrongError
 DATA, ACK, PING, LOSSY, LOG = range(0x85, 0x8A)
 ONE_ACK: Final = 24  # wire bytes of the largest PING or ACK: 11 of content, CRC, COBS, two zeros
 UNLIMITED: Final = 0xFFFF
-SHORTEST_RTO_S: Final = 0.028  # LINK-9: ACK delay + 10 ms, on a clock that is 5 % fast
+SHORTEST_RTO_S: Final = 0.0265  # LINK-9: 30 ms, on a clock 5 % fast that counts whole milliseconds
 
 
 class RingAccount:
