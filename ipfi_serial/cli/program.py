@@ -13,13 +13,13 @@ from types import FrameType, ModuleType
 from typing import Final, NoReturn
 
 from ipfi_serial import __version__
-from ipfi_serial.cli import call, demo, describe, listen, ports, serve, sim, soak, stream
+from ipfi_serial.cli import call, demo, describe, listen, morse, ports, serve, sim, soak, stream
 from ipfi_serial.cli.failures import ExitCode, Failure, failure_of
 from ipfi_serial.cli.options import add_common
 from ipfi_serial.cli.screen import Screen
 
 COMMANDS: Final[tuple[ModuleType, ...]] = (
-    demo, call, stream, listen, describe, ports, sim, serve, soak,
+    demo, call, stream, listen, describe, ports, sim, serve, soak, morse,
 )  # fmt: skip
 _EPILOG: Final = """\
 try it without a board:  ipfi demo

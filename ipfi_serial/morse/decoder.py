@@ -157,6 +157,11 @@ class Decoder:
         return data
 
     @property
+    def begun_s(self) -> float:
+        """When the mark or gap in hand began: after a preamble, the first mark of its frame."""
+        return self._start_s or 0.0
+
+    @property
     def in_frame(self) -> bool:
         """Whether a frame is being read."""
         return self._tracking

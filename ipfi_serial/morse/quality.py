@@ -139,6 +139,16 @@ class Quality:
     # --- for people ---
 
     @property
+    def recent_s(self) -> list[float]:
+        """Times of the last edges."""
+        return list(self._recent)
+
+    @property
+    def last_rising(self) -> bool:
+        """Whether the last edge went up."""
+        return self._last_rising
+
+    @property
     def damaged_frames(self) -> int:
         """How many frames broke off."""
         return self.damaged.total()

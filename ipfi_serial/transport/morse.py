@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from ipfi_serial.morse.modem import Modem, ModemSettings
@@ -35,6 +36,7 @@ class MorseSource:
         self.lock = threading.Lock()
         self.dropped = 0
         self._pins = pins
+        self._watchers: list[Callable[[bytes], None]] = []
         self._patience_s = max(BUSY_PATIENCE_S, BUSY_PATIENCE_UNITS * settings.unit_s)
         self._stopped = threading.Event()
 
@@ -55,7 +57,15 @@ class MorseSource:
             if heard.lost and not heard.runs:
                 modem.lose_edges()
             modem.receive_time(heard.until_s)
-            return modem.take()
+            data = modem.take()
+        if data:
+            for tell in self._watchers:
+                tell(data)
+        return data
+
+    def watch(self, tell: Callable[[bytes], None]) -> None:
+        """Let ``tell(data)`` be called with all that is read, on the thread that hears."""
+        self._watchers.append(tell)
 
     def send(self, data: bytes) -> None:
         """See :class:`~ipfi_serial.transport.threaded.Source`."""
