@@ -149,6 +149,13 @@ def served_seeds() -> Iterator[tuple[str, bytes]]:
     yield "crowd", b"".join(message(1, 0xC0, 7, n, pack(1000)) for n in range(40))
     yield "tombstones", b"".join(message(1, 0x00, 99, n, b"x") for n in range(6))
     yield "lamp", message(4, 0xC0, 33, 0, pack(True)) + message(4, 0x00, 33, 0, b"") + part
+    # 275 bytes: above the 256 of the small board, within what its memory for a value could hold
+    for kind, procedure in ((1, 2), (4, 33)):
+        halves = (
+            message(kind, 0x00, procedure, 3, bytes(200)),
+            message(kind, 0xC0, procedure, 3, bytes(75)),
+        )
+        yield f"large-{kind}", b"".join(halves) + step(ACK, b"\0")
     yield "lossy", step(FRAME, b"\x88\x04\xc0\x21\x00\x01\xc3")
     yield "broken", step(STREAM, b"\x01\xf0\x02\x00" + (1 << 40).to_bytes(8, "little"))
     yield "wide", step(STREAM, b"\x01\xea\x02\x00\x09\x00\x04\x00\xa3abc")

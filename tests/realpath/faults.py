@@ -123,6 +123,8 @@ def unplug(board: Path, shell: str, repeats: int, seed: int) -> Report:
             finally:
                 plug.close()
             report.wait_for_nothing(host, before)
+        if report.wrong:
+            break
         report.repeats += 1
     return report
 
@@ -144,6 +146,8 @@ def full(board: Path, shell: str, repeats: int, seed: int) -> Report:
             finally:
                 plug.close()
             report.wait_for_nothing(host, before)
+        if report.wrong:
+            break
         report.repeats += 1
     return report
 
