@@ -123,9 +123,9 @@ def test_pytest_embedded_and_labgrid_can_be_active_in_the_same_run(
         "def test_all(ipfi_board, ipfi_target, test_case_name, env):\n"
         "    assert ipfi_board.call('add', 1, 2) == 3\n"
         "    assert 'test_all' in test_case_name, 'of pytest-embedded'\n"
-        "    assert 'bench' in env.config.get_targets(), 'of labgrid'\n"
+        "    assert 'main' in env.config.get_targets(), 'of labgrid'\n"
     )
-    (tmp_path / "env.yaml").write_text("targets:\n  bench: {resources: {}}\n")
+    (tmp_path / "env.yaml").write_text("targets:\n  main: {resources: {}}\n")
     # behind our own packages: pytest itself must not be replaced by theirs
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.path.append({str(others)!r})\n")
     options = ("--ipfi-target", "python", "--lg-env", "env.yaml")
