@@ -101,10 +101,10 @@ def run(check: Check) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="ipfi-model-") as place:
         _call(["spin", "-a", *check.defines, str(MODELS / f"{check.model}.pml")], place)
         # a long run is worth the compiler's time; a short one is over before
-        level = "-O2" if check.deep else "-O0"
+        level = "-O1" if check.deep else "-O0"
         flags = ("-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=1024", f"-DMEMLIM={memory_mib}")
-        _call(["cc", level, "-w", *flags, "-o", "pan", "pan.c"], place)
         limit_s = DEEP_LIMIT_S if check.deep else LIMIT_S
+        _call(["cc", level, "-w", *flags, "-o", "pan", "pan.c"], place, limit_s)
         said = _call(["./pan", f"-m{DEPTH}"], place, limit_s)
     return read_outcome(check, said, time.monotonic() - begun_s)
 
