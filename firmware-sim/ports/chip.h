@@ -19,6 +19,8 @@ uint32_t chip_number(void);
 uint8_t chip_boot_cause(void); /* an ipfi_boot_t */
 /* Restarts the chip; does not return. */
 void chip_reboot(void);
+/* Does nothing for so long, with interrupts off, as a chip does while it erases its flash. */
+void chip_stall_deaf(uint32_t ms);
 /* Sleeps until the next interrupt, at the latest until the clock's next tick, unless the ring has bytes. */
 void chip_idle(const ipfi_ring_t *ring);
 /* Bytes of stack that were ever in use, and of static data; 0 if nobody knows. */

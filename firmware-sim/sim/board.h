@@ -32,7 +32,7 @@ typedef IPFI_BUFFERS_TYPE(1024, 16, 32768, 32, 8192, 4096) board_large_t;
 
 /* What the board's procedures ask of what they run on.  NULL: nothing of the kind. */
 typedef struct {
-    void (*stall)(uint32_t ms); /* keeps the processor busy for so long */
+    void (*stall)(uint32_t ms, bool deaf); /* keeps the processor busy for so long; deaf: interrupts, too */
     uint16_t (*overruns)(void); /* bytes that were lost on their way to the library */
     uint16_t (*static_data)(void); /* bytes */
     uint16_t (*stack_used)(void);  /* bytes, at the deepest */

@@ -66,8 +66,12 @@ static bool has_passed(uint32_t since_ms, uint32_t ms)
     return chip_millis() - since_ms >= ms;
 }
 
-static void stall(uint32_t ms)
+static void stall(uint32_t ms, bool deaf)
 {
+    if (deaf) {
+        chip_stall_deaf(ms);
+        return;
+    }
     const uint32_t since_ms = chip_millis();
     while (!has_passed(since_ms, ms)) { }
 }

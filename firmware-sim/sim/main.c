@@ -154,8 +154,10 @@ static bool input_ended(short happened)
     return read(STDIN_FILENO, nothing, sizeof nothing) <= 0;
 }
 
-static void stall(uint32_t ms)
+/* A process has no interrupts: it is always deaf. */
+static void stall(uint32_t ms, bool deaf)
 {
+    (void)deaf;
     const struct timespec wait = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
     (void)nanosleep(&wait, NULL);
 }
@@ -164,7 +166,7 @@ static void serve(board_t *board, const pty_t *pty)
 {
     while (!asked_to_stop) {
         ipfi_event_t event;
-        if (board->pace_ms != 0) { stall(board->pace_ms); }
+        if (board->pace_ms != 0) { stall(board->pace_ms, true); }
         board_on_deadline(board, clock_ms());
         const bool waits = send_all(board, pty->master);
         while (ipfi_next_event(&board->wire, &event)) { /* the demonstration has no use for them */ }

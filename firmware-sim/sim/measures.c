@@ -27,13 +27,14 @@ ipfi_verdict_t board_counters(ipfi_call_t *call)
     return IPFI_DONE;
 }
 
-BOARD_TEXT(board_stall_text, "stall", "(ms: u32) -> None", "Keep the processor busy for so long.");
+BOARD_TEXT(board_stall_text, "stall", "(ms: u32, deaf: bool) -> None", "Keep the processor busy for so long; deaf: without interrupts.");
 ipfi_verdict_t board_stall(ipfi_call_t *call)
 {
     const board_chip_t *const chip = board_of(call)->chip;
-    uint32_t ms;
-    if (!board_read_u32(call, &ms)) { return IPFI_BAD_ARGUMENTS; }
-    if (chip != NULL) { chip->stall(ms); }
+    const uint32_t ms = ipfi_read_u32(&call->args);
+    const bool deaf = ipfi_read_bool(&call->args);
+    if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
+    if (chip != NULL) { chip->stall(ms, deaf); }
     return IPFI_DONE;
 }
 

@@ -31,12 +31,16 @@ uint32_t ipfi_ack_delay_ms(const ipfi_wire_t *wire)
     return slow_ms > IPFI_ACK_DELAY_MS ? slow_ms : (uint32_t)IPFI_ACK_DELAY_MS;
 }
 
-/* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first. */
+/* LINK-8: two frames, or 20 ms (two frame times on a slow line) after the first; but a sender that has
+ * no room for a second one must not wait for us. */
 static void owe_ack(ipfi_wire_t *wire)
 {
+    enum { AROUND = 16 }; /* head, checksum, delimiters, what COBS adds */
     ipfi_link_t *const link = &wire->link;
+    const ipfi_config_t *const config = wire->config;
+    const bool takes_two = config->window > 1 && config->ring >= 2u * (config->frame_payload + AROUND);
     if (link->unacked == 0) { link->ack_due_ms = link->now_ms + ipfi_ack_delay_ms(wire); }
-    if (++link->unacked >= 2) {
+    if (++link->unacked >= 2 || !takes_two) {
         link->unacked = 0;
         link->want |= IPFI_WANT_ACK;
     }

@@ -144,8 +144,8 @@ class Procedures:
         counts = (seen.frames_received, seen.frames_sent, seen.retransmissions)
         return [*counts, noise, seen.duplicates, seen.sessions, 0, 0, 0]
 
-    def stall(self, ms: u32) -> None:
-        """Keep the processor busy for so long."""
+    def stall(self, ms: u32, deaf: bool) -> None:  # noqa: ARG002 - it has no interrupts
+        """Keep the processor busy for so long; deaf: without interrupts."""
         time.sleep(ms / 1000)  # of this call's thread: the board goes on
 
     def pace(self, ms: u32) -> None:

@@ -10,6 +10,7 @@
 #include <avr/sleep.h>
 #include <avr/wdt.h>
 #include <util/atomic.h>
+#include <util/delay.h>
 
 /* 19.10: clock / 8 / baud, rounded; 115200 becomes 117647, 2.1 % too fast, which 8N1 tolerates */
 enum { BAUD_REGISTER = (F_CPU / 4 / BOARD_BAUD - 1) / 2 };
@@ -48,6 +49,22 @@ ISR(USART_RX_vect)
     chip_received(byte);
 }
 
+/* The transmitter holds one byte: the rest waits in a ring of its own, so that the line is busy whatever the
+ * main loop does. */
+enum { SEND_RING = 32 };
+static volatile uint8_t send_bytes[SEND_RING];
+static ipfi_ring_t send_ring;
+
+ISR(USART_UDRE_vect)
+{
+    uint8_t byte;
+    if (ipfi_ring_take(&send_ring, &byte, 1) != 0) {
+        UDR0 = byte;
+    } else {
+        UCSR0B = (uint8_t)(UCSR0B & ~_BV(UDRIE0));
+    }
+}
+
 ISR(TIMER0_COMPA_vect)
 {
     milliseconds++;
@@ -83,6 +100,7 @@ void chip_start(void)
 {
     boot_cause = cause_of_reset();
     use_free_memory();
+    ipfi_ring_init(&send_ring, send_bytes, SEND_RING);
     /* 19.10 USART0: double speed, 8N1 */
     UCSR0A = _BV(U2X0);
     UBRR0 = BAUD_REGISTER;
@@ -105,12 +123,14 @@ uint32_t chip_millis(void)
 
 bool chip_uart_can_send(void)
 {
-    return (UCSR0A & _BV(UDRE0)) != 0;
+    const uint8_t next = (uint8_t)(send_ring.head + 1);
+    return (next == SEND_RING ? 0 : next) != send_ring.tail;
 }
 
 void chip_uart_send(uint8_t byte)
 {
-    UDR0 = byte;
+    ipfi_ring_put(&send_ring, byte);
+    UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0) | _BV(UDRIE0);
 }
 
 uint32_t chip_number(void)
@@ -129,6 +149,16 @@ void chip_reboot(void)
     cli();
     wdt_enable(WDTO_15MS);
     for (;;) { }
+}
+
+void chip_stall_deaf(uint32_t ms)
+{
+    cli();
+    for (; ms > 0; ms--) {
+        _delay_ms(1);
+        milliseconds++; /* the timer's interrupts are lost but for one */
+    }
+    sei();
 }
 
 void chip_idle(const ipfi_ring_t *ring)

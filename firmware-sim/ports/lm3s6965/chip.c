@@ -42,7 +42,7 @@ enum { INTERRUPT_RX = 1 << 4, INTERRUPT_RX_TIMEOUT = 1 << 6 };
 #define SYSTICK_CONTROL REGISTER(0xE000E010u)
 #define SYSTICK_RELOAD REGISTER(0xE000E014u)
 #define SYSTICK_VALUE REGISTER(0xE000E018u)
-enum { SYSTICK_ON = 7 };
+enum { SYSTICK_ON = 7, SYSTICK_COUNTED = 1 << 16 };
 
 void systick_handler(void);
 void uart_handler(void);
@@ -132,6 +132,16 @@ void chip_start(void)
 uint32_t chip_millis(void)
 {
     return milliseconds;
+}
+
+void chip_stall_deaf(uint32_t ms)
+{
+    __asm__ volatile("cpsid i" ::: "memory");
+    for (; ms > 0; ms--) {
+        while ((SYSTICK_CONTROL & SYSTICK_COUNTED) == 0) { } /* reading clears it */
+        milliseconds++;
+    }
+    __asm__ volatile("cpsie i" ::: "memory");
 }
 
 bool chip_uart_can_send(void)

@@ -46,7 +46,7 @@ enum { TIMER_32_BITS = 3, TIMER_1_MHZ = 4, TIMER_COMPARE_0 = 1 << 16 };
 #define UART_TX REGISTER(0x4000251Cu)
 #define UART_BAUD REGISTER(0x40002524u)
 enum { ERROR_OVERRUN = 1 };
-enum { UART_INTERRUPT_RX = 1 << 2, UART_ON = 4, BAUD_115200 = 0x01D7E000 };
+enum { UART_INTERRUPT_RX = 1 << 2, UART_INTERRUPT_TX = 1 << 7, UART_ON = 4, BAUD_115200 = 0x01D7E000 };
 enum { PIN_TX = 24, PIN_RX = 25 }; /* the micro:bit's interface chip */
 
 /* 14 GPIO */
@@ -58,7 +58,12 @@ void uart_handler(void);
 
 static uint8_t boot_cause;
 static uint32_t milliseconds, counted_us;
-static bool is_sending;
+/* The transmitter holds one byte: the rest waits in a ring of its own, so that the line is busy whatever the
+ * main loop does. */
+enum { SEND_RING = 32 };
+static volatile uint8_t send_bytes[SEND_RING];
+static ipfi_ring_t send_ring;
+static volatile bool is_sending;
 
 static uint32_t timer_us(void)
 {
@@ -77,8 +82,19 @@ void timer_handler(void)
     } while ((int32_t)(TIMER_CC_0 - TIMER_CC_1) <= 0);
 }
 
+static void send_next(void)
+{
+    uint8_t byte;
+    is_sending = ipfi_ring_take(&send_ring, &byte, 1) != 0;
+    if (is_sending) { UART_TX = byte; }
+}
+
 void uart_handler(void)
 {
+    if (UART_TX_READY != 0) {
+        UART_TX_READY = 0;
+        send_next();
+    }
     while (UART_RX_READY != 0) {
         UART_RX_READY = 0; /* before reading, which moves the next byte up and sets it again */
         chip_received((uint8_t)UART_RX);
@@ -106,7 +122,8 @@ static void start_uart(void)
     UART_PIN_RX = PIN_RX;
     UART_BAUD = BAUD_115200;
     UART_ENABLE = UART_ON;
-    UART_INTERRUPTS = UART_INTERRUPT_RX;
+    ipfi_ring_init(&send_ring, send_bytes, SEND_RING);
+    UART_INTERRUPTS = UART_INTERRUPT_RX | UART_INTERRUPT_TX;
     UART_START_RX = 1;
     UART_START_TX = 1;
     core_enable_irq(UART_IRQ);
@@ -142,17 +159,26 @@ uint32_t chip_millis(void)
     return milliseconds;
 }
 
-/* Each byte has to be seen off before the next is written. */
+void chip_stall_deaf(uint32_t ms)
+{
+    const uint32_t start_us = timer_us();
+    __asm__ volatile("cpsid i" ::: "memory");
+    while (timer_us() - start_us < ms * 1000) { }
+    __asm__ volatile("cpsie i" ::: "memory");
+}
+
 bool chip_uart_can_send(void)
 {
-    return !is_sending || UART_TX_READY != 0;
+    const uint16_t next = (uint16_t)(send_ring.head + 1);
+    return (next == SEND_RING ? 0 : next) != send_ring.tail;
 }
 
 void chip_uart_send(uint8_t byte)
 {
-    UART_TX_READY = 0;
-    is_sending = true;
-    UART_TX = byte;
+    ipfi_ring_put(&send_ring, byte);
+    __asm__ volatile("cpsid i" ::: "memory");
+    if (!is_sending) { send_next(); }
+    __asm__ volatile("cpsie i" ::: "memory");
 }
 
 uint32_t chip_number(void)

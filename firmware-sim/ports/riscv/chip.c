@@ -139,6 +139,14 @@ uint32_t chip_millis(void)
     return milliseconds;
 }
 
+void chip_stall_deaf(uint32_t ms)
+{
+    const uint32_t start = TIME_LOW;
+    __asm__ volatile("csrc mstatus, %0" ::"r"(MSTATUS_MIE) : "memory");
+    while (TIME_LOW - start < ms * TICKS_PER_MS) { }
+    __asm__ volatile("csrs mstatus, %0" ::"r"(MSTATUS_MIE) : "memory"); /* the missed ticks follow one by one */
+}
+
 bool chip_uart_can_send(void)
 {
     return (UART_LINE_STATUS & STATUS_CAN_SEND) != 0;

@@ -237,15 +237,17 @@ class _Core:
         self.enabled = 0
         self.tick_pending = False
         self.reset_requested = False
+        self._counted = False
         self._control = 0
         self._reload = 0
         self._due: int | None = None
         self._cycle = 0
 
     def read(self, address: int) -> int:
-        return {0xE000E010: self._control, 0xE000E014: self._reload, 0xE000E100: self.enabled}.get(
-            address, 0
-        )
+        if address == 0xE000E010:  # COUNTFLAG is cleared by reading it
+            counted, self._counted = self._counted, False
+            return self._control | counted << 16
+        return {0xE000E014: self._reload, 0xE000E100: self.enabled}.get(address, 0)
 
     def write(self, address: int, value: int) -> None:
         match address:
@@ -270,5 +272,6 @@ class _Core:
         self._cycle = cycle
         while self._due is not None and self._due <= cycle:
             self._due += self._reload + 1
+            self._counted = True
             self.tick_pending = bool(self._control & 2)
         return self._due
