@@ -42,16 +42,20 @@ static void give_session_frame(const uint8_t *bytes, size_t size, uint16_t sessi
     fuzz_give_frame(content, size + 2, target.wire.link.peer.profile);
 }
 
-/* Bytes of the stream, in the next DATA frame that the target waits for. */
+/* Bytes of the stream, in the DATA frames that the target waits for; none is larger than it takes. */
 static void give_stream(const uint8_t *bytes, size_t size)
 {
     uint8_t content[CONTENT] = { IPFI_DATA };
-    if (size == 0) { return; }
     put_session(content, target.wire.link.peer.session);
-    content[3] = target.wire.link.rx_sequence;
-    content[4] = target.wire.link.tx_sequence;
-    memcpy(content + 5, bytes, size);
-    fuzz_give_frame(content, size + 5, target.wire.link.peer.profile);
+    while (size > 0) {
+        const size_t part = size < target.config.frame_payload ? size : target.config.frame_payload;
+        content[3] = target.wire.link.rx_sequence;
+        content[4] = target.wire.link.tx_sequence;
+        memcpy(content + 5, bytes, part);
+        fuzz_give_frame(content, part + 5, target.wire.link.peer.profile);
+        bytes += part;
+        size -= part;
+    }
 }
 
 /* A message whose head is in order: type, terminator, procedure, call; the rest is the payload. */

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.firmware import build
+from tests.fuzz import seeds
+from tests.fuzz.boards import library
 from tests.fuzz.seeds import CORPUS, DICTIONARY
 
 FUZZERS: Final = ("receive", "session")
@@ -91,7 +93,8 @@ def fuzz(
         command = [str(program), f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1"]
         command += [f"-dict={DICTIONARY}", f"-artifact_prefix={place}/found-", f"-seed={seed}"]
         command += [f"-max_total_time={seconds:.0f}" if seconds else "-runs=0", "-timeout=10"]
-        command += [str(kept), str(CORPUS / name)]
+        seeds.write(library(), place / "fresh")  # those of the repository may be of an older HELLO
+        command += [str(kept), str(CORPUS / name), str(place / "fresh" / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         found = sorted(place.glob("found-*"))
         crashes = tuple(keep(name, each.read_bytes()) for each in found)
