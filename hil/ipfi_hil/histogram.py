@@ -10,7 +10,7 @@ from typing import Final
 BARS_PER_DECADE: Final = 12
 _WIDTH: Final = 1000
 _LABEL: Final = 190  # room for the target's name
-_FIGURES: Final = 190  # room for median and worst
+_FIGURES: Final = 220  # room for median and worst
 _STRIP: Final = 54
 _AXIS: Final = 26
 _NAMES: Final = {
@@ -21,6 +21,7 @@ _NAMES: Final = {
     -2: "10 ms",
     -1: "0.1 s",
     0: "1 s",
+    1: "10 s",
 }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["HilSession"]()
 _BENCH = pytest.StashKey["Bench"]()
+_EXCUSED = pytest.StashKey[dict[str, str]]()
 _NO_TARGET = "no-target"
 
 
@@ -105,7 +106,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report."""
     if _SESSION in session.config.stash:
-        session.config.stash[_SESSION].finish()
+        session.config.stash[_SESSION].finish(session.config.stash.get(_EXCUSED, None) or {})
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - not public
@@ -129,8 +130,7 @@ def excuse_requirements(config: pytest.Config, reasons: Mapping[str, str]) -> No
         config: pytest's.
         reasons: requirement, or a range such as "LINK-9 to LINK-11" -> the reason.
     """
-    if _SESSION in config.stash:
-        config.stash[_SESSION].excuse(reasons)
+    config.stash.setdefault(_EXCUSED, {}).update(reasons)
 
 
 # pytest hands no config to logreport; runs can be nested (pytester), so this is a stack

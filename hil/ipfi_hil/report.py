@@ -31,6 +31,7 @@ _FAMILIES = {
     "HS": "Handshake",
     "LINK": "Link",
 }
+_WORDS_SHOWN = 90  # of a requirement that no test cites
 _WORST = ("failed", "error", "passed", "skipped")  # what a cell shows of several outcomes
 _MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "\N{EN DASH}"}
 
@@ -161,7 +162,7 @@ def _matrix(run: Run) -> Iterator[str]:
         "✓ all passed, ✗ at least one failed, \N{EN DASH} skipped. Open a line to read the "
         "requirement and its tests.</p>"
     )
-    heads = "".join(f'<th class="target">{escape(each.name)}</th>' for each in run.targets)
+    heads = "".join(f'<th class="target">{_breakable(each.name)}</th>' for each in run.targets)
     yield f'<table class="matrix"><thead><tr><th></th><th></th>{heads}</tr></thead><tbody>'
     cited = run.cited()
     for family, members in groupby(defined(), key=lambda each: each.number.partition("-")[0]):
@@ -223,7 +224,8 @@ def _untested(run: Run) -> Iterator[str]:
     for each in missing:
         reason = run.excused.get(each.number)
         why = escape(reason) if reason else '<span class="dot absent">no reason given</span>'
-        yield f"<tr><td><b>{each.number}</b></td><td>{why}</td></tr>"
+        text = escape(_plain(each.text)[:_WORDS_SHOWN])
+        yield f'<tr><td><b>{each.number}</b></td><td>{why}</td><td class="text">{text}…</td></tr>'
     yield "</tbody></table>"
 
 
@@ -275,6 +277,11 @@ def _foot() -> str:
 
 
 # --- words ---
+
+
+def _breakable(name: str) -> str:
+    """Return a target's name that may be broken where it reads well."""
+    return escape(name).replace("-", "-<wbr>")
 
 
 def _count(number: int, noun: str) -> str:

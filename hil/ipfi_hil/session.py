@@ -41,7 +41,6 @@ class HilSession:
         self._report: Path | None = option.ipfi_report
         self._traces: Path = option.ipfi_traces
         self._written: list[str] = []
-        self._untested: dict[str, str] = {}
         names: list[str] = option.ipfi_target or [path.stem for path in self._files]
         self.target_names = list(dict.fromkeys(names))
         self.records: dict[str, OneTest] = {}
@@ -71,12 +70,6 @@ class HilSession:
             record.flash, record.ram, record.stack = (
                 footprint.flash, footprint.ram, footprint.stack,
             )  # fmt: skip
-
-    def excuse(self, reasons: Mapping[str, str]) -> None:
-        """Say why no test can cite these requirements; the report shows it."""
-        for cited, reason in reasons.items():
-            for number in expand(cited):
-                self._untested[number] = reason
 
     # --- one test ---
 
@@ -161,13 +154,18 @@ class HilSession:
         elif phase.outcome != "passed":
             record.outcome, record.reason = phase.outcome, phase.reason
 
-    def finish(self) -> None:
-        """Write the report, if one was asked for."""
+    def finish(self, excuses: Mapping[str, str]) -> None:
+        """Write the report, if one was asked for.
+
+        Args:
+            excuses: requirement, or a range of them -> why no test of the suite can cite it.
+        """
         if self._report is None:
             return
         from ipfi_hil.report import Run, render
 
-        page = render(Run(list(self.targets.values()), list(self.records.values()), self._untested))
+        excused = {number: why for cited, why in excuses.items() for number in expand(cited)}
+        page = render(Run(list(self.targets.values()), list(self.records.values()), excused))
         self._report.parent.mkdir(parents=True, exist_ok=True)
         self._report.write_text(page, encoding="utf-8")
         self._written.append(f"IPFI report: {self._report}")
