@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import cache
 from typing import Final
 
 
@@ -87,12 +88,17 @@ def _flat_containers() -> bytes:
     return b"|".join(patterns)
 
 
-# Bytes that hold no header but those of containers without containers in them, scanned in C.  The
-# bounds keep the matcher's memory small; possessive quantifiers would too, but match wrongly before
-# CPython 3.11.5 (https://github.com/python/cpython/issues/106052).
-_FLAT_RUN: Final = re.compile(
-    b"(?:" + _fixed_values() + b"{1,256}|" + _flat_containers() + b"){0,256}", re.DOTALL
-)
+@cache
+def _flat_run() -> re.Pattern[bytes]:
+    """Return a pattern for bytes with no header but those of containers without containers in them.
+
+    It is scanned in C.  The bounds keep the matcher's memory small; possessive quantifiers would
+    too, but match wrongly before CPython 3.11.5 (https://github.com/python/cpython/issues/106052).
+    Built when it is first needed: that takes 20 ms.
+    """
+    return re.compile(
+        b"(?:" + _fixed_values() + b"{1,256}|" + _flat_containers() + b"){0,256}", re.DOTALL
+    )
 
 
 def nests_deeper_than(data: bytes, max_depth: int) -> bool:
@@ -114,7 +120,7 @@ def _containers_within(data: bytes, limit: int) -> bool:
     """Return whether ``data`` surely nests no deeper than ``limit``, by counting headers."""
     levels = 1  # for all that the pattern skips
     position = 0
-    flat_run = _FLAT_RUN.match
+    flat_run = _flat_run().match
     while True:
         run = flat_run(data, position)
         if run and run.end() > position:

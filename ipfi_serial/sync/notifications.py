@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import threading
@@ -25,7 +24,7 @@ from ipfi_serial.engine.subscriptions import (
 from ipfi_serial.engine.wire import WireEvent
 from ipfi_serial.errors import IpfiError
 from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted, TextReceived
-from ipfi_serial.sync.serving import SERVED_FOR, awaited
+from ipfi_serial.sync.serving import SERVED_FOR, awaited, run_coroutine
 from ipfi_serial.workers import Sequence, Workers
 
 log = logging.getLogger("ipfi_serial")
@@ -149,7 +148,7 @@ class Notifications:
         try:
             outcome = job()
             if inspect.isawaitable(outcome):
-                asyncio.run(awaited(outcome))
+                run_coroutine(awaited(outcome))
         except BaseException as error:  # a callback may raise anything
             log.warning("a callback failed: %s", error, exc_info=error)
             if function not in self._callbacks["error"]:  # or it would be called for ever

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import ArgumentError, ValueEncodeError
@@ -20,6 +19,9 @@ from ipfi_serial.engine.interface import Interface, Procedure
 from ipfi_serial.engine.serving import decode_arguments, describe_failure, encode_result
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.pump import Pump
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger("ipfi_serial")
 
@@ -156,9 +158,9 @@ class Serving:
                 self._stream(procedure, call, served, values)
                 return None
             if procedure.is_async:
-                result = asyncio.run(_cancellable(result, call, served))
+                result = run_coroutine(_cancellable(result, call, served))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything
-            if not (call.cancelled and isinstance(error, asyncio.CancelledError)):
+            if not (call.cancelled and _is_cancellation(error)):
                 self._report(procedure, call, error)
             return None
         return None if served.deferred else self._encoded(procedure, call, result)
@@ -221,6 +223,19 @@ def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:
     return wire.callee.has_room(call)
 
 
+def run_coroutine(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """Run a coroutine to its end and return what it returns."""
+    import asyncio  # not before it is needed: it takes 40 ms
+
+    return asyncio.run(coroutine)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    import asyncio  # as above
+
+    return isinstance(error, asyncio.CancelledError)
+
+
 async def awaited(result: Awaitable[Value]) -> Value:
     """Make a coroutine of anything awaitable, for asyncio.run()."""
     return await result
@@ -228,6 +243,8 @@ async def awaited(result: Awaitable[Value]) -> Value:
 
 async def _cancellable(result: Awaitable[Value], call: IncomingCall, served: ServedCall) -> Value:
     """Await ``result`` and let a cancelled call interrupt that."""
+    import asyncio  # not before it is needed: it takes 40 ms
+
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is not None:
         served.cancel = partial(_cancel, loop, task)
@@ -248,6 +265,8 @@ def _iterate(
     values: AsyncGenerator[Value, None], call: IncomingCall, served: ServedCall
 ) -> Generator[Value, None, None]:
     """Run an async generator from blocking code."""
+    import asyncio  # not before it is needed: it takes 40 ms
+
     with asyncio.Runner() as runner:
         try:
             while True:

@@ -5,14 +5,17 @@ The counterpart of :mod:`ipfi_serial.transport.descriptor`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport.descriptor import READ_SIZE_BYTES, close_all, lost
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class AsyncDescriptorTransport:
@@ -57,6 +60,8 @@ class AsyncDescriptorTransport:
         on_lost: Callable[[Exception], None],
     ) -> None:
         """See :meth:`ipfi_serial.transport.base.AsyncTransport.start`."""
+        import asyncio  # not before it is needed: it takes 40 ms
+
         self._on_bytes, self._on_room, self._on_lost = on_bytes, on_room, on_lost
         self._loop = asyncio.get_running_loop()
         if self._why_lost is not None:

@@ -5,17 +5,20 @@ The faults themselves are :mod:`ipfi_serial.transport.faults`.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.descriptor import READ_SIZE_BYTES
 from ipfi_serial.transport.faults import FaultCounts, FaultyLine, LineFaults
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = [
     "AsyncImpairedTransport",
@@ -145,6 +148,8 @@ class AsyncImpairedTransport:
         on_lost: Callable[[Exception], None],
     ) -> None:
         """See :meth:`ipfi_serial.transport.base.AsyncTransport.start`."""
+        import asyncio  # not before it is needed: it takes 40 ms
+
         self._on_bytes, self._on_room, self._on_lost = on_bytes, on_room, on_lost
         self._loop = asyncio.get_running_loop()
         self._inner.start(self._receive, self._send_on, self._lose)

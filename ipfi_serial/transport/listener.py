@@ -5,7 +5,6 @@ Binds to this machine alone unless the endpoint names another address.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import logging
@@ -15,13 +14,16 @@ import stat
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortBusyError, TransportError
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.sockets import async_transport_on, transport_on
 from ipfi_serial.transport.stream import make_unix_socket, prepare_tcp
+
+if TYPE_CHECKING:
+    import asyncio
 
 _log: Final = logging.getLogger(__name__)
 _KINDS: Final = ("tcp", "tcp-listen", "unix", "unix-listen")
@@ -226,6 +228,8 @@ class AsyncListener:
 
     def __init__(self, endpoint: str | Endpoint) -> None:
         """Listen; see :class:`Listener`."""
+        import asyncio  # not before it is needed: it takes 40 ms
+
         self._bound = BoundSocket(endpoint)
         self.address = self._bound.address
         self.endpoint = self._bound.endpoint
@@ -238,6 +242,8 @@ class AsyncListener:
             ConnectTimeoutError: nobody came in time.
             TransportError: the listener was closed.
         """
+        import asyncio  # not before it is needed: it takes 40 ms
+
         if self._closed.is_set():
             raise closed_listener(self.address)
         loop = asyncio.get_running_loop()
@@ -264,6 +270,8 @@ class AsyncListener:
 
     def close(self) -> None:
         """Stop listening; a waiting accept ends.  Peers that were accepted stay.  Idempotent."""
+        import asyncio  # not before it is needed: it takes 40 ms
+
         if self._closed.is_set():
             return
         self._closed.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
-from ipfi_serial.transport.async_uart import AsyncSerialTransport
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.descriptor import (
     HAS_DESCRIPTORS,
@@ -156,6 +154,8 @@ async def _open_device_async(request: Request) -> AsyncTransport:
     port, speed = _open_port(request)
     if not HAS_DESCRIPTORS:
         return AsyncThreadedTransport(PySerialSource(port), str(request.endpoint), speed)
+    from ipfi_serial.transport.async_uart import AsyncSerialTransport  # imports asyncio
+
     return AsyncSerialTransport(port, str(request.endpoint), speed)
 
 
@@ -178,6 +178,8 @@ def _open_url(request: Request) -> Transport:
 
 
 async def _open_url_async(request: Request) -> AsyncTransport:
+    import asyncio  # not before it is needed: it takes 40 ms
+
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
         return await _opener(_ASYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))

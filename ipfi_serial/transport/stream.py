@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
@@ -53,6 +52,8 @@ def prepare_tcp(line: socket.socket) -> None:
 
 async def connect_tcp_async(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
     """Do what :func:`connect_tcp` does on the running event loop; raises the same."""
+    import asyncio  # not before it is needed: it takes 40 ms
+
     check_port(endpoint)
     loop = asyncio.get_running_loop()
     try:
@@ -82,6 +83,8 @@ async def connect_async(line: socket.socket, address: tuple[Any, ...] | str) -> 
     Raises:
         OSError: what the system says.
     """
+    import asyncio  # not before it is needed: it takes 40 ms
+
     line.setblocking(False)
     try:
         await asyncio.get_running_loop().sock_connect(line, address)
@@ -93,6 +96,8 @@ async def connect_async(line: socket.socket, address: tuple[Any, ...] | str) -> 
 
 async def connect_unix_async(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
     """Do what :func:`connect_unix` does on the running event loop; raises the same."""
+    import asyncio  # not before it is needed: it takes 40 ms
+
     try:
         async with asyncio.timeout(timeout_s):
             return await connect_async(make_unix_socket(endpoint), endpoint.path)

@@ -6,20 +6,22 @@ program only touches two buffers, so nothing blocks.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import select
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import serial
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport.descriptor import GONE, READ_SIZE_BYTES
 from ipfi_serial.transport.uart import close_port
+
+if TYPE_CHECKING:
+    import asyncio
 
 POLL_S: Final = 0.1  # how long a read of the thread waits before it looks for our close
 _MOST_INCOMING_BYTES: Final = 1 << 20  # then the thread stops reading until somebody takes it
@@ -250,6 +252,8 @@ class AsyncThreadedTransport:
         on_lost: Callable[[Exception], None],
     ) -> None:
         """See :meth:`ipfi_serial.transport.base.AsyncTransport.start`."""
+        import asyncio  # not before it is needed: it takes 40 ms
+
         self._on_bytes, self._on_room, self._on_lost = on_bytes, on_room, on_lost
         self._loop = asyncio.get_running_loop()
         self._loop.call_soon(self._deliver)

@@ -1,4 +1,12 @@
-"""python -m tests.benchmarks [calls] [--json]: measures, prints, and tells if targets were met."""
+"""python -m tests.benchmarks [group ...]: measures, prints, and tells if targets were met.
+
+calls streams codec startup scale firmware   what is measured; all if none is named
+--setup       install the peers, each in a virtual environment of its own (~/.cache)
+--json        print one JSON object: {"figures": [{"name", "value", "unit", "target", "ok"}]}
+--rounds N    how often the candidates take turns
+--write       store the results and write them into docs/performance.md
+--check       compare ratios with those stored in ratios.json; --store stores them
+"""
 
 from __future__ import annotations
 
@@ -6,25 +14,58 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from typing import Final
 
-from tests.benchmarks import calls
+from tests.benchmarks import calls, codec, firmware, regression, report, scale, startup, streams
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.peers import setup
 
-SUITES: dict[str, Callable[[], list[Figure]]] = {"calls": calls.measure}
+ROUNDS: Final = 9
+GROUPS: Final[dict[str, Callable[[int], list[Figure]]]] = {
+    "calls": calls.measure,
+    "streams": streams.measure,
+    "codec": codec.measure,
+    "startup": startup.measure,
+    "scale": scale.measure,
+    "firmware": firmware.measure,
+}
 
 
 def main() -> int:
-    """Run the suites that were asked for; return 1 if a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help="all if none is named")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    options = parser.parse_args()
-    figures = [f for name in options.suite or SUITES for f in SUITES[name]()]
+    """Measure what was asked for; return 1 if a target was missed, or a ratio is worse."""
+    options = _options()
+    if options.setup:
+        for name, why in setup().items():
+            sys.stderr.write(f"{name}: {why}\n")
+    names: list[str] = options.group or list(GROUPS)
+    results = {name: GROUPS[name](options.rounds) for name in names}
+    figures = [figure for group in results.values() for figure in group]
     if options.json:
         sys.stdout.write(json.dumps({"figures": [f.as_dict() for f in figures]}) + "\n")
     else:
         sys.stdout.writelines(f"{figure}\n" for figure in figures)
+    if options.write:
+        report.write(results)
+    if options.store:
+        regression.store(figures)
+    if options.check:
+        worse = regression.worse(figures)
+        sys.stderr.writelines(f"worse than stored: {line}\n" for line in worse)
+        return 1 if worse else 0
     return 0 if all(figure.ok for figure in figures) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("group", nargs="*", choices=[*GROUPS, []])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    for flag in ("--setup", "--json", "--write", "--check", "--store"):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,77 +1,67 @@
-"""Sequential calls: one ``add`` against a bare ping-pong of the same bytes, over a pty."""
+"""Calls: sequential, in flight, and of 1 KiB, against the floor and the peers on the same pty."""
 
 from __future__ import annotations
 
-import itertools
-import statistics
-import time
-from collections.abc import Callable
+from typing import Final
 
-from ipfi_serial import Connection, connect
-from tests.benchmarks.figures import Figure, at_most, interleaved, median_ratio
-from tests.benchmarks.floor import Floor
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.peers import (
+    BOARD,
+    ERPC,
+    EVERYBODY,
+    FLOOR,
+    FLOOR_AIO,
+    GRPCIO,
+    OURS,
+    OURS_AIO,
+    PW_RPC,
+    RPYC,
+)
+from tests.benchmarks.table import Order, Table, cpu, p50, per_s
 
-ROUNDS = 15
-REPEATS = 200
-IN_FLIGHT = 16
-RATIO_LIMIT = 2.0  # of the first milestone; the speed milestone asks for 1.3
+ADD: Final[Order] = ("add", 200, 1)
+FLIGHT: Final[Order] = ("add", 2000, 16)
+ECHO: Final[Order] = ("echo1k", 60, 1)
 
 
-def measure() -> list[Figure]:
+def measure(rounds: int) -> list[Figure]:
     """Measure, and return the figures."""
-    with connect("sim:c") as wire:
-        one_call = _timed_call(wire)
-        request_bytes, answer_bytes = _wire_bytes(wire, one_call)
-        with Floor(request_bytes, answer_bytes) as floor:
-            medians = interleaved(ROUNDS, REPEATS, floor=floor.round_trip_s, add=one_call)
-        together = _in_flight(wire)
-    ratio = median_ratio(medians["add"], medians["floor"])
+    table = Table(EVERYBODY, (ADD, FLIGHT, ECHO), rounds)
+    return [*_targets(table), *_everybody(table)]
+
+
+def _targets(table: Table) -> list[Figure]:
+    ratio = table.ratio
     return [
-        Figure("ping-pong of the same bytes, p50", statistics.median(medians["floor"]) * 1e6, "us"),
-        Figure("add, sequential, p50", statistics.median(medians["add"]) * 1e6, "us"),
-        at_most("add against the ping-pong", ratio, RATIO_LIMIT),
-        Figure(f"add, {IN_FLIGHT} in flight", together, "/s"),
-        Figure("bytes of one request on the wire", request_bytes, "B"),
-        Figure("bytes of one answer on the wire", answer_bytes, "B"),
+        ratio("add p50, C at the far end / ping-pong", (BOARD, FLOOR), ADD, p50, most=1.3),
+        ratio("add p50, Python at both ends / ping-pong", (OURS, FLOOR), ADD, p50, most=1.3),
+        ratio("add p50 / eRPC", (OURS, ERPC), ADD, p50, most=0.6),
+        ratio("add p50 / pw_rpc", (OURS, PW_RPC), ADD, p50, most=0.35),
+        ratio("add p50 / grpcio", (OURS, GRPCIO), ADD, p50, most=0.2),
+        ratio("add CPU of both ends / eRPC", (OURS, ERPC), ADD, cpu, most=0.6),
+        ratio("add CPU of both ends / pw_rpc", (OURS, PW_RPC), ADD, cpu, most=0.25),
+        ratio("add p50, asyncio / add_reader", (OURS_AIO, FLOOR_AIO), ADD, p50, most=1.6),
+        ratio("add, 16 in flight / pw_rpc", (OURS, PW_RPC), FLIGHT, per_s, least=6.25),
+        ratio("add, 16 in flight / rpyc", (OURS, RPYC), FLIGHT, per_s, least=2.5),
+        ratio("add, 16 in flight, asyncio / pw_rpc", (OURS_AIO, PW_RPC), FLIGHT, per_s, least=6.25),
+        ratio("echo of 1 KiB, CPU of both ends / eRPC", (OURS, ERPC), ECHO, cpu, most=0.2),
+        ratio("echo of 1 KiB, CPU of both ends / pw_rpc", (OURS, PW_RPC), ECHO, cpu, most=0.12),
     ]
 
 
-def _timed_call(wire: Connection) -> Callable[[], float]:
-    numbers = itertools.count()
-    wire.call("add", 0, 0)  # the description is asked for here
-
-    def once() -> float:
-        k = next(numbers)
-        begin_s = time.perf_counter()
-        answer = wire.call("add", k, 1)
-        took_s = time.perf_counter() - begin_s
-        if answer != k + 1:
-            raise AssertionError(f"add({k}, 1) answered {answer}")
-        return took_s
-
-    return once
-
-
-def _wire_bytes(wire: Connection, one_call: Callable[[], float]) -> tuple[int, int]:
-    """Return the bytes of a call and of its answer, both with what the link adds."""
-    before = wire.stats()
-    count = 100
-    for _ in range(count):
-        one_call()
-    after = wire.stats()
-    sent = (after.bytes_sent - before.bytes_sent) / count
-    received = (after.bytes_received - before.bytes_received) / count
-    return round(sent), round(received)
-
-
-def _in_flight(wire: Connection) -> float:
-    """Return calls a second with a constant number of them in flight."""
-    count = 5000
-    begin_s = time.perf_counter()
-    handles = [wire.start("add", k, 1) for k in range(IN_FLIGHT)]
-    for k in range(IN_FLIGHT, count):
-        handles.append(wire.start("add", k, 1))
-        handles.pop(0).result()
-    for handle in handles:
-        handle.result()
-    return count / (time.perf_counter() - begin_s)
+def _everybody(table: Table) -> list[Figure]:
+    """Return what everybody did, without targets: for the table and the picture."""
+    figures: list[Figure] = []
+    for peer in EVERYBODY:
+        for title, order, pick, unit in (
+            ("add p50", ADD, p50, "us"),
+            ("add CPU", ADD, cpu, "us"),
+            ("add in flight", FLIGHT, per_s, "/s"),
+            ("1 KiB p50", ECHO, p50, "us"),
+            ("1 KiB CPU", ECHO, cpu, "us"),
+        ):
+            figures.append(table.plain(f"{peer.name}: {title}", peer, order, pick, unit))
+        figures.append(
+            table.plain(f"{peer.name}: client memory", peer, ADD, lambda s: s.client_mib, "MiB")
+        )
+    return figures

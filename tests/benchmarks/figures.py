@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,46 +14,57 @@ class Figure:
 
     Attributes:
         name: what was measured.
-        value: the result.
-        unit: its unit; "x" for a ratio.
+        value: the result; None if it could not be measured.
+        unit: its unit; "x" for a ratio within this run.
         target: what is aimed at, for people; "" if nothing.
         ok: whether the target was met; True if there is none.
+        note: why there is no value, or what to know about it.
+        spread: least and greatest of the rounds, if there were rounds.
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     target: str = ""
     ok: bool = True
+    note: str = ""
+    spread: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        mark = "" if not self.target else "  ok" if self.ok else "  MISSED"
-        return f"{self.name:<52} {self.value:>10.2f} {self.unit:<4} {self.target:>10}{mark}"
+        value = "-" if self.value is None else f"{self.value:.4g}"
+        mark = "" if self.ok and not self.target else "  ok" if self.ok else "  MISSED"
+        note = f"  ({self.note})" if self.note else ""
+        return f"{self.name:<58} {value:>9} {self.unit:<5} {self.target:>9}{mark}{note}"
 
 
-def at_most(name: str, value: float, limit: float, unit: str = "x") -> Figure:
-    """Make a figure that should not exceed ``limit``."""
-    return Figure(name, value, unit, f"<= {limit:g}", value <= limit)
+def plain(name: str, values: Sequence[float], unit: str) -> Figure:
+    """Make a figure without a target: the median of the rounds."""
+    return Figure(name, statistics.median(values), unit, spread=(min(values), max(values)))
 
 
-def interleaved(
-    rounds: int, repeats: int, **measured: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Take turns: each round measures each candidate ``repeats`` times; return the medians.
-
-    A noisy machine then slows all candidates alike.
-    """
-    medians: dict[str, list[float]] = {name: [] for name in measured}
-    for _ in range(rounds):
-        for name, once in measured.items():
-            medians[name].append(statistics.median(once() for _ in range(repeats)))
-    return medians
+def at_most(name: str, values: Sequence[float], limit: float, unit: str = "x") -> Figure:
+    """Make a figure whose median should not exceed ``limit``."""
+    value = statistics.median(values)
+    spread = min(values), max(values)
+    return Figure(name, value, unit, f"<= {limit:g}", value <= limit, spread=spread)
 
 
-def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """Return the median of the ratios round by round."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+def at_least(name: str, values: Sequence[float], limit: float, unit: str = "x") -> Figure:
+    """Make a figure whose median should not be below ``limit``."""
+    value = statistics.median(values)
+    spread = min(values), max(values)
+    return Figure(name, value, unit, f">= {limit:g}", value >= limit, spread=spread)
+
+
+def missing(name: str, unit: str, target: str, why: str) -> Figure:
+    """Make a figure that could not be measured: it fails, with the reason."""
+    return Figure(name, None, unit, target, ok=False, note=why)
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the ratios round by round: what slows the machine slows both."""
+    return [a / b for a, b in zip(above, below, strict=True)]
