@@ -82,10 +82,12 @@ def table(done: dict[Setting, Outcome], frames: int) -> str:
     judged, wrong16 = sum(o.judged for o in short), sum(o.wrong for o in short)
     lines += [
         "",
-        (f"With CRC-32: {sum(o.sent for o in total):,} frames, {sum(o.judged for o in total):,} judged bad by their "
-        f"CRC, {sum(o.wrong for o in total)} wrong ones delivered. With CRC-16, the slow clock and the three worst "
-        f"jitters: {sum(o.sent for o in short):,} frames, {judged:,} judged bad, {wrong16} wrong ones delivered; "
-        f"arithmetic predicts {judged / 65536:.2f}."),
+        (
+            f"With CRC-32: {sum(o.sent for o in total):,} frames, {sum(o.judged for o in total):,} judged bad by their "
+            f"CRC, {sum(o.wrong for o in total)} wrong ones delivered. With CRC-16, the slow clock and the three worst "
+            f"jitters: {sum(o.sent for o in short):,} frames, {judged:,} judged bad, {wrong16} wrong ones delivered; "
+            f"arithmetic predicts {judged / 65536:.2f}."
+        ),
         "",
     ]
     return "\n".join(lines)

@@ -26,11 +26,15 @@ def plot(curves: Mapping[str, Sequence[tuple[float, float]]], frames: int) -> st
         return LEFT + x / most * wide, TOP + depth / DECADES * high
 
     parts = [
-        (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif" font-size="13">'),
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="sans-serif" font-size="13">'
+        ),
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        (f'<text x="{LEFT}" y="22" font-size="15">Frames that fail, against the jitter of an edge'
-        f" ({frames:,} frames a point)</text>"),
+        (
+            f'<text x="{LEFT}" y="22" font-size="15">Frames that fail, against the jitter of an edge'
+            f" ({frames:,} frames a point)</text>"
+        ),
     ]
     for decade in range(DECADES + 1):
         x0, y0 = place(0, 10.0**-decade)
