@@ -12,7 +12,6 @@ from typing import Final, Literal, get_args
 from urllib.parse import parse_qsl, unquote
 
 from ipfi_serial.errors import ConfigError
-from ipfi_serial.transport.morse_endpoint import MORSE_EXAMPLE, MORSE_OPTIONS, parse_morse
 
 Kind = Literal[
     "device", "url", "usb", "tcp", "tcp-listen", "unix", "unix-listen", "stdio", "pty", "loopback",
@@ -24,6 +23,8 @@ SERIAL_OPTIONS: Final = (
     "baud", "bytesize", "parity", "stopbits", "exclusive", "low_latency", "dtr", "rts", "rtscts",
     "xonxoff", "rs485",
 )  # fmt: skip
+MORSE_OPTIONS: Final = ("wpm", "alphabet", "duplex", "seed", "bias", "invert", "crc")
+MORSE_EXAMPLE: Final = "morse:gpiochip0:tx=17,rx=27?wpm=20 or morse:sim:test?wpm=1200"
 COMMON_OPTIONS: Final = ("link", "bps")
 URL_SCHEMES: Final = ("socket", "rfc2217", "loop", "spy", "hwgrep", "alt")
 SIM_VARIANTS: Final = ("", "c", "python")
@@ -241,6 +242,8 @@ def _parse_sim(base: Endpoint, rest: str) -> Endpoint:
 
 
 def _parse_morse(base: Endpoint, rest: str) -> Endpoint:
+    from ipfi_serial.transport.morse_endpoint import parse_morse  # who opens none loads none of it
+
     parse_morse(base.text, rest, dict(base.options))
     return replace(base, name=rest)
 

@@ -14,12 +14,11 @@ from typing import Final, Literal, NoReturn
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.morse.alphabet import AlphabetName
 from ipfi_serial.morse.modem import ModemSettings
+from ipfi_serial.transport.endpoint import MORSE_EXAMPLE
 
 Backend = Literal["sim", "gpiod", "gpiozero"]
 Bias = Literal["off", "up", "down"]
 
-MORSE_OPTIONS: Final = ("wpm", "alphabet", "duplex", "seed", "bias", "invert", "crc")
-MORSE_EXAMPLE: Final = "morse:gpiochip0:tx=17,rx=27?wpm=20 or morse:sim:test?wpm=1200"
 MOST_WPM: Final = 60_000.0  # a unit of 20 us; docs/morse.md says what hardware keeps up
 LEAST_WPM: Final = 1.0
 DEFAULT_WPM: Final = 20.0  # a hand and an ear follow it
