@@ -106,7 +106,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report."""
     if _SESSION in session.config.stash:
-        session.config.stash[_SESSION].finish(session.config.stash.get(_EXCUSED, None) or {})
+        excused = session.config.stash.get(_EXCUSED, None)
+        session.config.stash[_SESSION].finish(excused or {})
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - not public
