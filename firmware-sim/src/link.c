@@ -172,11 +172,10 @@ static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t len
 {
     ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
-    if (of == NULL) {
+    if (of == &link->pending && ipfi_handshake_is_ready(wire, of, length) && ipfi_handshake_ready(wire)) { return; }
+    if (of == NULL || of == &link->pending) {
         wire->stats.strays++; /* LINK-5 */
         ipfi_handshake_stray(wire);
-    } else if (of == &link->pending) {
-        if (!ipfi_handshake_is_ready(wire, of, length) || !ipfi_handshake_ready(wire)) { wire->stats.strays++; }
     } else if (link->state == IPFI_ESTABLISHED) {
         wire->stats.frames_received++;
         live_frame(wire, length);
