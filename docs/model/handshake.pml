@@ -32,9 +32,11 @@
 #define EARLY true
 #endif
 #ifdef NO_PATIENCE
-#define PATIENCE false
+#define PATIENCE(e) false
+#elif defined(HASTY)
+#define PATIENCE(e) (e == HOST)
 #else
-#define PATIENCE true
+#define PATIENCE(e) true
 #endif
 #ifdef NO_REBOOT
 #define REBOOTS(e) false
@@ -220,6 +222,7 @@ inline enter(e, id, terms, by_us)
     end[e].sent = 0;
     end[e].expected = 0;
     end[e].life++;
+    printf("@ open %d\n", e);
     if
     :: end[e].partner != 0 -> end[e].last_partner = end[e].partner; end[e].partner = 0
     :: else
@@ -491,6 +494,13 @@ inline check(e)
     printf("@ state %d %e %d %d\n", e, end[e].state, end[e].session, end[e].pending)
 }
 
+#ifdef HASTY /* the C core: a waiting end says its HELLO before anything else */
+#define IS_HASTY(e) (e == DEVICE)
+#define IS_FREE(e) (e == HOST || !end[e].hello_due)
+#else
+#define IS_HASTY(e) false
+#define IS_FREE(e) true
+#endif
 #define MAY_SEND(e) (!quiet && end[e].state == ESTABLISHED && end[e].sent < MESSAGES)
 
 inline say_data(e)
@@ -507,18 +517,18 @@ proctype Speaker(byte me)
     int b;
 endless:
     do
-    :: atomic { nempty(to[me]) -> receive(me); check(me) }
-    :: atomic { !quiet && end[me].hello_due -> timer(me); check(me) }
+    :: atomic { len(to[me]) > 0 && IS_FREE(me) -> receive(me); check(me) }
+    :: atomic { (!quiet || IS_HASTY(me)) && end[me].hello_due -> timer(me); check(me) }
     :: atomic { !quiet && EARLY && HAS_TIMER(me) && !end[me].hello_due && moves < MOVES -> moves = moves + TIMER_COST; timer(me); check(me) }
     :: atomic { TIME_OUT(me) && HAS_TIMER(me) -> tick(me); timer(me); check(me) }
-    :: atomic { !quiet && REBOOTS(me) && moves < MOVES -> moves++; rebooted = true; boot(me); check(me) }
+    :: atomic { !quiet && REBOOTS(me) && IS_FREE(me) && moves < MOVES -> moves++; rebooted = true; boot(me); check(me) }
     :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
 #ifdef TRACE /* more often */
     :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
     :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
     :: atomic { MAY_SEND(me) -> say_data(me); check(me) }
 #endif
-    :: atomic { !quiet && PATIENCE && end[me].state == ESTABLISHED && moves < MOVES -> moves++; patience(me); check(me) }
+    :: atomic { !quiet && PATIENCE(me) && end[me].state == ESTABLISHED && moves < MOVES -> moves++; patience(me); check(me) }
     /* a call of the host's program is in flight: LINK-12, LINK-13 */
     :: atomic {
             TIME_OUT(me) && !HAS_TIMER(me) ->

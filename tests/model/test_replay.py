@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 )
 LIVELY = ("TRACE", "MOVES=8", "MESSAGES=2", "SETTLED=200")
 EACH = 25  # traces of one test; ten tests
-KINDS = ("", "CONSTANT", "BOTH_ACTIVE", "PEERS")
+KINDS = ("", "CONSTANT", "BOTH_ACTIVE", "PEERS", "HASTY")  # the last one: the device in C
 
 
 def steps_of(kind: str, seed: int) -> list[Step]:
@@ -21,7 +21,7 @@ def steps_of(kind: str, seed: int) -> list[Step]:
 
 
 def replay_of(kind: str) -> Replay:
-    return Replay(both_active=kind == "BOTH_ACTIVE", peers=kind == "PEERS")
+    return Replay(both_active=kind == "BOTH_ACTIVE", peers=kind == "PEERS", core=kind == "HASTY")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind or "host and device")

@@ -34,6 +34,7 @@ class Step:
         nonces: drawn in it.
         sent: frames sent in it.
         delivered: (life of the sender, number) of stream data given to the program.
+        opens: whether a session opened in it.
         state: (state, session or candidate, pending) of the end after it.
     """
 
@@ -43,6 +44,7 @@ class Step:
     nonces: list[int] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     delivered: list[tuple[int, int]] = field(default_factory=list)
+    opens: bool = False
     state: tuple[str, int, int] | None = None
 
 
@@ -69,6 +71,8 @@ def _add(step: Step, what: str, words: list[str]) -> None:
         step.sent.append(Sent(words[1], (a, b, c), words[5]))
     elif what == "deliver":
         step.delivered.append((int(words[1]), int(words[2])))
+    elif what == "open":
+        step.opens = True
     elif what == "state":
         step.state = (words[1], int(words[2]), int(words[3]))
     else:
