@@ -67,7 +67,7 @@ def fuzz(name: str, seconds: float, *, grown: Path | None = None, seed: int = 0)
             name,
             f"-max_total_time={seconds:.0f}",
         ]
-        command += [f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1", "-timeout=20"]
+        command += [f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1", "-timeout=120"]
         command += [f"-dict={DICTIONARY}", f"-artifact_prefix={place}/found-", f"-seed={seed}"]
         command += [str(kept), *(str(CORPUS / each) for each in (name, *TARGETS[name][1]))]
         done = subprocess.run(  # noqa: S603 - our own program

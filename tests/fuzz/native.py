@@ -92,7 +92,7 @@ def fuzz(
         kept.mkdir(parents=True, exist_ok=True)
         command = [str(program), f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1"]
         command += [f"-dict={DICTIONARY}", f"-artifact_prefix={place}/found-", f"-seed={seed}"]
-        command += [f"-max_total_time={seconds:.0f}" if seconds else "-runs=0", "-timeout=10"]
+        command += [f"-max_total_time={seconds:.0f}" if seconds else "-runs=0", "-timeout=120"]
         seeds.write(library(), place / "fresh")  # those of the repository may be of an older HELLO
         command += [str(kept), str(CORPUS / name), str(place / "fresh" / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
