@@ -40,7 +40,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What a board file may excuse its target from, in its table ``[cannot]``."""
 
-_KEYS: Final = frozenset(
+KEYS: Final = frozenset(
     {
         "kind",
         "title",
@@ -166,8 +166,8 @@ def load_board(path: Path) -> Board:
         raise ConfigError(f"the board file cannot be read: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
-    if unknown := sorted(data.keys() - _KEYS):
-        known = ", ".join(sorted(_KEYS))
+    if unknown := sorted(data.keys() - KEYS):
+        known = ", ".join(sorted(KEYS))
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; there are {known}")
     kind = data.get("kind")
     if kind not in KINDS:
