@@ -51,7 +51,7 @@ ISR(USART_RX_vect)
 
 /* The transmitter holds one byte: the rest waits in a ring of its own, so that the line is busy whatever the
  * main loop does. */
-enum { SEND_RING = 32 };
+enum { SEND_RING = 16 };
 static volatile uint8_t send_bytes[SEND_RING];
 static ipfi_ring_t send_ring;
 

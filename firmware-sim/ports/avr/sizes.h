@@ -2,10 +2,10 @@
 enum {
     BOARD_PAYLOAD = 32, /* bytes of a DATA frame: the longest fits the ring, whatever else arrives */
     BOARD_WINDOW = 2,
-    BOARD_STREAM = 96,
+    BOARD_STREAM = 80,
     BOARD_CALLS = 2,
-    BOARD_VALUE = 48,
-    BOARD_LOSSY = 24,
+    BOARD_VALUE = 40,
+    BOARD_LOSSY = 16,
     BOARD_RING = 64,
     BOARD_CRC = IPFI_CRC_16,
     BOARD_SLEEPERS = 2,

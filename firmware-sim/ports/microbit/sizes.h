@@ -3,12 +3,12 @@ enum {
     BOARD_PAYLOAD = 64, /* bytes of a DATA frame */
     BOARD_WINDOW = 2,
     BOARD_STREAM = 128,
-    BOARD_CALLS = 3,
+    BOARD_CALLS = 2,
     BOARD_VALUE = 64,
     BOARD_LOSSY = 32,
-    BOARD_RING = 256,
+    BOARD_RING = 128,
     BOARD_CRC = IPFI_CRC_16,
-    BOARD_SLEEPERS = 3,
+    BOARD_SLEEPERS = 2,
     BOARD_CALLBACKS = 1
 };
 #define BOARD_BAUD 115200

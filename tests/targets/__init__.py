@@ -1,0 +1,1 @@
+"""Emulated chips and what runs them."""
