@@ -16,8 +16,8 @@ BETWEEN_HELLOS_S: Final = 2.0  # longer than any interval of HS-1
 class CoreDevice(End):
     """A device whose link is the C core; it waits for the host.
 
-    It says HELLO as soon as it can, not when a timer says so; :attr:`early` keeps it for the step in
-    which the model says it.
+    It says HELLO as soon as it can, not when a timer says so; :attr:`early` keeps it for the step
+    in which the model says it.
     """
 
     def __init__(self, life: int, seed: int, now_s: float) -> None:
@@ -60,6 +60,11 @@ class CoreDevice(End):
     def on_deadline(self) -> None:
         """Let what is due happen."""
         self._core.on_deadline(self.now_s)
+
+    def differs(self, session: int, pending: int) -> str:
+        """Tell nothing: which sessions it holds shows in its frames."""
+        del session, pending
+        return ""
 
     def take_delivered(self) -> list[tuple[int, int]]:
         """Return what its program got."""

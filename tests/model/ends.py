@@ -74,8 +74,8 @@ class End:
         """Let these be the nonces that it draws next."""
 
     def differs(self, session: int, pending: int) -> str:
-        """Tell what it holds, if that is not this live session or candidate and this pending one."""
-        return ""
+        """Tell which live session or candidate, and which pending one it holds, if others."""
+        raise NotImplementedError
 
     def forget(self) -> None:
         """Be gone."""

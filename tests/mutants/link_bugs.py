@@ -26,14 +26,6 @@ HANDSHAKE_BUGS: Final = (
         _FOR_HANDSHAKE,
     ),
     Mutant(
-        "ready-of-any-pending",
-        "HS-5",
-        _LINK + "opening.py",
-        "pending.session != session or ",
-        "",
-        _FOR_HANDSHAKE,
-    ),
-    Mutant(
         "responder-floor-not-moved",
         "HS-2",
         _LINK + "handshake.py",
