@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,32 +70,11 @@ def test_events_go_both_ways(wire: Connection) -> None:
     assert wire.call("led") is True
 
 
-def test_its_milliseconds_are_milliseconds(wire: Connection) -> None:
-    begun = Clocked(wire)
-    wire.call("sleep", 300, timeout_s=PATIENCE_S)
-    assert begun.passed_ms() >= 300
-
-
-class Clocked:
-    """The chip's own clock, by its ticks."""
-
-    def __init__(self, wire: Connection) -> None:
-        self._wire = wire
-        self._uptimes: queue.Queue[int] = queue.Queue()
-        wire.on("tick", lambda _count, uptime_ms: self._uptimes.put(uptime_ms))
-        self._begun_ms = self._now_ms()
-
-    def passed_ms(self) -> int:
-        """Milliseconds since this was made."""
-        return self._now_ms() - self._begun_ms
-
-    def _now_ms(self) -> int:
-        self._wire.call("start_ticks", 1)
-        uptime_ms = self._uptimes.get(timeout=PATIENCE_S)
-        self._wire.call("start_ticks", 0)
-        while not self._uptimes.empty():
-            uptime_ms = self._uptimes.get()
-        return uptime_ms
+def test_its_milliseconds_are_not_shorter_than_ours(wire: Connection) -> None:
+    # Not longer either, but that would be a test of this machine.
+    begin_s = time.monotonic()
+    assert wire.call("sleep", 500, timeout_s=PATIENCE_S) == 500
+    assert time.monotonic() - begin_s > 0.45
 
 
 def test_a_reboot_and_a_reset_are_seen_as_such(target: Target, wire: Connection) -> None:
