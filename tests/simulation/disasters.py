@@ -18,11 +18,16 @@ class Disasters:
 
     Attributes:
         over: whether nothing more is to go wrong.
+        standstill_s: by how much each end may be late, since it stood still or its port did.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.over = False
+        self.standstill_s = [0.0, 0.0]
+        for step in world.plan.steps:
+            if isinstance(step, Fault) and step.kind in (FaultKind.FREEZE, FaultKind.BLOCK):
+                self.standstill_s[step.side] += step.span_s
 
     def happen(self, fault: Fault) -> None:
         """Let a fault begin."""
@@ -34,6 +39,9 @@ class Disasters:
             self._world.note(f"fault: {kind.value}: {fault}")
         if kind in (FaultKind.NOISE, FaultKind.TEXT, FaultKind.OLD_HELLO):
             self._world.saboteurs[side].bring(fault)
+            return
+        if kind is FaultKind.BUFFER:
+            self._world.saboteurs[side].buffer(fault)
             return
         if kind is FaultKind.BURST:
             self._world.saboteurs[side].burst(fault)

@@ -66,6 +66,7 @@ class Saboteur:
         self._line = line
         self._armed: deque[list[int | Fault]] = deque()
         self._held: list[Held] = []
+        self._buffer: tuple[float, float, random.Random] | None = None  # until when, how bad
         self._frames = 0
         self.done = 0
         self.hellos: list[bytes] = []
@@ -85,6 +86,7 @@ class Saboteur:
         kept = [entry for entry in self._armed if entry[1].kind is not FaultKind.REBOOT_AT_FRAME]  # type: ignore[union-attr]
         self._armed = deque([0, fault] for _, fault in kept[:keep])
         self._line.noise = CLEAN
+        self._buffer = None
         for held in self._held:
             self._let_go(held)
 
@@ -99,7 +101,9 @@ class Saboteur:
         world.data_frames += kind == DATA
         armed = self._armed
         copies = as_is(wire)
-        if armed:
+        if self._buffer is not None:
+            copies = self._buffered(wire, *self._buffer)
+        elif armed:
             first = armed[0]
             if first[0]:
                 first[0] -= 1  # type: ignore[operator]
@@ -138,16 +142,32 @@ class Saboteur:
         if kind is FaultKind.REBOOT_AT_FRAME:
             world.disasters.reboot_soon(fault)
             return as_is(wire)
-        self._hold(fault, wire)
+        self._hold(min(fault.span_s, MOST_LATE_S), max(1, fault.count), wire)
         return as_is(wire) if kind is FaultKind.LATE_COPY else []
 
     # --- the network buffer ---
 
-    def _hold(self, fault: Fault, wire: bytes) -> None:
+    def buffer(self, fault: Fault) -> None:
+        """Lose, hold or copy frames for a while."""
+        rng = random.Random(fault.seed)  # noqa: S311 - repeatable by intention
+        self._buffer = (self._world.now_s + fault.span_s, fault.amount, rng)
+
+    def _buffered(self, wire: bytes, until_s: float, harm: float, rng: random.Random) -> Copies:
+        draw = rng.random() / harm if harm else 1.0
+        if self._world.now_s > until_s:
+            self._buffer = None
+        elif draw < 1.0:
+            self.done += 1
+            if draw > 0.3:
+                late_s = rng.random() ** 2 * 20 * self._world.plan.unit_s
+                self._hold(late_s, rng.randrange(1, 60), wire)
+            return as_is(wire) if draw > 0.6 else []
+        return as_is(wire)
+
+    def _hold(self, late_s: float, frames: int, wire: bytes) -> None:
         until_data = self._world.data_frames + MOST_DISPLACED
-        held = Held(wire, self._frames + max(1, fault.count), until_data)
+        held = Held(wire, self._frames + frames, until_data)
         self._held.append(held)
-        late_s = min(fault.span_s, MOST_LATE_S)
         self._world.at(self._world.now_s + late_s, lambda: self._let_go(held))
 
     def _let_go(self, held: Held) -> None:

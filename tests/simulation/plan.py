@@ -80,6 +80,7 @@ class FaultKind(Enum):
     LATE = "bring a frame late"
     LATE_COPY = "bring a frame, and again late"
     BURST = "harm bytes for a while"
+    BUFFER = "lose, hold or copy frames for a while"
     NOISE = "bring bytes that nobody sent"
     TEXT = "bring a line of text"
     DEAD = "one direction dies and returns"
@@ -213,12 +214,11 @@ class Planner:
         delay = rng.choice((0.0, 0.0005, 0.0005, 0.004, 0.03, 0.15))
         lines = (self._line(rate, delay), self._line(rate, delay))
         wire_s = 200 / rate if rate is not None else 0.0
-        self._unit = max(0.002, wire_s) + lines[0].delay_s + lines[1].delay_s + lines[0].batch_s
-        self._unit += lines[1].batch_s
+        self._unit = max(0.002, wire_s) + sum(line.delay_s + line.batch_s for line in lines)
         self._work_s = self._unit * rng.uniform(40, 160)
         self._patience_s = 20.0 + 150 * self._unit
         crc32 = rng.random() < 0.7
-        self._weights = STORMY if rng.random() < 0.2 else WEIGHTS
+        self._weights = rng.choices((CALM, STORMY, REBORN), (75, 15, 10))[0]
         both_hosts = rng.random() < 0.08
         constant = rng.random() < 0.15
         ends = (
@@ -335,13 +335,16 @@ _RARE: Final = {
     FaultKind.REBOOT_AT_FRAME: 0.6,
     FaultKind.CLOSE: 0.4,
     FaultKind.BURST: 1.5,
+    FaultKind.BUFFER: 0.7,
     FaultKind.NOISE: 1.0,
     FaultKind.TEXT: 0.7,
     FaultKind.OLD_HELLO: 1.0,
 }
-WEIGHTS: Final = tuple(_RARE.get(kind, 3.0) for kind in KINDS)
-_LIVES: Final = ("REBOOT", "REBOOT_TWICE", "REBOOT_BOTH", "REBOOT_AT_FRAME", "CLOSE", "OLD_HELLO")
+CALM: Final = tuple(_RARE.get(kind, 3.0) for kind in KINDS)
+_LIVES: Final = ("REBOOT", "REBOOT_TWICE", "REBOOT_BOTH", "REBOOT_AT_FRAME", "CLOSE", "BUFFER")
 STORMY: Final = tuple(4.0 if kind.name in _LIVES else _RARE.get(kind, 3.0) for kind in KINDS)
+_BOTH: Final = {"REBOOT_BOTH": 8.0, "REBOOT": 3.0, "REBOOT_TWICE": 2.0, "BUFFER": 16.0}
+REBORN: Final = tuple(_BOTH.get(kind.name, 0.3) for kind in KINDS)  # frames of earlier lives
 
 
 def plan_of(seed: int) -> Plan:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NESTED: Final = 1 << 24  # tags of calls that handlers make, above those of the plan
 PROBES: Final = 1 << 25  # of the last calls
+ROUNDING_S: Final = 0.003  # a clock of milliseconds, 5 % slow
 POKES: Final = 1 << 26  # of calls that let an end notice that the other one is gone
 
 
@@ -100,7 +101,7 @@ class Programs:
         self._world.at(now_s + reads_s * operation.values, read)
 
     def _ended(self, entry: Ended, now_s: float) -> None:
-        self._world.truth.ended(entry)
+        self._world.truth.ended(entry, now_s)
         served = entry.operation.waiting
         if served is not None:
             self._world.at(now_s, lambda: self._resume(served, fails=entry.error is not None))
@@ -141,6 +142,8 @@ class Programs:
             self._world.truth.not_accepted(operation)
             return operation
         self._world.report.accepted += 1
+        patience_s = step.timeout_s / end.plan.rate + self._world.disasters.standstill_s[step.end]
+        operation.end_by_s = self._world.now_s + patience_s + ROUNDING_S
         if step.cancel_s is not None:
             self._world.at(self._world.now_s + step.cancel_s, lambda: self._cancel(operation))
         if not operation.complete:

@@ -17,6 +17,7 @@ from tests.simulation.world import Report, simulate
 
 PAIRS: Final = ("py-py", "py-c", "c-py", "c-c")
 CHUNK: Final = 40  # seeds that one process takes at once
+NEWS_EVERY: Final = 2000
 
 
 @dataclass(slots=True)
@@ -117,11 +118,19 @@ def run_many(
     if processes <= 1:
         for chunk in jobs_of(start, seeds, pairs):
             totals.add(run_some(chunk))
+            progress(totals)
     else:
         with ProcessPoolExecutor(min(processes, os.cpu_count() or 1)) as pool:
             for part in pool.map(run_some, jobs_of(start, seeds, pairs)):
                 totals.add(part)
+                progress(totals)
     return totals, time.monotonic() - began_s
+
+
+def progress(totals: Totals) -> None:
+    """Say now and then how far it is."""
+    if totals.seeds % NEWS_EVERY == 0:
+        print(f"... {totals.seeds} seeds, {len(totals.failures)} failed", flush=True)  # noqa: T201
 
 
 def summary(totals: Totals, elapsed_s: float) -> list[str]:

@@ -40,6 +40,7 @@ class Operation:
     Attributes:
         step: what was asked for.
         end: who asked.
+        end_by_s: when it must have ended.
         nested: whether a handler asked.
         complete: whether all of its arguments were handed over.
         handle: how the end knows it.
@@ -53,6 +54,7 @@ class Operation:
     __slots__ = (
         "complete",
         "end",
+        "end_by_s",
         "ended",
         "executed",
         "handle",
@@ -66,6 +68,7 @@ class Operation:
     def __init__(self, step: Call, end: SimulatedEnd, *, nested: bool = False) -> None:
         self.step = step
         self.end = end
+        self.end_by_s = float("inf")
         self.nested = nested
         self.complete = False
         self.handle: Any = None
@@ -170,10 +173,12 @@ class Truth:
             raise WrongError(f"{operation} brought a value and was not executed")
         operation.values += 1
 
-    def ended(self, report: Ended) -> None:
-        """Check how a call ended."""
+    def ended(self, report: Ended, now_s: float = 0.0) -> None:
+        """Check how a call ended, and when."""
         operation = report.operation
         step = operation.step
+        if now_s > operation.end_by_s:
+            raise WrongError(f"{operation} ended {now_s - operation.end_by_s:.3f} s too late")
         if operation.ended is not None:
             raise WrongError(f"{operation} ended twice: {operation.ended}, {report.error}")
         operation.ended, operation.may = report.error or "success", report.may
