@@ -146,7 +146,10 @@ class MorseTransport(ThreadedTransport, _Reports):
             endpoint: for people.
         """
         self.source = MorseSource(settings, pins)
-        super().__init__(self.source, endpoint, settings.bytes_per_s)
+        ahead_bytes = self.source.modem.ahead_bytes  # MORSE-15: no more may be stuck here
+        super().__init__(
+            self.source, endpoint, settings.bytes_per_s, most_outgoing_bytes=ahead_bytes
+        )
 
 
 class AsyncMorseTransport(AsyncThreadedTransport, _Reports):
@@ -159,7 +162,10 @@ class AsyncMorseTransport(AsyncThreadedTransport, _Reports):
     def __init__(self, settings: ModemSettings, pins: Pins, endpoint: str) -> None:
         """Begin to listen; arguments of :class:`MorseTransport`."""
         self.source = MorseSource(settings, pins)
-        super().__init__(self.source, endpoint, settings.bytes_per_s)
+        ahead_bytes = self.source.modem.ahead_bytes  # MORSE-15: no more may be stuck here
+        super().__init__(
+            self.source, endpoint, settings.bytes_per_s, most_outgoing_bytes=ahead_bytes
+        )
 
 
 def open_morse(text: str, rest: str, options: dict[str, str]) -> MorseTransport:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.1  # how long a read of the thread waits before it looks for our close
 _MOST_INCOMING_BYTES: Final = 1 << 20  # then the thread stops reading until somebody takes it
-_MOST_OUTGOING_BYTES: Final = 16384  # as a driver has: a write beyond it is short
+MOST_OUTGOING_BYTES: Final = 16384  # as a driver has: a write beyond it is short
 _SEND_SIZE_BYTES: Final = 4096
 _CLOSE_PATIENCE_S: Final = 2.0
 
@@ -99,7 +99,14 @@ class SocketSource:
 class _ThreadedLine:
     """The two threads and the two buffers; the ends below only differ in how they are told."""
 
-    def __init__(self, source: Source, endpoint: str, tell: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        endpoint: str,
+        tell: Callable[[], None] | None,
+        most_outgoing_bytes: int,
+    ) -> None:
+        self._most_outgoing_bytes = most_outgoing_bytes
         self.changed = threading.Condition()
         self.incoming = bytearray()
         self.outgoing = bytearray()
@@ -118,14 +125,14 @@ class _ThreadedLine:
         with self.changed:
             if self.why_lost is not None:
                 raise TransportError(self.why_lost)
-            taken = min(len(data), _MOST_OUTGOING_BYTES - len(self.outgoing))
+            taken = max(0, min(len(data), self._most_outgoing_bytes - len(self.outgoing)))
             self.outgoing += data[:taken]
             self.wants_room = self.wants_room or taken < len(data)
             self.changed.notify_all()
             return taken
 
     def has_room(self) -> bool:
-        return self.wants_room and len(self.outgoing) < _MOST_OUTGOING_BYTES
+        return self.wants_room and len(self.outgoing) < self._most_outgoing_bytes
 
     def take(self) -> bytes:
         data = bytes(self.incoming[:READ_SIZE_BYTES])
@@ -197,11 +204,18 @@ class _ThreadedLine:
 class ThreadedTransport:
     """A :class:`~ipfi_serial.transport.base.Transport` on a line that blocks."""
 
-    def __init__(self, source: Source, endpoint: str, bytes_per_s: float | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        endpoint: str,
+        bytes_per_s: float | None = None,
+        *,
+        most_outgoing_bytes: int = MOST_OUTGOING_BYTES,
+    ) -> None:
         self.endpoint = endpoint
         self.bytes_per_s = bytes_per_s
         self._woken = False
-        self._line = _ThreadedLine(source, endpoint, None)
+        self._line = _ThreadedLine(source, endpoint, None, most_outgoing_bytes)
 
     def read(self, timeout_s: float | None) -> bytes:
         """See :meth:`ipfi_serial.transport.base.Transport.read`."""
@@ -238,12 +252,19 @@ class ThreadedTransport:
 class AsyncThreadedTransport:
     """An :class:`~ipfi_serial.transport.base.AsyncTransport` on a line that blocks."""
 
-    def __init__(self, source: Source, endpoint: str, bytes_per_s: float | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        endpoint: str,
+        bytes_per_s: float | None = None,
+        *,
+        most_outgoing_bytes: int = MOST_OUTGOING_BYTES,
+    ) -> None:
         self.endpoint = endpoint
         self.bytes_per_s = bytes_per_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_over = False
-        self._line = _ThreadedLine(source, endpoint, self._tell)
+        self._line = _ThreadedLine(source, endpoint, self._tell, most_outgoing_bytes)
 
     def start(
         self,
