@@ -1,6 +1,7 @@
 /* A GPIO chip in user space: preload it, and /dev/gpiochip0 answers as the kernel's character device does
  * (uAPI v2, <linux/gpio.h>), as far as libgpiod asks.  Its lines are wired inside the process:
  *   GPIO_WIRES="0>1,2>3"  what line 0 puts out, line 1 hears; joined lines are written both ways
+ *   GPIO_CLOCK=FILE       edges happen at the nanosecond that the file's first 8 bytes say
  *   GPIO_QUEUE=64         edges that a request holds, if that is less than what was asked for
  * As in the kernel a full queue drops its oldest edge and goes on counting. */
 #define _GNU_SOURCE
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -36,6 +38,7 @@ static struct request requests[REQUESTS];
 static bool level[LINES]; /* on the wire */
 static bool wires[LINES][LINES];
 static bool is_chip[FDS];
+static volatile __u64 *shared_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int (*real_ioctl)(int, unsigned long, ...);
 static int (*real_open)(const char *, int, ...);
@@ -50,6 +53,10 @@ __attribute__((constructor)) static void start(void)
     real_read = (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
     for (int i = 0; i < REQUESTS; i++)
         requests[i].fd = -1;
+    const char *clock = getenv("GPIO_CLOCK");
+    int fd = clock ? real_open(clock, O_RDONLY | O_CLOEXEC, 0) : -1;
+    if (fd >= 0)
+        shared_ns = mmap(NULL, sizeof *shared_ns, PROT_READ, MAP_SHARED, fd, 0);
     const char *list = getenv("GPIO_WIRES");
     for (char *part = list ? strdup(list) : NULL; part && *part;) {
         unsigned from, to;
@@ -78,17 +85,24 @@ static bool is_taken(unsigned offset)
     return false;
 }
 
-static void push(struct request *r, unsigned i, bool rises)
+static __u64 now_ns(void)
 {
     struct timespec now;
+    if (shared_ns)
+        return *shared_ns;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (__u64)now.tv_sec * 1000000000u + (__u64)now.tv_nsec;
+}
+
+static void push(struct request *r, unsigned i, bool rises)
+{
     if (r->waiting == r->limit) { /* the oldest goes */
         r->head = (r->head + 1) % QUEUE;
         r->waiting--;
     }
     struct gpio_v2_line_event *event = &r->queue[(r->head + r->waiting++) % QUEUE];
     memset(event, 0, sizeof *event);
-    event->timestamp_ns = (__u64)now.tv_sec * 1000000000u + (__u64)now.tv_nsec;
+    event->timestamp_ns = now_ns();
     event->id = rises ? GPIO_V2_LINE_EVENT_RISING_EDGE : GPIO_V2_LINE_EVENT_FALLING_EDGE;
     event->offset = r->offsets[i];
     event->seqno = ++r->seqno;

@@ -1,0 +1,188 @@
+"""The transport on a simulated line, in real time: both shells, one process and two.
+
+The line's times are exact whatever the machine does, so these are fast and do not depend on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import ipfi_serial.aio
+from ipfi_serial import Interface, connect
+from ipfi_serial.errors import PortBusyError, TransportError
+from ipfi_serial.transport import Transport, open_transport
+from ipfi_serial.transport.morse import MorseTransport
+from ipfi_serial.transport.morse_sim import SimulatedPins
+
+FAST = "wpm=24000"  # a unit of 50 us: 770 bytes a second
+FRAME = b"\x05\x85abc\x00"
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def served(name: str) -> Iterator[str]:
+    """A program that adds, in this process, behind a Morse line."""
+    table = Interface()
+    table.procedure(1, "add")(lambda a, b: a + b)
+    with connect(f"morse:sim:{name}?{FAST}&seed=1", table, role="device"):
+        yield name
+
+
+def read_frame(line: Transport, limit_s: float = 10.0) -> bytes:
+    data, end_s = b"", time.monotonic() + limit_s
+    while not data.endswith(b"\0") and time.monotonic() < end_s:
+        data += line.read(0.5)
+    return data
+
+
+@pytest.mark.parametrize("options", ["", "&duplex=half&seed=2", "&alphabet=itu"])
+def test_what_one_end_writes_the_other_one_reads(name: str, options: str) -> None:
+    endpoint = f"morse:sim:{name}?{FAST}{options}"
+    with closing(open_transport(endpoint)) as one, closing(open_transport(endpoint)) as two:
+        for source, target in ((one, two), (two, one)):
+            assert source.write(FRAME) == len(FRAME)
+            assert read_frame(target) == FRAME
+        assert isinstance(one, MorseTransport)
+        assert one.describe().startswith("readable: unit 0.05 ms")
+        assert one.quality.frames == 1
+        assert one.bytes_per_s is not None
+        assert 200 < one.bytes_per_s < 800
+
+
+def test_the_speed_that_it_tells_follows_the_losses(name: str) -> None:
+    with closing(open_transport(f"morse:sim:{name}?{FAST}")) as line:
+        assert isinstance(line, MorseTransport)
+        full = line.bytes_per_s or 0.0
+        line.note_losses(1, 0)
+        assert line.bytes_per_s == full
+        line.note_losses(6, 6)
+        assert line.bytes_per_s == pytest.approx(full / 2**0.5)
+
+
+def test_a_call_passes_in_the_blocking_shell(served: str) -> None:
+    with connect(f"morse:sim:{served}?{FAST}&seed=2") as wire:
+        assert wire.call(1, 40, 2) == 42
+
+
+def test_a_call_passes_on_the_event_loop(served: str) -> None:
+    async def call() -> object:
+        async with ipfi_serial.aio.connect(f"morse:sim:{served}?{FAST}&seed=2") as wire:
+            return await wire.call(1, 40, 2)
+
+    assert asyncio.run(call()) == 42
+
+
+_OTHER = """
+import sys
+from ipfi_serial import Interface, connect
+table = Interface()
+table.procedure(1, "add")(lambda a, b: a + b)
+with connect(sys.argv[1], table, role="device"):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_call_passes_between_two_processes(name: str) -> None:
+    command = [sys.executable, "-c", _OTHER, f"morse:sim:{name}?{FAST}&seed=1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"ready\n"
+            with connect(f"morse:sim:{name}?{FAST}&seed=2") as wire:
+                assert wire.call(1, 40, 2) == 42
+        finally:
+            other.communicate(b"")
+
+
+def test_a_third_end_is_refused_and_a_place_that_was_left_can_be_taken(name: str) -> None:
+    one, two = SimulatedPins(name), SimulatedPins(name)
+    with pytest.raises(PortBusyError, match="two other ends"):
+        SimulatedPins(name)
+    one.close()
+    one.close()
+    three = SimulatedPins(name)
+    three.close()
+    two.close()
+
+
+def test_what_a_dead_program_left_behind_is_replaced(name: str) -> None:
+    one = SimulatedPins(name)
+    one._socket.close()  # as when the program is killed
+    two = SimulatedPins(name)
+    three = SimulatedPins(name)
+    with pytest.raises(PortBusyError):
+        SimulatedPins(name)
+    two.close()
+    three.close()
+    assert not Path(one._own).exists()
+
+
+def test_on_a_dark_line_frames_vanish_and_nothing_hangs(name: str) -> None:
+    with closing(open_transport(f"morse:sim:{name}?{FAST}")) as line:
+        assert line.write(FRAME) == len(FRAME)
+        assert line.read(0.2) == b""
+
+
+def test_a_closed_line_says_so(name: str) -> None:
+    line = open_transport(f"morse:sim:{name}?{FAST}")
+    line.close()
+    with pytest.raises(TransportError, match="closed"):
+        line.read(1.0)
+
+
+def test_an_end_that_comes_back_is_heard_again(name: str) -> None:
+    endpoint = f"morse:sim:{name}?{FAST}"
+    with closing(open_transport(endpoint)) as one:
+        for _ in range(2):
+            with closing(open_transport(endpoint)) as two:
+                two.write(FRAME)
+                assert read_frame(one) == FRAME
+
+
+def test_a_packet_that_is_lost_is_noticed(name: str) -> None:
+    one, two = SimulatedPins(name), SimulatedPins(name)
+    start_s = time.monotonic()
+    one.key([start_s, start_s + 0.001])
+    assert two.hear(1.0).runs
+    one._sent += 1
+    one.key([start_s + 0.002, start_s + 0.003])
+    assert two.hear(1.0).lost
+    two._socket.sendto(b"?", str(two._own))  # not of this library
+    assert not two.hear(0.2).runs
+    one.close()
+    with pytest.raises(OSError, match="closed"):
+        one.hear(0.1)
+    two.close()
+
+
+def test_a_shared_line_that_is_never_free_drops_what_waits(name: str) -> None:
+    with closing(open_transport(f"morse:sim:{name}?wpm=24000&duplex=half")) as line:
+        assert isinstance(line, MorseTransport)
+        source = line.source
+        source._patience_s = 0.05
+        source.modem.key_due_s = lambda: time.monotonic() + 1.0  # type: ignore[method-assign]
+        source.modem.put(FRAME, time.monotonic())
+        drop = source.modem.drop_frames
+
+        def drop_and_stop() -> int:
+            source.modem.key_due_s = lambda: None  # type: ignore[method-assign]
+            return drop()
+
+        source.modem.drop_frames = drop_and_stop  # type: ignore[method-assign]
+        source.send(b"")
+        source._key_all()
+        assert source.dropped == 1
