@@ -226,8 +226,6 @@ static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
         code = IPFI_ERROR_NOT_ALLOWED;
     } else if (entry == IPFI_ENTRY_NONE) {
         code = IPFI_ERROR_UNKNOWN;
-    } else if (ipfi_parser_terminator(parser) == IPFI_INVALID) { /* MSG-6 */
-        code = IPFI_ERROR_ARGUMENTS;
     } else {
         call = claim_free(wire, entry, parser->call);
     }
@@ -240,7 +238,6 @@ static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
 static void begin_call(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
-    const uint8_t terminator = ipfi_parser_terminator(parser);
     ipfi_call_t *call = find(wire, parser->procedure, parser->call);
     if (call != NULL && call->stage != COLLECTING) { /* CALL-2: the pair is in use */
         wire->stats.bad_messages++;
@@ -249,10 +246,7 @@ static void begin_call(ipfi_wire_t *wire)
     if (call == NULL) { call = begin_new(wire, parser); }
     if (call == NULL) { return; }
     wire->target = call;
-    if (terminator == IPFI_INVALID) {
-        wire->stats.bad_messages++;
-        refuse_early(wire, call, IPFI_ERROR_ARGUMENTS);
-    } else if (is_too_large(wire, call)) {
+    if (is_too_large(wire, call)) {
         wire->stats.bad_messages++;
         refuse_early(wire, call, IPFI_ERROR_LIMIT);
     }

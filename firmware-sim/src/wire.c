@@ -20,19 +20,22 @@ static void begin_call(ipfi_wire_t *wire)
     }
 }
 
+/* MSG-6: the stream cannot be trusted. */
+static void distrust(ipfi_wire_t *wire)
+{
+    wire->stats.bad_messages++;
+    ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
+}
+
 static void begin_message(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
     wire->target = NULL;
     wire->out_target = NULL;
     wire->small_length = 0;
-    if (parser->left > IPFI_SKIP_MAX) { /* MSG-6: the stream cannot be trusted */
-        wire->stats.bad_messages++;
-        ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
-        return;
-    }
-    const bool invalid = ipfi_parser_terminator(parser) == IPFI_INVALID;
-    if (parser->huge || (invalid && parser->type != IPFI_TYPE_CALL)) {
+    if (parser->left > IPFI_SKIP_MAX || ipfi_parser_terminator(parser) == IPFI_INVALID) {
+        distrust(wire);
+    } else if (parser->huge) {
         wire->stats.bad_messages++;
     } else if (parser->type == IPFI_TYPE_CALL) {
         begin_call(wire);
@@ -89,8 +92,13 @@ static size_t stream_step(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
         used = size < wire->parser.left ? size : (size_t)wire->parser.left;
         wire->parser.left -= (uint32_t)used;
         take_payload(wire, bytes, used);
-    } else if (ipfi_parse_byte(&wire->parser, *bytes) == IPFI_PARSED_HEAD) {
+        return used;
+    }
+    const ipfi_parsed_t parsed = ipfi_parse_byte(&wire->parser, *bytes);
+    if (parsed == IPFI_PARSED_HEAD) {
         begin_message(wire);
+    } else if (parsed == IPFI_PARSED_BARE && wire->parser.type == IPFI_TYPE_TERMINATION) {
+        distrust(wire); /* on a framed wire BYE says that */
     }
     return used;
 }
