@@ -194,6 +194,10 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             endpoint = target.start()
             found = reboot_often(target, endpoint, options.times, options.seed, _say)
+        except IpfiError as error:
+            _say(f"{name}: {error}")
+            failed = True
+            continue
         finally:
             target.stop()
         for line in _report(name, options.times, options.seed, found):
