@@ -84,7 +84,10 @@ class Watch:
         start = piece.find(b"\n") + 1
         while start:
             rest = piece[start:]
-            if rest and rest not in self._sent:
+            if rest in self._sent:
+                if self.heard is not None:
+                    self.heard(rest)
+            elif rest:
                 self._check(rest)
             start = piece.find(b"\n", start) + 1
 

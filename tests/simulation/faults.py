@@ -176,12 +176,12 @@ class Saboteur:
             held.gone = True
             self._line.inject(held.wire, self._world.now_s)
 
-    def forget_ready(self) -> None:
-        """Drop READY frames of an earlier life: see the package's doc string."""
+    def forget_sessions(self) -> None:
+        """Drop all but HELLO and HELLO_ACK of an earlier life: see the package's doc string."""
         for held in self._held:
-            if type_of(held.wire) == READY:
+            if type_of(held.wire) >= READY:
                 held.gone = True
-        self._line.drop(lambda wire: type_of(wire) == READY)
+        self._line.drop(lambda wire: type_of(wire) >= READY)
 
     # --- the line ---
 

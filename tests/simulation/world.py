@@ -315,7 +315,7 @@ class World:
             self.lines[index].cut()
         if self.plan.constant_nonce:
             for saboteur in self.saboteurs:
-                saboteur.forget_ready()
+                saboteur.forget_sessions()
         self.clock.awake[index] = self.clock.sends[index] = True
         self.ends[index] = self.clock.ends[index] = self._start(index, self.now_s)
 
