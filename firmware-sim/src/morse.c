@@ -1,7 +1,7 @@
 /* morse.c - bytes in, marks and gaps out.  docs/morse.md. */
 #include "morse.h"
 
-#include <string.h>
+#include "memory.h"
 
 #define WHITENING_START 0xACE1u /* MORSE-5 */
 #define WHITENING_TAPS 0xB400u
