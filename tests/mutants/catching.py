@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.mutants.planting import Mutant
+from tests.mutants.planting import Mutant, StaleMutantError
 
 LIMIT_S: Final = 900.0  # of one catcher; a planted bug may make it hang, which is caught, too
 SEEDS: Final = 400
 TESTS_LIMIT_S: Final = 600  # of one test: a busy machine must not look like a bug
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
-_SEED: Final = re.compile(r"^.*(?:FAIL|fail).*$", re.MULTILINE)
+_SEED: Final = re.compile(r"^FAILED (--pair \S+ --replay \d+: .{0,150})", re.MULTILINE)
+_NO_CODE: Final = re.compile(
+    r"\.[ch]:\d+:\d+: error: .*"
+)  # then it is no bug that could be shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,10 @@ def try_catcher(catcher: str, copy: Path) -> str:
     if done.returncode == 0:
         return ""
     said = done.stdout + done.stderr
-    found = _FAILED.search(said) or _SEED.search(said)
-    words = found[found.lastindex or 0] if found is not None else said.strip()[-200:]
+    if (error := _NO_CODE.search(said)) is not None:
+        raise StaleMutantError(f"it does not compile: {error[0]}")
+    found = (_SEED if catcher.startswith("sim") else _FAILED).search(said)
+    words = found[1] if found is not None else said.strip()[-200:]
     if "Failed: Timeout" in said or "Timeout >" in said:
         words += " (it hangs)"
     return f"{catcher}: {words}" if catcher.startswith("sim") else words
@@ -99,6 +104,8 @@ def catch(mutant: Mutant, copy: Path, *, every: bool = False) -> Verdict:
                 caught.append(failed)
             if caught and not every:
                 break
+    except StaleMutantError as error:
+        return Verdict(mutant, (), str(error))
     finally:
         mutant.take_out(copy, healthy)
     return Verdict(mutant, tuple(caught))

@@ -20,7 +20,7 @@ FIRMWARE_BUGS: Final = (
         "HS-5",
         _C + "handshake.c",
         " && ipfi_u32_at(content + 4) == peer->confirm;",
-        ";",
+        " && (ipfi_u32_at(content + 4) == peer->confirm || content[3] != 0);",
         _CATCHERS,
     ),
     Mutant(

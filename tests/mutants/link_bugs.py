@@ -116,7 +116,7 @@ TRANSFER_BUGS: Final = (
         _LINK + "transfer.py",
         "window=min(ours.window, theirs.window),",
         "window=min(ours.window, theirs.window) + 1,",
-        (*_FOR_TRANSFER,),
+        ("tests/mutants/test_promises.py", *_FOR_TRANSFER),
     ),
     Mutant(
         "receive-window-plus-one",
