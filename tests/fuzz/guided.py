@@ -1,9 +1,6 @@
 """Tries inputs on a Python function: guided by coverage where atheris is installed, else blindly.
 
-    python -m tests.fuzz.guided TARGET LIBFUZZER_OPTION... CORPUS...
-
-is the process in which atheris works; it prints libFuzzer's lines.  Blind means: the corpus,
-mutated at random, which finds less and needs nothing.
+Blind means: the corpus, mutated at random, which finds less and needs nothing.
 """
 
 from __future__ import annotations
@@ -63,8 +60,8 @@ def fuzz(name: str, seconds: float, *, grown: Path | None = None, seed: int = 0)
         command = [
             sys.executable,
             "-m",
-            "tests.fuzz.guided",
-            name,
+            "tests.fuzz.instrumented",
+            TARGETS[name][0],
             f"-max_total_time={seconds:.0f}",
         ]
         command += [f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1", "-timeout=120"]
@@ -83,6 +80,8 @@ def fuzz(name: str, seconds: float, *, grown: Path | None = None, seed: int = 0)
         raise RuntimeError(f"{name}: the fuzzer failed\n{said[-4000:]}")
     covered = _COVERED.findall(said)
     edges, features = map(int, covered[-1]) if covered else (0, 0)
+    if not features:
+        raise RuntimeError(f"{name}: nothing was instrumented\n{said[-4000:]}")
     runs = [int(a or b) for a, b in _RUNS.findall(said)]
     return Outcome(
         name, seconds, max(runs, default=0), edges, features, crashes, said if crashes else ""
@@ -132,17 +131,3 @@ def mutated(data: bytes, chance: random.Random, others: list[bytes]) -> bytes:
             start = chance.randrange(len(other) + 1)
             out[at:] = other[start:]
     return bytes(out[:MAX_INPUT_BYTES])
-
-
-def main() -> None:
-    """Let atheris try inputs in this process."""
-    import atheris  # the only place that needs it
-
-    with atheris.instrument_imports(include=["ipfi_serial"]):
-        target = target_of(sys.argv[1])
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], target)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
