@@ -21,6 +21,7 @@ from tests.simulation.truth import FLOW, WORK, Operation, arguments_of
 HERE: Final = Path(__file__).parent
 FIRMWARE: Final = HERE.parents[1] / "firmware-sim"
 FLAGS: Final = ("-std=c99", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
+EXTRA: Final = os.environ.get("SIMULATION_CFLAGS", "")  # -fsanitize=undefined ...
 INPUTS: Final = (  # in the order of ipfi_input_t
     LinkInput.LISTEN,
     LinkInput.OPEN,
@@ -56,7 +57,8 @@ def library() -> ctypes.CDLL:
     sources = sorted((FIRMWARE / "src").glob("*.c"))
     inputs = [*sources, *sorted(FIRMWARE.glob("*/*.h")), *sorted(FIRMWARE.glob("include/*/*.h"))]
     inputs += [HERE / "end.c", HERE / "transitions.h"]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
+    contents = [path.read_bytes() for path in inputs]
+    digest = hashlib.sha256(b"".join([EXTRA.encode(), *contents])).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"ipfi-simulation-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / f"{digest}.so"
@@ -75,7 +77,7 @@ def _build(target: Path, sources: list[Path]) -> None:
     includes = [f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'src'}"]
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         watched, made = Path(folder) / "link.o", Path(folder) / "made.so"
-        base: list[str | Path] = [_compiler(), *FLAGS, *includes]
+        base: list[str | Path] = [_compiler(), *FLAGS, *EXTRA.split(), *includes]
         watch: list[str | Path] = [
             "-include",
             HERE / "transitions.h",
