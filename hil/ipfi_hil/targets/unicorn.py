@@ -227,7 +227,7 @@ class Runner:
                 ahead_s = 0.0
             idle = self._held or bool(self.log)
             self._look(None if idle else max(0.0, ahead_s))
-            if not idle and ahead_s <= 0:
+            if not idle and not self._held and ahead_s <= 0:  # it may just have been held
                 self._step(self.chip.cpu.cycle + STEP_CYCLES)
         for line in (self._line, self._waker, self._woken):
             line.close()
