@@ -70,7 +70,7 @@ def write_wav(path: Path, samples: Samples) -> None:
         UsageError: it cannot be written.
     """
     try:
-        with wave.open(str(path), "wb") as file:
+        with path.open("wb") as raw, wave.open(raw) as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(SAMPLE_RATE_HZ)
@@ -87,7 +87,7 @@ def read_wav(path: Path) -> tuple[Samples, float]:
     """
     np = numpy()
     try:
-        with wave.open(str(path), "rb") as file:
+        with path.open("rb") as raw, wave.open(raw) as file:
             width, channels = file.getsampwidth(), file.getnchannels()
             rate_hz, data = file.getframerate(), file.readframes(file.getnframes())
     except (OSError, EOFError, wave.Error) as error:

@@ -26,7 +26,6 @@ from ipfi_serial.morse.timing import (
 SPIKE_UNITS: Final = 1 / 3  # MORSE-8: shorter than this is a glitch ...
 LEAST_SPIKE_UNITS: Final = 1 / 6  # ... but where jitter makes dots that short, less is one
 SPIKE_DEVIATIONS: Final = 4.0  # a dot is shorter once in 30,000
-SEARCH_SPIKE_UNITS: Final = 0.15  # before a preamble, of the last unit: the next may be half of it
 SPEED_RANGE: Final = 16.0  # units taken, from the nominal one / this to the nominal one * this
 NUMBER_LIMIT: Final = 512  # 8 elements and the 1 in front: the longest character of both alphabets
 _KEPT_INTERVALS: Final = 4 * TRAINING_INTERVALS
@@ -182,11 +181,11 @@ class Decoder:
     def _seek(self, times_s: Sequence[float], position: int) -> int:
         """Look for a preamble from ``position`` on; return where tracking begins.
 
-        It looks at intervals as they come, and at those that are left without glitches: of which
-        length these are is not known before.
+        It looks at intervals as they come, for a sender that is much faster than before or jitters,
+        and at those that are left without what would be a glitch at the speed of before.
         """
         filtered, raw = self._filtered, self._raw
-        spike_s = SEARCH_SPIKE_UNITS * self.unit_s
+        spike_s = SPIKE_UNITS * self.unit_s
         is_high = self._is_high
         last_s = self._start_s if self._end_s is None else self._end_s
         for i in range(position, len(times_s)):
@@ -205,12 +204,12 @@ class Decoder:
                 if self._is_preamble(filtered):
                     self._begin_frame()
                     return i + 1
-            if last_s is not None:
-                raw.append(now_s - last_s)
-                if self._is_preamble(raw):
-                    self._start_s, self._end_s, self._high = now_s, None, is_high
+            if last_s is not None:  # an interval late: what ended a gap may have been a glitch
+                if self._is_preamble(raw) and now_s - last_s >= SPIKE_UNITS * self.unit_s:
+                    self._start_s, self._end_s, self._high = last_s, now_s, not is_high
                     self._begin_frame()
                     return i + 1
+                raw.append(now_s - last_s)
             last_s = now_s
         return len(times_s)
 

@@ -15,7 +15,7 @@ from ipfi_serial.morse.alphabet import LETTERS, number_of, units_of
 from ipfi_serial.morse.timing import DASH_FROM_UNITS, LONG_FROM_UNITS
 
 UNKNOWN: Final = "�"  # a character that Morse does not have
-_SPIKE: Final = 1 / 3  # of the shortest common mark: a glitch, as in MORSE-8
+_SPIKE: Final = 1 / 3  # of the shortest common mark or gap: a glitch, as in MORSE-8
 _ROUNDS: Final = 8  # of moving the threshold between dots and dashes: it stands still after a few
 _FEW: Final = 5  # intervals that could be anything
 _NUMBERS: Final = {number_of(elements): letter for letter, elements in LETTERS.items()}
@@ -95,7 +95,7 @@ def _without_glitches(intervals: list[float]) -> list[float]:
     """Join what a pulse that is much shorter than the others has cut."""
     if len(intervals) < 3:
         return intervals
-    shortest = _SPIKE * sorted(intervals[::2])[len(intervals[::2]) // 4]
+    shortest = _SPIKE * sorted(intervals)[len(intervals) // 4]
     whole: list[float] = []
     joins = False
     for interval in intervals:

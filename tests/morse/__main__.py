@@ -59,11 +59,10 @@ def failed(done: dict[Setting, Outcome], name: str, jitter: float, glitches: flo
 
 def table(done: dict[Setting, Outcome], frames: int) -> str:
     """Return the table in Markdown, with what it was made of."""
+    columns = " | ".join(f"jitter {j:.2f}" for j in JITTERS)
     lines = [
-        f"{frames:,} frames of 24 bytes a setting, unit drifting by 20 % over each frame; failed frames in percent.\n",
-        "| alphabet | clock | glitches | "
-        + " | ".join(f"jitter {j:.2f}" for j in JITTERS)
-        + " | wrong |",
+        f"{frames:,} frames of 24 bytes a setting, unit drifting by 20 %; failed frames in percent.\n",
+        f"| alphabet | clock | glitches | {columns} | wrong |",
         "|---|---|---|" + "---|" * (len(JITTERS) + 1),
     ]
     rows = dict.fromkeys((s.alphabet, s.clock, s.glitches) for s in done if s.crc == 32)
@@ -80,16 +79,15 @@ def table(done: dict[Setting, Outcome], frames: int) -> str:
     total = [o for s, o in done.items() if s.crc == 32]
     short = [o for s, o in done.items() if s.crc == 16]
     judged, wrong16 = sum(o.judged for o in short), sum(o.wrong for o in short)
-    lines += [
-        "",
-        (
-            f"With CRC-32: {sum(o.sent for o in total):,} frames, {sum(o.judged for o in total):,} judged bad by their "
-            f"CRC, {sum(o.wrong for o in total)} wrong ones delivered. With CRC-16, the slow clock and the three worst "
-            f"jitters: {sum(o.sent for o in short):,} frames, {judged:,} judged bad, {wrong16} wrong ones delivered; "
-            f"arithmetic predicts {judged / 65536:.2f}."
-        ),
-        "",
-    ]
+    bad = sum(o.judged for o in total)
+    wrong32 = sum(o.wrong for o in total)
+    lines.append("")
+    lines.append(
+        f"With CRC-32: {sum(o.sent for o in total):,} frames, {bad:,} judged bad by their CRC, "
+        f"{wrong32} wrong ones delivered. With CRC-16, the slow clock and the three worst jitters: "
+        f"{sum(o.sent for o in short):,} frames, {judged:,} judged bad, {wrong16} wrong ones "
+        f"delivered; arithmetic predicts {judged / 65536:.2f}.\n"
+    )
     return "\n".join(lines)
 
 

@@ -30,10 +30,12 @@ class Clock:
         self.now_s = 1000.0
 
     def monotonic(self) -> float:
+        """Return the time, and tell it to the chip."""
         self._shared[:] = struct.pack("<Q", round(self.now_s * 1e9))
         return self.now_s
 
     def sleep(self, seconds: float) -> None:
+        """Let the time pass."""
         self.now_s += seconds
         self.monotonic()
 

@@ -32,7 +32,7 @@ def plot(curves: Mapping[str, Sequence[tuple[float, float]]], frames: int) -> st
         ),
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         (
-            f'<text x="{LEFT}" y="22" font-size="15">Frames that fail, against the jitter of an edge'
+            f'<text x="{LEFT}" y="22" font-size="15">Frames that fail, by jitter'
             f" ({frames:,} frames a point)</text>"
         ),
     ]

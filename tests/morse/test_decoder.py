@@ -109,10 +109,11 @@ def test_glitches_shorter_than_a_third_of_a_unit_are_left_out(alphabet: str) -> 
     assert own.quality.glitches == 400
 
 
-def test_short_glitches_are_left_out_of_a_preamble_too() -> None:
+def test_glitches_are_left_out_of_a_preamble_too() -> None:
     own = decoder()
-    read(own, keyed())
     edges = with_glitches(keyed(start_s=5.0), 40, 0.14 * UNIT_S, chance(5))
+    assert read(own, edges) == FRAME + b"\0"
+    edges = with_glitches(keyed(start_s=9.0), 12, 0.32 * UNIT_S, chance(5), 0.2 * UNIT_S)
     assert read(own, edges) == FRAME + b"\0"
 
 

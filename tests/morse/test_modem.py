@@ -167,3 +167,11 @@ def test_the_own_echo_is_discarded_and_what_follows_it_is_heard() -> None:
 def test_the_settings_of_an_alphabet_are_those_of_its_table() -> None:
     for name in ("itu", "compact"):
         assert alphabet_named(name).name == name
+
+
+def test_the_last_edges_and_the_level_behind_them_can_be_looked_at() -> None:
+    own = decoder()
+    edges = keyed()
+    read(own, edges)
+    assert own.quality.recent_s == pytest.approx(edges[-64:])
+    assert not own.quality.last_rising

@@ -1,0 +1,242 @@
+"""``ipfi morse``: encode, decode, listen and call; the picture and the view."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from ipfi_serial import Interface, connect
+from ipfi_serial.cli import main
+from ipfi_serial.cli.morse_dissect import picture_of
+from ipfi_serial.cli.morse_encode import units_of_text
+from ipfi_serial.cli.morse_view import WIDTH, View, eye, lines_of, scale, trace
+from ipfi_serial.morse.keying import edge_times
+from ipfi_serial.transport import open_transport
+from ipfi_serial.transport.morse import MorseTransport
+from tests.morse.keyed import FRAME, UNIT_S, decoder, keyed, read
+
+pytest.importorskip("numpy", reason="no numpy: pip install 'ipfi-serial[morse]'")
+FAST = "wpm=24000"
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def served(name: str) -> Iterator[str]:
+    table = Interface()
+    table.procedure(1, "add")(lambda a, b: a + b)
+    with connect(f"morse:sim:{name}?{FAST}&seed=1", table, role="device"):
+        yield f"morse:sim:{name}?{FAST}&seed=2"
+
+
+def test_encode_shows_dots_and_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morse", "encode", "sos e"]) == 0
+    assert capsys.readouterr().out == "... --- ... / .\n"
+
+
+def test_encode_tells_programs_how_long_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "morse", "encode", "PARIS", "--wpm", "12"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["units"], told["seconds"]) == (50, 5.0)
+
+
+@pytest.mark.parametrize("alphabet", ["itu", "compact"])
+def test_what_encode_writes_decode_reads(
+    alphabet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav, picture = str(tmp_path / "x.wav"), tmp_path / "x.svg"
+    options = ["--alphabet", alphabet]
+    assert main(["morse", "encode", *options, "--wpm", "60", "--frame", "hello", "--wav", wav]) == 0
+    capsys.readouterr()
+    assert main(["morse", "decode", *options, wav, "--picture", str(picture)]) == 0
+    heard = capsys.readouterr()
+    assert heard.out == "hello\n"
+    assert "frame of 14 bytes, CRC-32 holds; unit 20 ms, margin 1.0" in heard.err
+    assert "CRC-32" in picture.read_text()
+
+
+def test_compact_without_a_frame_carries_text_without_a_crc(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav = str(tmp_path / "x.wav")
+    assert main(["morse", "encode", "--alphabet", "compact", "--wav", wav, "hi"]) == 0
+    main(["morse", "decode", "--alphabet", "compact", wav])
+    heard = capsys.readouterr()
+    assert heard.out.endswith("hi\n")
+    assert "no CRC holds" in heard.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["encode", " "], "no text"),
+        (["encode", "a#"], "no Morse code for '#'"),
+        (["encode", "--alphabet", "compact", "a\0b"], "zero byte"),
+        (["encode", "a", "--picture", "/nowhere/x.svg"], "No such file"),
+        (["decode", "/nowhere/x.wav"], "No such file"),
+        (["listen", "loopback:x"], "is no Morse line"),
+        (["listen", "morse:sim:"], "needs a name"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["morse", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_decode_says_when_it_hears_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+
+    from ipfi_serial.cli.morse_sound import write_wav
+
+    write_wav(tmp_path / "x.wav", np.zeros(20000, "<i2"))
+    assert main(["morse", "decode", str(tmp_path / "x.wav")]) == 1
+    assert "no Morse was heard" in capsys.readouterr().err
+
+
+def test_listen_shows_frames_in_plain_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    endpoint = f"morse:sim:{name}?{FAST}"
+    from ipfi_serial.framing.crc import CRC32
+    from ipfi_serial.framing.frame import encode_frame
+
+    with closing(open_transport(endpoint)) as line:
+        stopped = threading.Event()
+
+        def send() -> None:
+            while not stopped.wait(0.05):
+                line.write(encode_frame(b"\x89\0\0\0hi", CRC32))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        code = main(["morse", "listen", endpoint, "--count", "2", "--timeout", "20"])
+        stopped.set()
+        thread.join()
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("89 00 00 00 68 69  (readable: unit 0.05 ms")
+
+
+def test_listen_ends_after_its_time_and_describes_the_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["morse", "listen", f"morse:sim:{name}", "--timeout", "0.1"]) == 0
+    assert "no edge was ever heard" in capsys.readouterr().err
+    assert main(["morse", "listen", f"morse:sim:{name}", "--timeout", "0.1", "--count", "1"]) == 4
+
+
+def test_call_calls(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morse", "call", served, "1", "40", "2"]) == 0
+    assert capsys.readouterr().out == "42\n"
+
+
+# --- the picture ---
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "framed", "labels"),
+    [
+        ("itu", True, ["VVV", "02", "89", "training", "COBS", "type", "body", "CRC-32"]),
+        ("compact", True, ["VVV", "02", "89", "training", "COBS", "type", "body", "CRC-32"]),
+        ("itu", False, ["H", "E", "L", "O", "....", "letters"]),
+        ("compact", False, ["VVV", "68", "65", "bytes"]),
+    ],
+)
+def test_the_picture_marks_bits_frame_and_crc(
+    alphabet: str, framed: bool, labels: list[str]
+) -> None:
+    edges = edge_times(units_of_text("hello", alphabet, framed=framed), 0.0, 0.06)
+    root = ET.fromstring(picture_of(edges, alphabet, "a <title> & more"))  # noqa: S314 ours
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(labels) <= set(texts)
+    assert "a <title> & more  " in (texts[0] or "")
+    marks = sum(
+        path.get("d", "").count("V") for path in root.iter("{http://www.w3.org/2000/svg}path")
+    )
+    assert marks >= len(edges)  # every edge is drawn
+
+
+def test_marks_in_the_picture_stand_where_the_edges_are() -> None:
+    edges = edge_times([1, 7], 0.0, 1.0)
+    root = ET.fromstring(picture_of(edges, "itu", "E"))  # noqa: S314 ours
+    (signal, *_) = root.iter("{http://www.w3.org/2000/svg}path")
+    assert signal.get("d", "").count("V") == 2
+
+
+# --- the view ---
+
+
+def test_the_trace_shows_marks_of_the_last_64_units() -> None:
+    own = decoder()
+    edges = keyed()
+    read(own, edges)
+    shown = trace(own.quality, edges[-1] + 10 * UNIT_S)
+    assert len(shown) == WIDTH
+    assert shown.endswith("▁" * 9)
+    assert "▀▀▀▁" in shown
+
+
+def test_the_eye_is_open_at_1_3_and_7_units() -> None:
+    own = decoder()
+    read(own, keyed())
+    shown = eye(own.quality)
+    ruler = scale()
+    assert shown[ruler.index("1")] != " "
+    assert shown[ruler.index("3")] != " "
+    assert shown[ruler.index("|")] == " "
+    assert shown.strip()
+
+
+def test_the_view_of_a_line_that_was_never_heard_is_empty_and_says_so() -> None:
+    lines = lines_of(decoder().quality, [], 1.0)
+    assert "no edge was ever heard" in lines[-1]
+    assert "▀" not in lines[0]
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers."""
+
+    def isatty(self) -> bool:
+        """Say that somebody looks."""
+        return True
+
+
+def test_on_a_terminal_the_view_redraws_itself_and_shows_the_bytes(name: str) -> None:
+    endpoint = f"morse:sim:{name}?{FAST}"
+    out = Terminal()
+    with closing(open_transport(endpoint)) as one, closing(open_transport(endpoint)) as two:
+        assert isinstance(two, MorseTransport)
+        with View(two.source, out):
+            one.write(FRAME + b"\0")
+            data, end_s = b"", time.monotonic() + 10.0
+            while not data.endswith(b"\0") and time.monotonic() < end_s:
+                data += two.read(0.5)
+            time.sleep(0.25)
+    shown = out.getvalue()
+    assert "bytes  05 85 A1 B2 FF" in shown
+    assert "\x1b[5A" in shown
+    assert "margin" in shown
+
+
+def test_elsewhere_the_view_is_silent(name: str) -> None:
+    out = io.StringIO()
+    with closing(open_transport(f"morse:sim:{name}")) as line:
+        assert isinstance(line, MorseTransport)
+        with View(line.source, out):
+            pass
+    assert out.getvalue() == ""
