@@ -20,9 +20,9 @@ class ControlQueue(deque[tuple[bytes, CrcProfile]]):
 
     __slots__ = ()
 
-    def append_newest(self, content: bytes, profile: CrcProfile) -> None:
+    def append_newest(self, content: bytes, profile: CrcProfile, copies: int) -> None:
         """Queue a handshake frame in place of one that has not left: only the newest counts."""
         alike = _SPOKEN if content[0] in _SPOKEN else _ANSWERED
         for frame in [frame for frame in self if frame[0][0] in alike]:
             self.remove(frame)
-        self.append((content, profile))
+        self.extend([(content, profile)] * copies)

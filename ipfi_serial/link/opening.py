@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipfi_serial.errors import EchoingLineError, HandshakeRefusedError, IpfiError
+from ipfi_serial.link.beat import ANSWER_COPIES, copies
 from ipfi_serial.link.handshake import ECHOES_TO_GIVE_UP, Agreement, Handshake, is_hello
 from ipfi_serial.link.parameters import (
     HANDSHAKE_WIRE_BYTES,
@@ -35,6 +36,7 @@ class Reaction:
 
     Attributes:
         reply: content of the answer, or nothing.
+        copies: how often the answer goes out.
         agreed: whether the sessions that may come are others now.
         failure: why the attempt ends for good, or None.
         stale: whether the frame belongs to no attempt of now.
@@ -42,6 +44,7 @@ class Reaction:
     """
 
     reply: bytes = b""
+    copies: int = 1
     agreed: bool = False
     failure: IpfiError | None = None
     stale: bool = False
@@ -62,6 +65,8 @@ class Opening:
         candidate: the session that we entered as initiator and that is not confirmed yet.
         due_s: when :meth:`on_deadline` is due, or None.
         ready_ping: number of the newest READY.
+        copies: how often what :meth:`on_deadline` returned goes out.
+        answer_copies: how often the answer to what was repeated goes out.
     """
 
     __slots__ = (
@@ -72,8 +77,11 @@ class Opening:
         "_interval_s",
         "_ready_count",
         "_slowest_s",
+        "_unanswered",
         "_wire_s",
+        "answer_copies",
         "candidate",
+        "copies",
         "due_s",
         "ready_ping",
         "state",
@@ -88,6 +96,10 @@ class Opening:
         self._interval_s = self._first_interval_s
         self._hello_sent_s = float("-inf")
         self._ready_count = 0
+        self._unanswered = 0  # HELLOs and READYs since the last session, copies not counted
+        self.copies = 1
+        # not on a slow line, where a repetition may just mean that the answer takes its time
+        self.answer_copies = ANSWER_COPIES if self._quick else 1
         self.ready_ping = 0
         self.state = LinkState.CLOSED
         self.candidate: Agreement | None = None
@@ -142,10 +154,12 @@ class Opening:
         if acceptable and trying and handshake.own.rank > theirs.rank:
             self._win_glare(now_s)
             return NOTHING
+        pending = handshake.pending
+        again = pending is not None and pending.theirs.nonce == theirs.nonce
         reply = handshake.answer(content)
         if trying and self.due_s is not None:
             self.due_s = now_s + 2 * self._interval_s
-        return Reaction(reply, agreed=True)
+        return Reaction(reply, self.answer_copies if again else 1, agreed=True)
 
     def _on_hello_ack(self, content: bytes, now_s: float) -> Reaction:
         """Enter a HELLO_ACK's session, unconfirmed, if it answers our attempt (HS-4)."""
@@ -229,6 +243,10 @@ class Opening:
             The content of a HELLO and None, or of a READY and its session, or nothing.
         """
         candidate = self.candidate
+        self.copies = 1
+        if self._quick:
+            self.copies = copies(self._handshake.own.nonce, self._unanswered)
+        self._unanswered += 1
         if candidate is not None and self._ready_count < READY_LIMIT:
             self._ready_count += 1
             self.ready_ping = (self.ready_ping + 1) & 0xFF
@@ -242,9 +260,15 @@ class Opening:
         self._hello_sent_s = max(now_s, free_s) + self._wire_s / 2
         if self.state is LinkState.LISTENING:
             self.due_s = None
+            self.copies = 1
         else:
             self._repeat_after(self._hello_sent_s)
         return self._handshake.hello, None
+
+    @property
+    def _quick(self) -> bool:
+        """Whether the line does not set the interval of HS-1."""
+        return self._first_interval_s == HELLO_INTERVAL_S
 
     def _repeat_after(self, sent_s: float) -> None:
         """Send HELLO or READY again after the interval, which grows (HS-1)."""
@@ -257,6 +281,7 @@ class Opening:
         """A session stands: nothing is to be said of another one."""
         self.candidate = None
         self._handshake.pending = None
+        self._unanswered = 0
         self.due_s = None
         self._interval_s = self._first_interval_s
 

@@ -25,13 +25,14 @@ class Receiver:
         ack_due_s: when a delayed ACK is due, or None.
         duplicates: frames that were dropped as doubled or stale.
         echo: number of the newest PING or READY.
-        echo_due: it was not answered yet.
+        echo_due: how many answers to it are due.
     """
 
     __slots__ = (
         "_ack_delay_s",
         "_ahead",
         "_credit_bytes",
+        "_every_frames",
         "_half_credit_bytes",
         "_in_order_only",
         "_told",
@@ -48,8 +49,15 @@ class Receiver:
     )
 
     def __init__(
-        self, window: int, credit_bytes: int, ack_delay_s: float, *, in_order_only: bool = False
+        self,
+        window: int,
+        credit_bytes: int,
+        ack_delay_s: float,
+        *,
+        in_order_only: bool = False,
+        one_at_a_time: bool = False,
     ) -> None:
+        self._every_frames = 1 if one_at_a_time or window == 1 else ACK_EVERY_FRAMES  # LINK-8
         self._window = window
         self._in_order_only = in_order_only
         self._told = False  # the last stale frame was acknowledged at once
@@ -65,7 +73,7 @@ class Receiver:
         self.ack_due_s: float | None = None
         self.duplicates = 0
         self.echo = 0
-        self.echo_due = False
+        self.echo_due = 0
 
     def on_data(self, sequence: int, payload: bytes, now_s: float, out: deque[LinkEvent]) -> None:
         """Take one DATA frame; append the stream bytes that are now in order to ``out``."""
@@ -104,18 +112,18 @@ class Receiver:
             bits |= 1 << ((sequence - self.expected - 1) & 0xFF)
         return bits
 
-    def answer(self, ping: int) -> None:
+    def answer(self, ping: int, copies: int = 1) -> None:
         """Answer a PING or READY with an ACK at once (LINK-8)."""
         self.echo = ping
         self.ack_now = True
-        self.echo_due = True
+        self.echo_due = copies
 
     @property
     def needs_full_ack(self) -> bool:
         """Whether an ACK frame must go first: a DATA frame could not say what it says."""
         if not self.ack_now:
-            return self.echo_due
-        return self.echo_due or bool(self._ahead) or self.credit_moved
+            return self.echo_due > 0
+        return self.echo_due > 0 or bool(self._ahead) or self.credit_moved
 
     def acknowledged(self) -> None:
         """Note that ``expected`` went out in a DATA frame; credit did not."""

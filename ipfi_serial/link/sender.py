@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES
+from ipfi_serial.link.beat import copies
+from ipfi_serial.link.framesize import FIRST_FRAME_BYTES
 from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
 SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
-FIRST_FRAME_BYTES: Final = 64
 MOST_FLIGHTS: Final = 16  # LINK-6
-FRAME_TIME_LIMIT_S: Final = 0.05  # LINK-16: a full frame lasts no longer than this ...
-SMALLEST_LARGEST_FRAME: Final = 64  # ... unless it would be shorter than this
-RING_RESERVE_BYTES: Final = 14  # one ACK
 CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
 FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
@@ -28,7 +25,16 @@ MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
 class Flight:
     """One DATA frame that is not acknowledged yet."""
 
-    __slots__ = ("again", "departure_s", "order", "payload", "sacked", "sequence", "times")
+    __slots__ = (
+        "again",
+        "copies",
+        "departure_s",
+        "order",
+        "payload",
+        "sacked",
+        "sequence",
+        "times",
+    )
 
     def __init__(self, sequence: int, payload: bytes) -> None:
         self.sequence = sequence
@@ -37,6 +43,7 @@ class Flight:
         self.order = 0  # position among all transmissions
         self.times = 0  # transmissions so far
         self.again = False  # to be sent again
+        self.copies = 0  # of the repetition under way that have not left
         self.sacked = False
 
 
@@ -56,6 +63,7 @@ class Sender:
     """
 
     __slots__ = (
+        "_beat",
         "_clean",
         "_go_back_after_s",
         "_go_back_only",
@@ -87,7 +95,9 @@ class Sender:
         largest_frame: int,
         go_back_only: bool,
         ack_delay_s: float = ACK_DELAY_S,
+        beat: int = 0,
     ) -> None:
+        self._beat = beat
         self._window = window
         self._largest_frame = largest_frame
         self._go_back_only = go_back_only
@@ -156,9 +166,20 @@ class Sender:
             flight.again = False
             self.repeats -= 1
             self.retransmissions += 1
-            self._note_loss()
+            self._sent_again(flight)
         if self.ring.limited:
             self.ring.charge(wire_bytes, sequence=flight.sequence)
+
+    def _sent_again(self, flight: Flight) -> None:
+        """Send it at once again if several copies are due (LINK-11); note the loss, once."""
+        if not flight.copies:
+            self._note_loss()
+            if len(flight.payload) <= FIRST_FRAME_BYTES:
+                flight.copies = copies(self._beat, flight.times - 1)
+        flight.copies = max(0, flight.copies - 1)
+        if flight.copies:
+            flight.again = True
+            self.repeats += 1
 
     def sendable(self, overhead_bytes: int) -> bool:
         """Whether :meth:`next_flight` would return a frame."""
@@ -329,13 +350,3 @@ class Sender:
             smallest = min(SMALLEST_FRAME_BYTES, self._largest_frame)
             self.frame_bytes = max(self.frame_bytes // 2, smallest)
         self._since_loss = 0
-
-
-def largest_frame(ours: int, theirs: int, ring: int | None, bytes_per_s: float | None) -> int:
-    """Return the frame size that both ends, the ring and the line allow (LINK-16)."""
-    largest = min(ours, theirs)
-    if ring is not None:
-        largest = min(largest, max(16, ring - FRAME_OVERHEAD_BYTES - RING_RESERVE_BYTES))
-    if bytes_per_s is not None:
-        largest = min(largest, max(SMALLEST_LARGEST_FRAME, int(FRAME_TIME_LIMIT_S * bytes_per_s)))
-    return max(largest, min(16, FIRST_FRAME_BYTES))

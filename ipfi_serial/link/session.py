@@ -224,7 +224,7 @@ class Link(LinkView):
         self.counters.stale_frames += reaction.stale
         self.counters.malformed_frames += reaction.malformed
         if reaction.reply:
-            self._line.control.append_newest(reaction.reply, CRC16)
+            self._line.control.append_newest(reaction.reply, CRC16, reaction.copies)
         if reaction.agreed:
             self._expect_profiles()
         if reaction.failure is not None:
@@ -236,7 +236,7 @@ class Link(LinkView):
             self.counters.malformed_frames += 1
             return
         session, ping, confirm = ready
-        live = self._live
+        live, copies = self._live, 1
         agreement = self._opening.on_ready(session, confirm)
         if agreement is not None:
             if live is not None:
@@ -248,8 +248,10 @@ class Link(LinkView):
             self.counters.stale_frames += 1
             self._opening.announce(now_s)
             return
+        else:
+            copies = self._opening.answer_copies
         self._silence.heard_s = now_s
-        live.receiver.answer(ping)
+        live.receiver.answer(ping, copies)
 
     def _on_bye(self, live: Transfer, content: bytes, now_s: float) -> None:
         if len(content) != 4:
@@ -275,7 +277,8 @@ class Link(LinkView):
             self._expect_profiles()
         if said is not None:
             content, session = said
-            self._line.control.append_newest(content, self._profiles.of(session))
+            profile = self._profiles.of(session)
+            self._line.control.append_newest(content, profile, self._opening.copies)
 
     # --- sessions ---
 

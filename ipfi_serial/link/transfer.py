@@ -14,13 +14,14 @@ from ipfi_serial.config import UNLIMITED_RING
 from ipfi_serial.events import LinkEvent, LossyReceived, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
 from ipfi_serial.link.deadlines import sooner
+from ipfi_serial.link.framesize import SMALLEST_LARGEST_FRAME, largest_frame
 from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Flag, FrameType
 from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.rtt import ACK_DELAY_S
-from ipfi_serial.link.sender import SMALLEST_LARGEST_FRAME, Flight, Sender, largest_frame
+from ipfi_serial.link.sender import Flight, Sender
 
 _ACK_BODY: Final = struct.Struct("<BBI")
 _DATA: Final = int(FrameType.DATA)  # plain numbers are found and compared faster
@@ -98,12 +99,14 @@ class Transfer:
             largest_frame=self.largest_frame,
             go_back_only=bool(theirs.flags & Flag.IN_ORDER_ONLY),
             ack_delay_s=ack_delay_s,
+            beat=int.from_bytes(agreement.confirm, "little"),
         )
         self.receiver = Receiver(
             ours.window,
             ours.credit,
             ack_delay_s,
             in_order_only=bool(ours.flags & Flag.IN_ORDER_ONLY),
+            one_at_a_time=ours.ring < 2 * (ours.frame_payload + FRAME_OVERHEAD_BYTES),
         )
         self.pinged_s = self.probe_from_s = now_s
         self.peer_spoke = False
@@ -273,8 +276,10 @@ class Transfer:
             self._pings.number_next()
         number = self._pings.newest if ping else receiver.echo
         kind = _PING if ping else _ACK
-        receiver.echo_due = False
         body = _ACK_BODY.pack(receiver.expected, number, receiver.take_credit())
+        if receiver.echo_due:
+            receiver.echo_due -= 1
+            receiver.ack_now = receiver.echo_due > 0
         content = bytes((kind,)) + self.head + body
         if sack and ping:
             receiver.ack_now = True  # a PING cannot say it: an ACK follows

@@ -152,7 +152,9 @@ def test_a_hello_that_did_not_leave_is_replaced_by_the_next_attempts() -> None:
             encode_frame(hello(replace(HIGH, nonce=0xFFFFFFFE)), CRC16), puppet.now_s
         )
     said = puppet.hear()
-    assert sorted(types(said)) == ["HELLO", "HELLO_ACK"]
+    assert {*types(said)} == {"HELLO", "HELLO_ACK"}
+    assert len(set(said)) == 2, "copies of the newest of each"
+    assert len(said) <= 5 + 3
 
 
 def test_an_attempt_that_was_given_up_leaves_no_hello_and_no_ready_behind() -> None:
@@ -165,7 +167,7 @@ def test_an_attempt_that_was_given_up_leaves_no_hello_and_no_ready_behind() -> N
         puppet.wait(1.0)
         puppet.link.on_deadline(puppet.now_s)
     said = puppet.hear()
-    assert len(said) == 1
+    assert len(set(said)) == 1
     puppet = Puppet(new_link())
     puppet.link.open(puppet.now_s)
     puppet.link.on_deadline(puppet.now_s)
@@ -231,7 +233,7 @@ def test_a_repeated_ready_is_answered_until_the_initiator_says_something_else() 
     puppet.open()
     puppet.initiate(ping=3)
     puppet.say(puppet.ready(puppet.session, 4))
-    assert puppet.hear() == [ack(puppet.session, 0, echo=4)]
+    assert set(puppet.hear()) == {ack(puppet.session, 0, echo=4)}
     puppet.say(data(puppet.session, 0, b"x"))
     puppet.say(puppet.ready(puppet.session, 5))
     puppet.wait(1.0)
@@ -256,7 +258,7 @@ def test_a_ready_must_say_what_its_hello_ack_said(when: str) -> None:
     assert puppet.link.counters.stale_frames == 2
     assert puppet.link.counters.malformed_frames == 3
     puppet.say(good)
-    assert puppet.hear() == [ack(session, 0, echo=4)]
+    assert set(puppet.hear()) == {ack(session, 0, echo=4)}
 
 
 def test_a_doubled_hello_and_a_late_ready_of_an_earlier_life_open_no_session() -> None:
@@ -278,10 +280,10 @@ def test_every_answer_to_a_hello_has_a_nonce_of_its_own() -> None:
     numbers = iter(range(50, 60))
     puppet = Puppet(new_link(active=False, new_nonce=numbers.__next__))
     puppet.open()
-    seen = []
+    seen: list[int] = []
     for _ in range(2):
         puppet.say(hello())
-        seen += [Parameters.decode(c).nonce for c in puppet.hear()]
+        seen += {Parameters.decode(c).nonce for c in puppet.hear()}
     assert seen == [51, 52]
 
 
