@@ -16,6 +16,7 @@ from tests.simulation.truth import WrongError
 DATA, ACK, PING, LOSSY, LOG = range(0x85, 0x8A)
 ONE_ACK: Final = 24  # wire bytes of the largest PING or ACK: 11 of content, CRC, COBS, two zeros
 UNLIMITED: Final = 0xFFFF
+SHORTEST: Final = 5  # bytes of a DATA frame's head; an ACK or PING has 4 more
 SHORTEST_RTO_S: Final = 0.0265  # LINK-9: 30 ms, on a clock 5 % fast that counts whole milliseconds
 
 
@@ -44,8 +45,8 @@ class RingAccount:
     def sent(self, wire: bytes, now_s: float) -> None:
         """Charge a frame that is handed over."""
         content = unstuffed(wire.strip(b"\0"))
-        if content is None or not DATA <= content[0] <= LOG:
-            return
+        if content is None or len(content) < SHORTEST or not DATA <= content[0] <= LOG:
+            return  # the last one may have been cut short by a reboot
         if content[1:3] != self._session:
             self._session = content[1:3]
             self._clear(len(self._charges))
@@ -82,6 +83,8 @@ class RingAccount:
         """Take a frame that the sender gets, unharmed: it may clear something."""
         content = unstuffed(piece)
         if content is None or not DATA <= content[0] <= PING or content[1:3] != self._session:
+            return
+        if len(content) < SHORTEST + 4 * (content[0] != DATA):
             return
         ack = content[4] if content[0] == DATA else content[3]
         bits, echo = 0, -1
