@@ -89,6 +89,11 @@ class Sequence:
         self._jobs: deque[tuple[Job, bool]] = deque()
         self._running = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job waits or runs."""
+        return not self._running
+
     def run(self, job: Job) -> None:
         """Queue ``job``; it must not raise."""
         self._put(job, droppable=False)

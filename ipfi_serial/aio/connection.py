@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ipfi_serial.aio.handles import CallHandle, EventStream, PartialCall, Stream
+from ipfi_serial.aio.events import EventShell
+from ipfi_serial.aio.handles import CallHandle, PartialCall, Stream
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.aio.serving import SERVED_FOR, Serving
@@ -22,12 +23,9 @@ from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
-from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.stats import WireStats, take_stats
-from ipfi_serial.engine.subscriptions import EventArguments
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import (
-    CallTimeoutError,
     IpfiError,
     LocalProtocolError,
     WireClosedError,
@@ -39,7 +37,7 @@ log = logging.getLogger("ipfi_serial")
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
-class Connection(Shell):
+class Connection(EventShell):
     """One end of a wire.
 
     Made by :func:`ipfi_serial.aio.connect` or a :class:`Server`; close it, or use it in an
@@ -96,9 +94,10 @@ class Connection(Shell):
             ValueCodecError: the answer is not a ``result_type``.
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
-        handle = await self.start(
-            procedure, *arguments, timeout_s=timeout_s, result_type=result_type, raw=raw
-        )
+        target = None if raw is not None else self._directory.procedure(procedure)
+        if target is None:
+            target = await self._target(procedure, raw)
+        handle = self._begin(target, arguments, timeout_s, result_type)
         return await handle.result_or_cancel()
 
     async def start(
@@ -110,12 +109,7 @@ class Connection(Shell):
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting for the answer."""
-        target = await self._target(procedure, raw)
-        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
-        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
-        call = self._new_call(target, timeout_s, handle, streaming=False)
-        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
-        return handle
+        return self._begin(await self._target(procedure, raw), arguments, timeout_s, result_type)
 
     async def start_partial(
         self,
@@ -158,72 +152,6 @@ class Connection(Shell):
 
         report_bytes = self._config.stream_buffer_bytes // 4
         return Stream(self._pump, begin, result_type=result_type, report_bytes=report_bytes)
-
-    # --- events ---
-
-    async def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
-        """Emit an event to the other end.
-
-        Args:
-            event: its name or its index.
-            *arguments: any data.
-            lossy: send it once and never again: for values that the next one replaces.
-
-        Raises:
-            CallRefusedError: the other end has no event of this name, or it is too large.
-            LocalProtocolError: lossy on a plain wire.
-            IpfiError: there is no session.
-        """
-        index = await self._event_index(event)
-        payload = encode_arguments(arguments)
-        self._pump.command(lambda wire, now_s: wire.emit(index, payload, now_s, lossy=lossy))
-
-    def on(self, event: str | int, handler: Callable[..., Any]) -> asyncio.Future[None]:
-        """Call ``handler`` with the arguments whenever the other end emits the event.
-
-        It may be a coroutine function.  Handlers of one wire run in order, one at a time.  Await
-        what this returns to be sure that the event's name was known.
-        """
-        subscriptions = self._notifications.subscriptions
-        return self._with_index(event, lambda index: subscriptions.add_handler(index, handler))
-
-    def off(self, event: str | int, handler: Callable[..., Any]) -> asyncio.Future[None]:
-        """Undo :meth:`on`."""
-        subscriptions = self._notifications.subscriptions
-        return self._with_index(event, lambda index: subscriptions.remove_handler(index, handler))
-
-    def events(self, event: str | int | None = None) -> EventStream:
-        """Iterate over the events of one kind, or over all, until the wire closes."""
-        subscriptions = self._notifications.subscriptions
-
-        async def begin(stream: EventStream) -> None:
-            stream.index = None if event is None else await self._event_index(event)
-            subscriptions.add_queue(stream)
-            if self._closed is not None:
-                stream.finish(self._closed)
-
-        return EventStream(begin, self._config.event_queue_size, subscriptions.remove_queue)
-
-    async def wait_event(self, event: str | int, timeout_s: float | None = None) -> EventArguments:
-        """Wait for the next event of a kind and return its arguments.
-
-        Args:
-            event: its name or its index.
-            timeout_s: in seconds; the default deadline of calls if None.
-
-        Raises:
-            CallTimeoutError: it did not come.
-            IpfiError: why the wire has closed.
-        """
-        wait_s = self._default_timeout_s if timeout_s is None else timeout_s
-        until_s = time.monotonic() + wait_s
-        async with self.events(event) as stream:
-            while (left_s := until_s - time.monotonic()) > 0:
-                if (received := await stream.get(left_s)) is not None:
-                    return received
-                if stream.ended is not None:
-                    raise stream.ended
-        raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
 
     # --- the wire ---
 
@@ -305,6 +233,19 @@ class Connection(Shell):
 
     # --- inside ---
 
+    def _begin(
+        self,
+        target: Target,
+        arguments: tuple[Value, ...],
+        timeout_s: float | None,
+        result_type: TypeForm,
+    ) -> CallHandle:
+        handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
+        payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
+        call = self._new_call(target, timeout_s, handle, streaming=False)
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        return handle
+
     async def _target(self, procedure: str | int, raw: bool | None) -> Target:
         target = self._directory.procedure(procedure)
         if target is None:
@@ -313,38 +254,6 @@ class Connection(Shell):
         if target is None:
             raise WireClosedError("the other end restarted while it described itself")
         return target if raw is None else Target(target.index, raw, target.name)
-
-    def _with_index(self, event: str | int, act: Callable[[int], None]) -> asyncio.Future[None]:
-        """Resolve an event and act: at once if it is known, else when the other end has told."""
-        loop = asyncio.get_running_loop()
-        target = self._directory.event(event)
-        if target is not None:
-            act(target.index)
-            done = loop.create_future()
-            done.set_result(None)
-            return done
-
-        async def resolve() -> None:
-            act(await self._event_index(event))
-
-        task = loop.create_task(resolve())
-        self._resolving.add(task)
-        task.add_done_callback(self._resolved)
-        return task
-
-    def _resolved(self, task: asyncio.Task[None]) -> None:
-        self._resolving.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("%s: an event handler was not registered: %s", self.endpoint, error)
-
-    async def _event_index(self, event: str | int) -> int:
-        target = self._directory.event(event)
-        if target is None:
-            await self.describe()
-            target = self._directory.event(event)
-        if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
-        return target.index
 
     def _new_call(
         self,

@@ -46,6 +46,7 @@ class AioPump:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_s = float("inf")
         self._sent_this_turn = False
+        self._more_this_turn = False  # something may wait to be sent at the end of this turn
         self._lost: IpfiError | None = None
         self._closed = False
         self._progress: list[asyncio.Future[None]] = []
@@ -66,14 +67,16 @@ class AioPump:
         """
         now_s = time.monotonic()
         try:
-            result = do(self._wire, now_s)
+            return do(self._wire, now_s)
         finally:
-            if not self._sent_this_turn:
+            if self._sent_this_turn:
+                self._more_this_turn = True
+                self._deliver_events()
+            else:
                 self._sent_this_turn = True
                 self._loop.call_soon(self._end_turn)
                 self._send(now_s)
-            self._settle()
-        return result
+                self._settle()
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""
@@ -113,9 +116,11 @@ class AioPump:
             self._on_lost(error)
             return
         self._deliver_events()
-        if not self._sent_this_turn:
+        if self._sent_this_turn:
+            self._more_this_turn = True
+        else:
             self._send(now_s)
-        self._settle()
+            self._settle()
         self._note_progress()
 
     def _on_room(self) -> None:
@@ -154,7 +159,8 @@ class AioPump:
 
     def _end_turn(self) -> None:
         self._sent_this_turn = False
-        if not self._closed:
+        if self._more_this_turn and not self._closed:
+            self._more_this_turn = False
             self._send(time.monotonic())
             self._settle()
             self._note_progress()
@@ -211,6 +217,8 @@ class AioPump:
 
     def _note_progress(self) -> None:
         """Wake those who flush: something has left, arrived or ended."""
+        if not self._progress:
+            return
         for progress in self._progress:
             if not progress.done():
                 progress.set_result(None)

@@ -239,7 +239,11 @@ class Serving:
         return _unpack(await future)
 
     async def _serve(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> None:
-        context = CallContext(self._connection, call, lambda: self._defer(procedure, call, served))
+        context: CallContext | None = None
+        if procedure.signature.injected is not None:
+            context = CallContext(
+                self._connection, call, lambda: self._defer(procedure, call, served)
+            )
         try:
             arguments, keywords = decode_arguments(
                 procedure, bytes(call.arguments), context, self._max_depth

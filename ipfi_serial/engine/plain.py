@@ -25,6 +25,7 @@ class PlainLink:
     """One end of a plain wire, with the methods of :class:`~ipfi_serial.link.session.Link`."""
 
     agreement = None
+    frames_under_way = 0
     lossy_limit_bytes = 0
 
     def __init__(self) -> None:

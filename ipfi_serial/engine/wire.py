@@ -220,6 +220,16 @@ class Wire:
         return self._outbox.pending
 
     @property
+    def queued_bytes(self) -> int:
+        """How many bytes of messages have not entered the stream."""
+        return self._outbox.queued_bytes
+
+    @property
+    def frames_under_way(self) -> int:
+        """How many frames wait for their ACK; 0 on a plain wire."""
+        return self._link.frames_under_way
+
+    @property
     def skipped_messages(self) -> int:
         """Messages and stray bytes of the stream that were skipped."""
         return self._inbox.skipped

@@ -37,6 +37,11 @@ class LinkView:
         return self._live.sender.room_bytes if self._live is not None else 0
 
     @property
+    def frames_under_way(self) -> int:
+        """How many DATA frames wait for their ACK."""
+        return len(self._live.sender.flights) if self._live is not None else 0
+
+    @property
     def flushed(self) -> bool:
         """Whether everything queued was handed over and acknowledged."""
         return not self._line.control and (self._live is None or self._live.sender.idle)

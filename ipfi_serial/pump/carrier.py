@@ -24,6 +24,7 @@ SLICE_BYTES: Final = 65536  # handed to the transport at a time
 FOREVER_S: Final = 3600.0  # a wait without a deadline looks up this often
 FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
 BUSY_CALLS: Final = 4  # calls under way from which on the next few may travel together ...
+BULK_BYTES: Final = 4096  # of streams that wait to fill a frame
 HELD_MESSAGES: Final = 8  # ... so many; more fill a frame
 
 
@@ -76,6 +77,14 @@ class Carrier:
         """
         wire = self._wire
         return wire.caller.open_calls > BUSY_CALLS and wire.queued_messages < HELD_MESSAGES
+
+    def _may_collect(self) -> bool:
+        """Whether part of a stream may wait until an ACK comes, for a frame of its own size.
+
+        Two frames under way are acknowledged at once (LINK-8), and a lost ACK is a deadline.
+        """
+        wire = self._wire
+        return wire.frames_under_way >= 2 and wire.queued_bytes < BULK_BYTES
 
     def _take(self, data: bytes) -> bool:
         """Take what was read, act on what is due, answer; return whether there is news."""

@@ -70,8 +70,12 @@ class Pump(Carrier):
 
     # --- for any thread ---
 
-    def command(self, do: Callable[[Wire, float], Result]) -> Result:
+    def command(self, do: Callable[[Wire, float], Result], *, bulk: bool = False) -> Result:
         """Do something to the wire, send what that made, and deliver what it reported.
+
+        Args:
+            do: gets the wire and the time.
+            bulk: what it sends may wait for more of its kind while frames are under way.
 
         Raises:
             IpfiError: what ``do`` raises.
@@ -83,7 +87,9 @@ class Pump(Carrier):
                 try:
                     return do(self._wire, now_s)
                 finally:
-                    if self._leader is None and (self._shift.goes_on or self._may_hold()):
+                    if bulk and self._may_collect():
+                        pass  # the ACK that is awaited brings the next turn
+                    elif self._leader is None and (self._shift.goes_on or self._may_hold()):
                         self._held = True
                     else:
                         self._send(now_s)

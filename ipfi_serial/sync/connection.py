@@ -22,18 +22,16 @@ from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
-from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.stats import WireStats, take_stats
-from ipfi_serial.engine.subscriptions import EventArguments
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import (
-    CallTimeoutError,
     IpfiError,
     LocalProtocolError,
     WireClosedError,
 )
 from ipfi_serial.pump import Pump
-from ipfi_serial.sync.handles import CallHandle, EventStream, PartialCall, Stream
+from ipfi_serial.sync.events import EventShell
+from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
 from ipfi_serial.sync.notifications import Notifications
 from ipfi_serial.sync.serving import SERVED_FOR, Serving
 from ipfi_serial.transport.base import Transport
@@ -44,7 +42,7 @@ log = logging.getLogger("ipfi_serial")
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
-class Connection(Shell):
+class Connection(EventShell):
     """One end of a wire.
 
     Made by :func:`ipfi_serial.connect` or a :class:`Server`; close it, or use it in a with block.
@@ -166,70 +164,6 @@ class Connection(Shell):
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
         return stream
 
-    # --- events ---
-
-    def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
-        """Emit an event to the other end.
-
-        Args:
-            event: its name or its index.
-            *arguments: any data.
-            lossy: send it once and never again: for values that the next one replaces.
-
-        Raises:
-            CallRefusedError: the other end has no event of this name, or it is too large.
-            LocalProtocolError: lossy on a plain wire.
-            IpfiError: there is no session.
-        """
-        index = self._event_index(event)
-        payload = encode_arguments(arguments)
-        self._pump.command(lambda wire, now_s: wire.emit(index, payload, now_s, lossy=lossy))
-
-    def on(self, event: str | int, handler: Callback) -> Callback:
-        """Call ``handler`` with the arguments whenever the other end emits the event.
-
-        Handlers of one wire run in order, one at a time, on a thread of their own; they may call.
-        """
-        self._notifications.subscriptions.add_handler(self._event_index(event), handler)
-        return handler
-
-    def off(self, event: str | int, handler: Callable[..., Any]) -> None:
-        """Undo :meth:`on`."""
-        self._notifications.subscriptions.remove_handler(self._event_index(event), handler)
-
-    def events(self, event: str | int | None = None) -> EventStream:
-        """Iterate over the events of one kind, or over all, until the wire closes."""
-        index = None if event is None else self._event_index(event)
-        subscriptions = self._notifications.subscriptions
-        stream = EventStream(
-            self._pump, index, self._config.event_queue_size, subscriptions.remove_queue
-        )
-        subscriptions.add_queue(stream)
-        if self._closed is not None:
-            stream.finish(self._closed)
-        return stream
-
-    def wait_event(self, event: str | int, timeout_s: float | None = None) -> EventArguments:
-        """Wait for the next event of a kind and return its arguments.
-
-        Args:
-            event: its name or its index.
-            timeout_s: in seconds; the default deadline of calls if None.
-
-        Raises:
-            CallTimeoutError: it did not come.
-            IpfiError: why the wire has closed.
-        """
-        wait_s = self._default_timeout_s if timeout_s is None else timeout_s
-        until_s = time.monotonic() + wait_s
-        with self.events(event) as stream:
-            while (left_s := until_s - time.monotonic()) > 0:
-                if (received := stream.get(left_s)) is not None:
-                    return received
-                if stream.ended is not None:
-                    raise stream.ended
-        raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
-
     # --- the wire ---
 
     def describe(self) -> list[Entry]:
@@ -313,15 +247,6 @@ class Connection(Shell):
             raise WireClosedError("the other end restarted while it described itself")
         return target if raw is None else Target(target.index, raw, target.name)
 
-    def _event_index(self, event: str | int) -> int:
-        target = self._directory.event(event)
-        if target is None:
-            self.describe()
-            target = self._directory.event(event)
-        if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
-        return target.index
-
     def _start(
         self,
         handle: CallHandle,
@@ -367,9 +292,8 @@ class Connection(Shell):
 
     def _serve(self, call: IncomingCall) -> None:
         job = partial(self._serving.run, call)
-        if not self._serving.is_short(call) or not self._pump.serve(
-            job, partial(self._serve_on_worker, call, job)
-        ):
+        may_stay = self._serving.is_short(call) and self._notifications.idle
+        if not may_stay or not self._pump.serve(job, partial(self._serve_on_worker, call, job)):
             self._serve_on_worker(call, job)
 
     def _serve_on_worker(self, call: IncomingCall, job: Job) -> None:

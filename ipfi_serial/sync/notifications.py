@@ -115,6 +115,11 @@ class Notifications:
             for function in self._callbacks["close"]:
                 self._sequence.run(partial(self._run_callback, function, reason))
 
+    @property
+    def idle(self) -> bool:
+        """Whether no callback waits or runs."""
+        return self._sequence.idle
+
     def notify(self, what: str, argument: object) -> None:
         """Queue the callbacks of one sort."""
         for function in self._listeners(what, argument):

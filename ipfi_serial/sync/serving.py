@@ -1,4 +1,4 @@
-"""Runs the handlers of one connection, each call on a worker of its own."""
+"""Runs the handlers of one connection, short ones on the thread that read their calls."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Serving:
                 if call.cancelled:
                     return
                 data = encode_result(procedure, value)
-                if not self._pump.command(partial(_send, call, data)):
+                if not self._pump.command(partial(_send, call, data), bulk=True):
                     self._wait_for_room(call, served)
                     if call.cancelled:
                         return

@@ -217,3 +217,18 @@ def test_a_plain_wire_has_no_losses_to_tell() -> None:
     assert report is not None
     report.tell()
     assert not told
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_wire_says_what_waits_and_what_is_under_way(framed: bool) -> None:
+    pair = Pair(framed=framed)
+    wire = pair.a.wire
+    pair.a.start(ECHO, b"x")
+    assert wire.queued_messages == 1
+    assert wire.queued_bytes > 0
+    assert wire.frames_under_way == 0
+    wire.bytes_to_send(pair.now_s)
+    assert wire.queued_messages == wire.queued_bytes == 0
+    assert wire.frames_under_way == framed
+    wire.close(pair.now_s)
+    assert wire.frames_under_way == 0

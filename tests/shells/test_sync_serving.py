@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from ipfi_serial.pump import carrier
 from ipfi_serial.pump import pump as pump_module
 from ipfi_serial.pump.pump import Pump
-from tests.shells.ends import PATIENCE_S, joined, wait_until
+from tests.shells.ends import LED, PATIENCE_S, joined, wait_until
 
 
 def test_a_short_handler_runs_on_the_thread_that_read_its_call() -> None:
@@ -129,6 +130,29 @@ def test_without_a_second_thread_handlers_get_workers(monkeypatch: pytest.Monkey
         assert ends.device._pump._relief is None
 
 
+def test_a_call_behind_an_event_gets_a_worker_as_the_event_did() -> None:
+    """Served by the reading thread, it would begin before the event's handler does."""
+    with joined() as ends:
+        lit, seen = threading.Event(), threading.Event()
+
+        def light(_: bool) -> None:
+            seen.set()
+            lit.wait(PATIENCE_S)
+
+        ends.device.on(LED, light)
+
+        @ends.far.interface.procedure(60)
+        def where() -> str:
+            return threading.current_thread().name
+
+        ends.host.emit(LED, True)
+        assert seen.wait(PATIENCE_S)
+        assert "worker" in str(ends.host.call(60))
+        lit.set()
+        wait_until(lambda: ends.device._notifications.idle)
+        assert ends.host.call(60) == ends.device._pump._thread.name
+
+
 # --- what is held for company ---
 
 
@@ -172,3 +196,29 @@ def test_calls_that_were_held_share_a_write(monkeypatch: pytest.MonkeyPatch) -> 
         together = (count - carrier.BUSY_CALLS) / carrier.HELD_MESSAGES
         assert len(writes) <= carrier.BUSY_CALLS + together
         assert [call.result() for call in calls] == list(range(1, count + 1))
+
+
+def test_values_of_a_stream_arrive_although_the_generator_waits_behind_them() -> None:
+    with joined() as ends:
+        read = threading.Semaphore(0)
+
+        @ends.far.interface.procedure(60)
+        def bursts(count: int, size: int) -> Iterator[int]:
+            for burst in range(count):
+                yield from range(burst * size, (burst + 1) * size)
+                assert read.acquire(timeout=PATIENCE_S), "what was yielded has not arrived"
+
+        got = []
+        for number in ends.host.stream(60, 10, 7):
+            got.append(number)
+            if len(got) % 7 == 0:
+                read.release()
+        assert got == list(range(70))
+
+
+def test_values_of_a_stream_share_frames() -> None:
+    with joined() as ends:
+        before = ends.device.stats().frames_sent
+        count = 2000
+        assert len(list(ends.host.stream(3, count))) == count
+        assert ends.device.stats().frames_sent - before < count / 2
