@@ -11,7 +11,13 @@ from ipfi_serial.aio.connection import Connection
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import connect_error, loss_error
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
+from ipfi_serial.engine.setup import (
+    Role,
+    adjusted,
+    build_wire,
+    default_connect_timeout_s,
+    with_chosen_crc,
+)
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
@@ -72,6 +78,7 @@ def connect(
     async def open_it() -> Connection:
         config_ = adjusted(config, can_call=can_call)
         transport, kind = await _open(endpoint, connect_timeout_s, serial)
+        config_ = with_chosen_crc(config_, transport)
         return await _join(
             transport,
             interface if interface is not None else Interface(),

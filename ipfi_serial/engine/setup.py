@@ -70,6 +70,12 @@ def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:
     return config if can_call else replace(config, can_call=False)
 
 
+def with_chosen_crc(config: WireConfig, transport: object) -> WireConfig:
+    """Return the configuration with what an endpoint string says of CRCs, as Morse's may."""
+    profiles: int | None = getattr(transport, "crc_profiles", None)
+    return config if profiles is None else replace(config, crc_profiles=profiles)
+
+
 def default_connect_timeout_s(bytes_per_s: float | None) -> float:
     """Return how long a handshake may take: a constant and a multiple of its wire time."""
     wire_s = HANDSHAKE_WIRE_BYTES / bytes_per_s if bytes_per_s else 0.0

@@ -8,7 +8,13 @@ from typing import Unpack
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import connect_error, loss_error
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, adjusted, build_wire, default_connect_timeout_s
+from ipfi_serial.engine.setup import (
+    Role,
+    adjusted,
+    build_wire,
+    default_connect_timeout_s,
+    with_chosen_crc,
+)
 from ipfi_serial.errors import TransportError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
@@ -55,6 +61,7 @@ def connect(
     interface = interface if interface is not None else Interface()
     config = adjusted(config, can_call=can_call)
     transport, kind = _open(endpoint, connect_timeout_s, serial)
+    config = with_chosen_crc(config, transport)
     wire = build_wire(
         interface,
         config,

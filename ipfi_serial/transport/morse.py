@@ -104,6 +104,7 @@ class _Reports:
 
     bytes_per_s: float | None
     source: MorseSource
+    crc_profiles: int | None = None  # of the endpoint string; the shells offer these
 
     @property
     def quality(self) -> Quality:
@@ -175,13 +176,17 @@ def open_morse(text: str, rest: str, options: dict[str, str]) -> MorseTransport:
         TransportError: the pins cannot be had; it says why.
     """
     line = parse_morse(text, rest, options)
-    return MorseTransport(line.settings, open_pins(line), text)
+    transport = MorseTransport(line.settings, open_pins(line), text)
+    transport.crc_profiles = line.crc_profiles
+    return transport
 
 
 def open_morse_async(text: str, rest: str, options: dict[str, str]) -> AsyncMorseTransport:
     """Open a Morse line for the running event loop; see :func:`open_morse`."""
     line = parse_morse(text, rest, options)
-    return AsyncMorseTransport(line.settings, open_pins(line), text)
+    transport = AsyncMorseTransport(line.settings, open_pins(line), text)
+    transport.crc_profiles = line.crc_profiles
+    return transport
 
 
 def open_pins(line: MorseLine) -> Pins:

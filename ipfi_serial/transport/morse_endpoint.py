@@ -22,6 +22,7 @@ Bias = Literal["off", "up", "down"]
 MOST_WPM: Final = 60_000.0  # a unit of 20 us; docs/morse.md says what hardware keeps up
 LEAST_WPM: Final = 1.0
 DEFAULT_WPM: Final = 20.0  # a hand and an ear follow it
+_CRCS: Final = {"": None, "16": 0b01, "32": 0b11}  # every end offers CRC-16 (FRAME-6)
 _CHIP: Final = re.compile(r"gpiochip\d+")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -38,6 +39,7 @@ class MorseLine:
         settings: of the modem.
         bias: pull resistor of the pin that is heard.
         invert: whether a mark is low on the pin that this end keys.
+        crc_profiles: mask of FRAME-6 to offer; None leaves that to the configuration.
     """
 
     backend: Backend
@@ -47,6 +49,7 @@ class MorseLine:
     settings: ModemSettings
     bias: Bias
     invert: bool
+    crc_profiles: int | None
 
 
 def parse_morse(text: str, rest: str, options: Mapping[str, str]) -> MorseLine:
@@ -83,6 +86,7 @@ def parse_morse(text: str, rest: str, options: Mapping[str, str]) -> MorseLine:
         settings=_settings_of(text, options, shared=one_pin),
         bias=_bias_of(text, options.get("bias", "off")),
         invert=_choice(text, options, "invert", ("0", "1")) == "1",
+        crc_profiles=_CRCS[_choice(text, options, "crc", ("", "16", "32"))],
     )
 
 
@@ -143,5 +147,5 @@ def _choice(text: str, options: Mapping[str, str], name: str, allowed: tuple[str
     """Return an option, the first allowed value if it is not there."""
     value = options.get(name, allowed[0])
     if value not in allowed:
-        _refuse(text, f"{name}={value!r}; it is {' or '.join(allowed)}")
+        _refuse(text, f"{name}={value!r}; it is {' or '.join(filter(None, allowed))}")
     return value

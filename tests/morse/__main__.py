@@ -61,7 +61,7 @@ def table(done: dict[Setting, Outcome], frames: int) -> str:
     """Return the table in Markdown, with what it was made of."""
     columns = " | ".join(f"jitter {j:.2f}" for j in JITTERS)
     lines = [
-        f"{frames:,} frames of 24 bytes a setting, unit drifting by 20 %; failed frames in percent.\n",
+        f"{frames:,} frames of 24 bytes a setting, drifting by 20 %; failed ones in percent.\n",
         f"| alphabet | clock | glitches | {columns} | wrong |",
         "|---|---|---|" + "---|" * (len(JITTERS) + 1),
     ]

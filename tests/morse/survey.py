@@ -104,4 +104,5 @@ def _distorted(
         lengths = draw.uniform(0.0, LONGEST_GLITCH * unit_s, count)
         edges = np.concatenate((edges, begins, begins + lengths))
     edges.sort()
-    return edges - min(0.0, edges[0])
+    heard: NDArray[np.float64] = edges - min(0.0, edges[0])
+    return heard

@@ -19,7 +19,7 @@ def test_two_pins_of_a_chip_are_a_full_duplex_line_of_20_words_a_minute() -> Non
     assert (line.backend, line.name, line.tx, line.rx) == ("gpiod", "gpiochip0", 17, 27)
     assert (line.settings.wpm, line.settings.alphabet) == (20.0, "compact")
     assert not line.settings.shared
-    assert (line.bias, line.invert) == ("off", False)
+    assert (line.bias, line.invert, line.crc_profiles) == ("off", False, None)
 
 
 def test_every_option_is_understood() -> None:
@@ -60,6 +60,7 @@ def test_gpiozero_and_a_simulated_line_are_other_backends() -> None:
         ("morse:sim:x?seed=x", "no number"),
         ("morse:sim:x?bias=left", "up, down or off"),
         ("morse:sim:x?invert=2", "0 or 1"),
+        ("morse:sim:x?crc=8", "16 or 32"),
         ("morse:sim:x?link=plain", "Morse loses characters"),
         ("morse:sim:x?baud=9600", "unknown option 'baud'"),
     ],

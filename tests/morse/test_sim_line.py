@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -83,6 +84,26 @@ def test_a_call_passes_on_the_event_loop(served: str) -> None:
             return await wire.call(1, 40, 2)
 
     assert asyncio.run(call()) == 42
+
+
+@pytest.mark.parametrize(("crc", "profile"), [("16", 0), ("32", 1)])
+def test_an_endpoint_chooses_the_crc(served: str, crc: str, profile: int) -> None:
+    with connect(f"morse:sim:{served}?{FAST}&seed=2&crc={crc}") as wire:
+        assert profile_of(wire) == profile
+
+
+def test_an_endpoint_chooses_the_crc_on_the_event_loop(served: str) -> None:
+    async def call() -> int:
+        endpoint = f"morse:sim:{served}?{FAST}&seed=2&crc=16"
+        async with ipfi_serial.aio.connect(endpoint) as wire:
+            return profile_of(wire)
+
+    assert asyncio.run(call()) == 0
+
+
+def profile_of(connection: Any) -> int:
+    agreement = connection._pump._wire.link.agreement
+    return int(agreement.profile)
 
 
 _OTHER = """

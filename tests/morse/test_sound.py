@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,9 @@ from ipfi_serial.morse.keying import edge_times  # noqa: E402
 TEXT = "CQ CQ DE IPFI = 0123456789 ABCDEF"
 
 
-def sound(text: str = TEXT, wpm: float = 25.0, alphabet: str = "itu", *, framed: bool = False):
+def sound(
+    text: str = TEXT, wpm: float = 25.0, alphabet: str = "itu", *, framed: bool = False
+) -> Any:
     unit_s = UNIT_WPM_S / wpm
     return sound_of(edge_times(units_of_text(text, alphabet, framed=framed), 0.0, unit_s), unit_s)
 
