@@ -85,6 +85,8 @@ def try_catcher(catcher: str, copy: Path) -> str:
         raise StaleMutantError(f"it does not compile: {error[0]}")
     found = (_SEED if catcher.startswith("sim") else _FAILED).search(said)
     words = found[1] if found is not None else said.strip()[-200:]
+    if done.returncode < 0:
+        words = f"it crashes, signal {-done.returncode}"
     if "Failed: Timeout" in said or "Timeout >" in said:
         words += " (it hangs)"
     return f"{catcher}: {words}" if catcher.startswith("sim") else words
