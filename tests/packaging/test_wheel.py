@@ -78,6 +78,25 @@ def test_the_wheel_has_the_types_the_firmware_and_nothing_that_was_built(wheel: 
     assert not [name for name in names if name.startswith(("tests/", "hil/", "docs/"))]
 
 
+def test_the_wheel_has_the_pytest_plugin_with_its_boards(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    boards = {f"ipfi_hil/boards/{path.name}" for path in (ROOT / "hil" / "boards").glob("*.toml")}
+    assert boards <= names
+    assert {"ipfi_hil/plugin.py", "ipfi_hil/report.css", "ipfi_hil/protocol.md"} <= names
+    assert not [name for name in names if "conformance" in name or "thermostat" in name]
+
+
+def test_the_plugin_runs_outside_the_clone(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_board.py").write_text(
+        "def test_add(ipfi_board):\n    assert ipfi_board.call('add', 40, 2) == 42\n"
+    )
+    pip(python, "install", "-q", "pytest", cwd=tmp_path)
+    command = ("-m", "pytest", "-q", "--ipfi-target", "python", "--ipfi-report", "report.html")
+    done = run(python, *command, cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "All 1 passed" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_what_is_installed_fits_together(python: Path, tmp_path: Path) -> None:
     assert "No broken requirements" in pip(python, "check", cwd=tmp_path)
 
