@@ -268,7 +268,7 @@ class World:
             self.clock.run(
                 lambda: False, for_s=20 * self.plan.unit_s
             )  # handlers may have to return
-            if not end.up or not end.alive:
+            if not end.alive or not end.up:
                 bound_s = self.patience_s() * 3 + 60
                 self._until(lambda: all(e.up for e in self.ends), bound_s, "there is no session")
         raise WrongError(f"end {index} cannot call: {ended}; {self._states()}")
