@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Final
 
 from ipfi_serial import Connection, Interface, IpfiError, connect
@@ -31,10 +32,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loss", type=_probability, default=0.2, metavar="P", help="of a frame, each way (0.2)"
     )
+    parser.add_argument(
+        "--morse", action="store_true", help="call the Python board over a Morse line instead"
+    )
+    parser.add_argument(
+        "--wav", type=Path, metavar="OUT", help="with --morse: write what is keyed as sound"
+    )
 
 
 def run(options: Arguments, screen: Screen) -> int:
     """Tell the story; fails if anything was lost."""
+    if options.morse:
+        from ipfi_serial.cli import demo_morse  # who does not ask for it loads none of it
+
+        return demo_morse.run(options, screen)
     started_s = time.monotonic()
     tally = Tally()
     try:

@@ -43,12 +43,13 @@ def numpy() -> Any:  # noqa: ANN401 the module
     return np
 
 
-def sound_of(edges_s: Sequence[float], unit_s: float) -> Samples:
+def sound_of(edges_s: Sequence[float], unit_s: float, tone_hz: float = TONE_HZ) -> Samples:
     """Return the sound of marks, 16 bits a sample at 22,050 Hz.
 
     Args:
-        edges_s: beginnings and ends of marks in turn, the first one at 0.
+        edges_s: beginnings and ends of marks in turn, from 0 on.
         unit_s: length of a unit; it bounds how softly a tone begins.
+        tone_hz: how high it is.
     """
     np = numpy()
     ramp_s = min(_MOST_RAMP_S, _RAMP_UNITS * unit_s)
@@ -59,8 +60,28 @@ def sound_of(edges_s: Sequence[float], unit_s: float) -> Samples:
     since_s, until_s = time_s - bounded[places], bounded[places + 1] - time_s
     rise = np.clip(np.minimum(since_s, until_s) / ramp_s, 0.0, 1.0)
     loud = np.where(places % 2 == 1, 0.5 - 0.5 * np.cos(np.pi * rise), 0.0)
-    samples: Samples = loud * np.sin(2 * np.pi * TONE_HZ * time_s) * _LOUDNESS * 32767
+    samples: Samples = loud * np.sin(2 * np.pi * tone_hz * time_s) * _LOUDNESS * 32767
     return samples.astype("<i2")
+
+
+def conversation_of(ends: Sequence[Sequence[float]], unit_s: float) -> Samples:
+    """Return the sound of several ends on one clock; each has a tone of its own.
+
+    Args:
+        ends: edges of each, in seconds from a common beginning.
+        unit_s: length of a unit.
+    """
+    np = numpy()
+    sounds = [
+        sound_of(edges_s, unit_s, TONE_HZ * (1 + number / 3)) / len(ends)
+        for number, edges_s in enumerate(ends)
+        if edges_s
+    ]
+    mixed = np.zeros(max(map(len, sounds), default=0))
+    for sound in sounds:
+        mixed[: len(sound)] += sound
+    samples: Samples = mixed.astype("<i2")
+    return samples
 
 
 def write_wav(path: Path, samples: Samples) -> None:

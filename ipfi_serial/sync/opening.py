@@ -59,9 +59,8 @@ def connect(
         LinkMismatchError: the other end is plain and this one framed, or the other way round.
     """
     interface = interface if interface is not None else Interface()
-    config = adjusted(config, can_call=can_call)
     transport, kind = _open(endpoint, connect_timeout_s, serial)
-    config = with_chosen_crc(config, transport)
+    config = with_chosen_crc(adjusted(config, can_call=can_call), transport)
     wire = build_wire(
         interface,
         config,

@@ -29,6 +29,7 @@ class MorseSource:
         modem: it; hold :attr:`lock` to use it.
         lock: guards the modem.
         dropped: frames that a shared line, busy for ever, has not let out.
+        recorded: edges that were keyed since :meth:`record`.
     """
 
     def __init__(self, settings: ModemSettings, pins: Pins) -> None:
@@ -37,6 +38,8 @@ class MorseSource:
         self.dropped = 0
         self._pins = pins
         self._watchers: list[Callable[[bytes], None]] = []
+        self._records = False
+        self.recorded: list[float] = []
         self._patience_s = max(BUSY_PATIENCE_S, BUSY_PATIENCE_UNITS * settings.unit_s)
         self._stopped = threading.Event()
 
@@ -67,6 +70,10 @@ class MorseSource:
         """Let ``tell(data)`` be called with all that is read, on the thread that hears."""
         self._watchers.append(tell)
 
+    def record(self) -> None:
+        """Keep all edges that are keyed from now on."""
+        self._records = True
+
     def send(self, data: bytes) -> None:
         """See :class:`~ipfi_serial.transport.threaded.Source`."""
         while data:
@@ -93,6 +100,8 @@ class MorseSource:
             if due_s is None:
                 return
             if edges:
+                if self._records:
+                    self.recorded += edges
                 self._pins.key(edges)
                 waiting_since_s = time.monotonic()
             elif self._stopped.wait(max(0.0, min(due_s - now_s, _LOOK_S))):

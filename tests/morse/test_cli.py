@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ipfi_serial import Interface, connect
-from ipfi_serial.cli import main
+from ipfi_serial.cli import demo_morse, main
 from ipfi_serial.cli.morse_dissect import picture_of
 from ipfi_serial.cli.morse_encode import units_of_text
 from ipfi_serial.cli.morse_view import WIDTH, View, eye, lines_of, scale, trace
@@ -240,3 +240,32 @@ def test_elsewhere_the_view_is_silent(name: str) -> None:
         with View(line.source, out):
             pass
     assert out.getvalue() == ""
+
+
+# --- the demo ---
+
+
+def test_the_demo_calls_the_board_by_morse_and_writes_the_conversation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wave
+
+    monkeypatch.setattr(demo_morse, "WPM", 24000.0)  # that of the program takes 9 s
+    monkeypatch.setattr(demo_morse, "HEARD_WPM", 2400.0)
+    wav = tmp_path / "demo.wav"
+    assert main(["demo", "--morse", "--wav", str(wav)]) == 0
+    shown = capsys.readouterr().out
+    assert "+ add(40, 2)                     42 in" in shown
+    assert "b'desserts'" in shown
+    assert "'hello, board'" in shown
+    with wave.open(str(wav), "rb") as file:
+        assert file.getnframes() > 22050
+
+
+def test_the_demo_tells_programs_what_happened(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_morse, "WPM", 24000.0)
+    assert main(["--json", "demo", "--morse", "--seed", "3"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["lost"], told["seed"]) == (True, 0, 3)
