@@ -2,7 +2,7 @@
 
 Each end has a clock of its own, which goes on only when the model lets one of its timers expire, so
 whatever order of events the model finds can be done.  Frames that the model leaves out (ACKs of
-DATA, repetitions, PINGs of LINK-10) are lost.
+DATA, repetitions, PINGs of LINK-10, the copies of HS-1) are lost.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ class Replay:
                 self._to[way].append(frame)
             if sent.fate in ("late", "twice"):
                 self._held[way].append(frame)
+            left = [other for other in left if other.content != frame.content]  # copies, HS-1
         self._compare(step, left)
 
     def _compare_frame(self, frame: Frame, sent: Sent) -> None:

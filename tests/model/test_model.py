@@ -23,6 +23,7 @@ from tests.model.spin import (
 needs_spin = pytest.mark.skipif(
     bool(missing_tools()), reason="needs spin and a C compiler (Debian: apt install spin gcc)"
 )
+pytestmark = pytest.mark.timeout(900)  # the runs are short; a busy machine is no failure
 SOURCES = sorted(MODELS.glob("*.pml"))
 REQUIREMENT = re.compile(r"\b(?:HS|LINK)-\d+\b")
 

@@ -85,10 +85,10 @@ HANDSHAKE_BUGS: Final = (
         "stale-hello-kills",
         "HS-7",
         _LINK + "session.py",
-        "            self._line.control.append_newest(reaction.reply, CRC16)\n",
-        "            self._line.control.append_newest(reaction.reply, CRC16)\n"
-        "            if self._live is not None:\n"
-        '                self._restart(self._live, DeviceResetError("a HELLO came"), now_s)\n',
+        "        if reaction.agreed:\n",
+        "        if reaction.agreed and self._live is not None:\n"
+        '            self._restart(self._live, DeviceResetError("a HELLO came"), now_s)\n'
+        "        if reaction.agreed:\n",
         ("tests/link/test_reset.py", "sim", "replay"),
     ),
     Mutant(
