@@ -307,21 +307,31 @@ static void end_args(ipfi_wire_t *wire)
     }
 }
 
-/* EVENT-3: exactly one Event message, complete.  It goes the way of all messages, past the stream's own
- * parser; a reliable event whose parts are still arriving has the better right to the one place for events. */
+/* EVENT-3: exactly one Event message, complete, and nothing behind it. */
+static bool is_one_event(const uint8_t *bytes, size_t size)
+{
+    ipfi_parser_t head;
+    size_t at = 0;
+    ipfi_parser_init(&head);
+    while (at < size && ipfi_parse_byte(&head, bytes[at++]) == IPFI_PARSED_PART) { }
+    return head.type == IPFI_TYPE_EVENT && ipfi_parser_terminator(&head) == IPFI_COMPLETE
+           && ipfi_parser_in_payload(&head) && head.left == size - at;
+}
+
+/* A lossy event goes the way of all messages, past the stream's own parser; a reliable event whose parts are
+ * still arriving has the better right to the one place for events. */
 static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     const ipfi_parser_t stream = wire->parser;
     ipfi_call_t *const target = wire->target;
     ipfi_outcall_t *const out_target = wire->out_target;
     const uint8_t small_length = wire->small_length;
-    if (size < 5 || bytes[0] != IPFI_TYPE_EVENT || bytes[1] < IPFI_COMPLETE || event_slot(wire)->stage != FREE) {
+    if (!is_one_event(bytes, size) || event_slot(wire)->stage != FREE) {
         wire->stats.events_dropped++;
         return;
     }
     ipfi_parser_init(&wire->parser);
     ipfi_wire_stream(wire, bytes, size);
-    event_slot(wire)->stage = FREE; /* if it was not complete */
     wire->parser = stream;
     wire->target = target;
     wire->out_target = out_target;

@@ -104,9 +104,13 @@ class Inbox:
 
     def take_lossy(self, content: bytes) -> None:
         """Take the content of a LOSSY frame: one whole event (EVENT-3)."""
-        for message in self._new_decoder().feed(content):
-            if message.kind is MessageKind.EVENT and message.terminator is Terminator.COMPLETE:
-                self._events.append(EventReceived(message.procedure, message.payload))
+        decoder = self._new_decoder()
+        messages = decoder.feed(content)
+        if len(messages) != 1 or decoder.error is not None or not decoder.idle:
+            return
+        (message,) = messages
+        if message.kind is MessageKind.EVENT and message.terminator is Terminator.COMPLETE:
+            self._events.append(EventReceived(message.procedure, message.payload))
 
     def _new_decoder(self) -> MessageDecoder:
         return MessageDecoder(

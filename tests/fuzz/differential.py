@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from ipfi_serial.codec.header import MAX_HEADER_BYTES
 from ipfi_serial.codec.message import MessageDecoder, MessageKind, Terminator, encode_parts
 from ipfi_serial.codec.values import ValueCodecError, decode_value
 from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
@@ -186,27 +187,26 @@ class _Stream:
 
     Attributes:
         middle: whether it ends in the middle of a message.
-        over: whether something was to be said that the protocol leaves open: Termination in a
-            framed session, an invalid flag (MSG-6), an index above 32 bits; or a procedure of the
-            board that is left out.
+        over: whether something was to be said on which they need not agree: an index above 32
+            bits, or a procedure of the board that is left out.
+        broken: whether it cannot be trusted any more (MSG-6): both have to end the session.
     """
 
     def __init__(self) -> None:
         self._decoder = MessageDecoder(
             max_payload_bytes=16 << 20, extensions=True, unknown="skip_message"
         )
-        self.over = self.middle = False
+        self.over = self.middle = self.broken = False
 
     def takes(self, data: bytes) -> bool:
         """Tell whether both cores must agree on ``data``, and note it."""
         found = self._decoder.feed(data)
-        odd = any(
-            each.kind is MessageKind.TERMINATION
-            or max(each.procedure, each.call) >= 1 << 32
-            or each.procedure in LEFT_OUT
+        self.over |= any(
+            max(each.procedure, each.call) >= 1 << 32 or each.procedure in LEFT_OUT
             for each in found
         )
-        self.over |= odd or self._decoder.error is not None
+        self.broken = self._decoder.error is not None
+        self.broken |= any(each.kind is MessageKind.TERMINATION for each in found)
         if not self.over:
             self.middle = not self._decoder.idle
         return not self.over
@@ -222,6 +222,8 @@ def sessions(data: bytes) -> None:
         stream = _stream_of(kind, payload)
         if not said.takes(stream):
             break
+        if said.broken:
+            stream += bytes(MAX_HEADER_BYTES)  # the C core reads a head to its end first
         for board, speaker in zip(boards, speakers, strict=True):
             if stream:
                 speaker.say_stream(stream)
@@ -232,12 +234,14 @@ def sessions(data: bytes) -> None:
             else:
                 _say(speaker, kind, payload)
             speaker.listen()
+        if said.broken:
+            break
     answers = [_answers(speaker) for speaker in speakers]
     facts = c.facts(), python.facts()
     assert facts[0] == facts[1], (facts, python.ends)
     for key in {*answers[0], *answers[1]}:
         ours, theirs = answers[0].get(key), answers[1].get(key)
-        if max(key) >= 1 << 32 or (theirs is None and said.middle):
+        if max(key) >= 1 << 32 or (theirs is None and (said.middle or said.broken)):
             continue  # beyond what C counts; C refuses at the head of a message, Python at its end
         assert ours == theirs or _may_differ(ours, theirs), (key, ours, theirs)
 

@@ -65,6 +65,20 @@ def test_an_event_part_that_says_chunk_is_not_the_end_of_the_event() -> None:
     differential.sessions(life(part, seeds.step(seeds.MESSAGE, b"\x01\x80\x00\x00")))
 
 
+@pytest.mark.parametrize("bad", [b"\x01\x80\x01\x05\x02\x28\x02", b"\x09\x80", b"\x00"])
+def test_an_invalid_flag_and_a_termination_end_the_session_of_either_core(bad: bytes) -> None:
+    """MSG-6; the C core once went on."""
+    differential.sessions(life(seeds.step(seeds.STREAM, bad)))
+
+
+@pytest.mark.parametrize("behind", [b"\x00", b"\x01\xc0\x01\x05\x02\x28\x02", b"\x01\x80", b"x"])
+def test_what_stands_behind_a_lossy_event_is_not_read(behind: bytes) -> None:
+    """EVENT-3: one message; the C core once obeyed a Call or a Termination behind it."""
+    event = b"\x88\x04\xc0\x21\x00\x01\xc3"
+    differential.sessions(life(seeds.step(seeds.FRAME, event)))
+    differential.sessions(life(seeds.step(seeds.FRAME, event + behind)))
+
+
 def test_a_difference_between_the_two_cores_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = life(seeds.step(seeds.MESSAGE, b"\x00\x80\x01\x05\x28\x02"))
     differential.sessions(steps)
