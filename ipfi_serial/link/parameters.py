@@ -24,6 +24,7 @@ class FrameType(enum.IntEnum):
     LOSSY = 0x88
     LOG = 0x89
     BYE = 0x8A
+    PIECE = 0x8B
 
 
 class Flag(enum.IntFlag):
@@ -44,6 +45,7 @@ class Extension(enum.IntFlag):
     GRANT = 8
     LOSSY = 16
     LOG = 32
+    PIECE = 64
 
 
 ALL_EXTENSIONS: Final = 0x3F

@@ -10,7 +10,9 @@ from collections import deque
 from typing import Final
 
 from ipfi_serial.link.beat import copies
+from ipfi_serial.link.flight import Flight
 from ipfi_serial.link.framesize import FIRST_FRAME_BYTES
+from ipfi_serial.link.pieces import LONGEST_WHOLE, PIECE_BYTES, REPETITIONS_BEFORE
 from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
@@ -20,31 +22,6 @@ CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
 FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
 MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
-
-
-class Flight:
-    """One DATA frame that is not acknowledged yet."""
-
-    __slots__ = (
-        "again",
-        "copies",
-        "departure_s",
-        "order",
-        "payload",
-        "sacked",
-        "sequence",
-        "times",
-    )
-
-    def __init__(self, sequence: int, payload: bytes) -> None:
-        self.sequence = sequence
-        self.payload = payload
-        self.departure_s = 0.0  # estimated moment when its last byte leaves
-        self.order = 0  # position among all transmissions
-        self.times = 0  # transmissions so far
-        self.again = False  # to be sent again
-        self.copies = 0  # of the repetition under way that have not left
-        self.sacked = False
 
 
 class Sender:
@@ -72,6 +49,7 @@ class Sender:
         "_offset",
         "_order",
         "_outstanding_bytes",
+        "_pieces",
         "_queue",
         "_since_loss",
         "_window",
@@ -96,8 +74,10 @@ class Sender:
         go_back_only: bool,
         ack_delay_s: float = ACK_DELAY_S,
         beat: int = 0,
+        pieces: bool = False,
     ) -> None:
         self._beat = beat
+        self._pieces = pieces
         self._window = window
         self._largest_frame = largest_frame
         self._go_back_only = go_back_only
@@ -170,11 +150,27 @@ class Sender:
         if self.ring.limited:
             self.ring.charge(wire_bytes, sequence=flight.sequence)
 
+    def in_pieces(self, flight: Flight) -> bool:
+        """Whether a frame that was sent before goes in pieces now (LINK-21)."""
+        long = len(flight.payload) > LONGEST_WHOLE
+        return self._pieces and long and flight.times > REPETITIONS_BEFORE
+
+    def piece_sent(self, flight: Flight, wire_bytes: int) -> bool:
+        """Note that a piece of ``flight`` was handed over that is not the last one."""
+        if not self.in_pieces(flight):
+            return False
+        flight.cut_at += PIECE_BYTES
+        if flight.cut_at >= len(flight.payload):
+            flight.cut_at = 0
+            return False
+        self.ring.charge(wire_bytes)
+        return True
+
     def _sent_again(self, flight: Flight) -> None:
         """Send it at once again if several copies are due (LINK-11); note the loss, once."""
         if not flight.copies:
             self._note_loss()
-            if len(flight.payload) <= FIRST_FRAME_BYTES:
+            if len(flight.payload) <= LONGEST_WHOLE:
                 flight.copies = copies(self._beat, flight.times - 1)
         flight.copies = max(0, flight.copies - 1)
         if flight.copies:

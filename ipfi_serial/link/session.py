@@ -22,7 +22,14 @@ from ipfi_serial.link.handshake import Agreement, Handshake
 from ipfi_serial.link.line import Line
 from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.opening import Opening
-from ipfi_serial.link.parameters import FrameType, Parameters, boot_cause_name, decode_ready
+from ipfi_serial.link.parameters import (
+    Extension,
+    FrameType,
+    Parameters,
+    boot_cause_name,
+    decode_ready,
+)
+from ipfi_serial.link.pieces import OFFERED_ABOVE
 from ipfi_serial.link.profiles import Profiles
 from ipfi_serial.link.silence import Remedy, Silence
 from ipfi_serial.link.transfer import Transfer
@@ -75,6 +82,8 @@ class Link(LinkView):
         self._bytes_per_s = bytes_per_s
         self._profiles = Profiles(custom_profile)
         own = replace(own, crc_profiles=own.crc_profiles & self._profiles.mask)
+        if own.frame_payload > OFFERED_ABOVE:
+            own = replace(own, extensions=own.extensions | Extension.PIECE)
         self._handshake = Handshake(own, floor, new_nonce)
         self._opening = Opening(self._handshake, active=active, bytes_per_s=bytes_per_s)
         self.decoder = FrameDecoder(

@@ -13,15 +13,17 @@ from typing import Final
 from ipfi_serial.config import UNLIMITED_RING
 from ipfi_serial.events import LinkEvent, LossyReceived, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
-from ipfi_serial.link.deadlines import sooner
+from ipfi_serial.link.flight import Flight
 from ipfi_serial.link.framesize import SMALLEST_LARGEST_FRAME, largest_frame
 from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.lossy import LossyQueue
-from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Flag, FrameType
+from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Extension, Flag, FrameType
+from ipfi_serial.link.pieces import REPETITIONS_BEFORE, Pieces, encode_piece
 from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.rtt import ACK_DELAY_S
-from ipfi_serial.link.sender import Flight, Sender
+from ipfi_serial.link.sender import Sender
+from ipfi_serial.link.waits import Waits
 
 _ACK_BODY: Final = struct.Struct("<BBI")
 _DATA: Final = int(FrameType.DATA)  # plain numbers are found and compared faster
@@ -29,7 +31,7 @@ _ACK: Final = int(FrameType.ACK)
 _PING: Final = int(FrameType.PING)
 
 
-class Transfer:
+class Transfer(Waits):
     """The transfer state of one session.
 
     Attributes:
@@ -47,23 +49,15 @@ class Transfer:
     """
 
     __slots__ = (
-        "_bytes_per_s",
         "_data_head",
-        "_lossy",
-        "_pings",
+        "_pieces",
         "agreement",
-        "frame_time_s",
         "head",
         "largest_frame",
         "peer_forgot",
         "peer_spoke",
-        "ping_wanted",
         "pinged_s",
-        "probe_from_s",
         "profile",
-        "receiver",
-        "repeated",
-        "sender",
         "session",
     )
 
@@ -100,6 +94,7 @@ class Transfer:
             go_back_only=bool(theirs.flags & Flag.IN_ORDER_ONLY),
             ack_delay_s=ack_delay_s,
             beat=int.from_bytes(agreement.confirm, "little"),
+            pieces=bool(theirs.extensions & Extension.PIECE),
         )
         self.receiver = Receiver(
             ours.window,
@@ -113,6 +108,7 @@ class Transfer:
         self.ping_wanted = False
         self.repeated = False
         self._pings = Pings()
+        self._pieces = Pieces(ours.window, ours.frame_payload)
         self.peer_forgot = False
 
     def number_pings_from(self, number: int) -> None:
@@ -143,12 +139,24 @@ class Transfer:
             self.probe_from_s = now_s  # it may have brought credit or cleared the ring
         if kind in (_ACK, _PING) and size in (9, 11):
             return self._on_ack(content, now_s)
+        if kind == FrameType.PIECE and size > 9:
+            return self._on_piece(content, now_s, out)
         if kind == FrameType.LOSSY and size > 3:
             out.append(LossyReceived(content[3:]))
         elif kind == FrameType.LOG and size > 3:
             out.append(TextReceived(content[4:].decode("utf-8", "replace"), content[3]))
         else:
             return False
+        return True
+
+    def _on_piece(self, content: bytes, now_s: float, out: deque[LinkEvent]) -> bool:
+        try:
+            whole = self._pieces.take(content, self.receiver.expected)
+        except ValueError:
+            return False
+        self.sender.on_ack(content[4], now_s)
+        if whole is not None:
+            self.receiver.on_data(content[3], whole, now_s, out)
         return True
 
     def _on_ack(self, content: bytes, now_s: float) -> bool:
@@ -195,6 +203,8 @@ class Transfer:
         lossy.turn = True
         flight = sender.next_flight(FRAME_OVERHEAD_BYTES)
         if flight is not None:
+            if flight.times > REPETITIONS_BEFORE and sender.in_pieces(flight):
+                return self.piece(flight), flight, None
             return self.data(flight), flight, None
         if may_ack and self.wants_ack:
             return self.ack()
@@ -228,6 +238,8 @@ class Transfer:
         if flight is not None:
             if flight.times:
                 self.repeated = True
+                if sender.piece_sent(flight, wire_bytes):
+                    return
             sender.sent(flight, departure_s, wire_bytes)
             return
         if ping is not None:
@@ -248,21 +260,17 @@ class Transfer:
             or self._lossy.fits(room_bytes)
         )
 
-    @property
-    def probes(self) -> bool:
-        """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
-        return self.repeated and not self._pings.out
-
-    @property
-    def wants_ack(self) -> bool:
-        """Whether an ACK or PING should go out when nothing else does."""
-        return self.receiver.ack_now or self.ping_wanted or self.probes
-
     def data(self, flight: Flight) -> bytes:
         """Build a DATA frame's content; it acknowledges too."""
         receiver = self.receiver
         receiver.acknowledged()
         return self._data_head + bytes((flight.sequence, receiver.expected)) + flight.payload
+
+    def piece(self, flight: Flight) -> bytes:
+        """Build the next PIECE's content of a frame; it acknowledges too."""
+        ack = self.receiver.expected
+        self.receiver.acknowledged()
+        return encode_piece(self.session, flight.sequence, ack, flight.payload, flight.cut_at)
 
     def ack(self) -> tuple[bytes, None, int | None]:
         """Build an ACK or, if one is wanted, a PING, whose number comes last."""
@@ -295,53 +303,3 @@ class Transfer:
     def bye(self, reason: int) -> bytes:
         """Build a BYE's content."""
         return bytes((FrameType.BYE,)) + self.head + bytes((reason,))
-
-    # --- time ---
-
-    def deadline_s(self, keepalive_s: float) -> float | None:
-        """Return when :meth:`on_deadline` is due."""
-        retry_s, ack_s = self._retry_deadline_s(keepalive_s), self.receiver.ack_due_s
-        return retry_s if ack_s is None else sooner(ack_s, retry_s)
-
-    def _retry_deadline_s(self, keepalive_s: float) -> float | None:
-        """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
-        sender = self.sender
-        due_s = sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
-        if due_s is None and self._blocked:
-            rto_s = sender.rtt.rto_s(self.frame_time_s)
-            due_s = self.probe_from_s + min(rto_s * (1 << sender.probes), keepalive_s)
-        return due_s
-
-    def on_deadline(self, now_s: float, keepalive_s: float) -> None:
-        """Acknowledge if that is due; repeat (LINK-11) or ask (LINK-15) if that is."""
-        receiver, sender = self.receiver, self.sender
-        if receiver.ack_due_s is not None and now_s >= receiver.ack_due_s:
-            receiver.ack_now = True
-            receiver.ack_due_s = None
-        retry_s = self._retry_deadline_s(keepalive_s)
-        if retry_s is None or now_s < retry_s:
-            return
-        if sender.flights:
-            self._pings.out = False  # it is given up
-            sender.expired()
-        else:
-            sender.probed()
-            self.ping_wanted = True
-
-    @property
-    def _blocked(self) -> bool:
-        """Whether something waits for credit or ring, and for nothing that is under way."""
-        sender, lossy = self.sender, self._lossy
-        ring = sender.ring
-        if ring.room_bytes < 0:
-            return self.wants_ack or self._stalled or bool(lossy)
-        if self.ping_wanted:
-            return False
-        if self._pings.out and not sender.flights and ring.half_full:
-            return True  # the PING that would clear it may be lost (LINK-14)
-        return self._stalled or (bool(lossy) and not lossy.fits(ring.room_bytes))
-
-    @property
-    def _stalled(self) -> bool:
-        """Whether bytes wait for credit or ring and nothing under way will bring it (LINK-15)."""
-        return self.sender.starved and not self.sender.sendable(FRAME_OVERHEAD_BYTES)

@@ -543,7 +543,7 @@ def test_a_custom_profile_serves_a_session_and_is_known_after_it() -> None:
 # --- what passes by ---
 
 
-@pytest.mark.parametrize("kind", [0x80, 0x8B, 0xFF])
+@pytest.mark.parametrize("kind", [0x80, 0x8C, 0xFF])
 def test_reserved_types_are_counted_and_dropped(kind: int) -> None:
     """Section 3.1."""
     puppet = Puppet(new_link())

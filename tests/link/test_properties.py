@@ -18,6 +18,7 @@ from ipfi_serial.link.parameters import (
     encode_hello_ack,
     encode_refuse,
 )
+from ipfi_serial.link.pieces import encode_piece
 from ipfi_serial.link.session import Link
 from tests.harness.line import Line, Noise
 from tests.harness.links import Pair, device_parameters, new_link, nonces, parameters
@@ -46,6 +47,14 @@ CONTENTS: Final = st.one_of(
     st.builds(encode_refuse, st.integers(0, 5), st.sampled_from([3, 7])),
     st.builds(ready, SESSIONS, BYTES),
     st.builds(data, SESSIONS, BYTES, st.binary(max_size=5), BYTES),
+    st.builds(
+        encode_piece,
+        SESSIONS,
+        BYTES,
+        BYTES,
+        st.binary(max_size=70),
+        st.sampled_from([0, 1, 32, 64]),
+    ),
     st.builds(
         lambda session, number, echo, credit, sack: ack(
             session, number, echo=echo, credit=credit, sack=sack

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ipfi_serial.link.flight import Flight
 from ipfi_serial.link.rtt import BACKED_OFF_S, FIRST_RTO_S
-from ipfi_serial.link.sender import Flight, Sender
+from ipfi_serial.link.sender import Sender
 
 OVERHEAD = 13
 

@@ -1,0 +1,97 @@
+"""When a session must act by itself: what is owed, what is overdue, what waits for nothing.
+
+docs/protocol.md: LINK-8, LINK-11, LINK-15.
+"""
+
+from __future__ import annotations
+
+from ipfi_serial.link.deadlines import sooner
+from ipfi_serial.link.lossy import LossyQueue
+from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES
+from ipfi_serial.link.pings import Pings
+from ipfi_serial.link.receiver import Receiver
+from ipfi_serial.link.sender import Sender
+
+
+class Waits:
+    """The deadlines of :class:`ipfi_serial.link.transfer.Transfer`, whose state this is."""
+
+    __slots__ = (
+        "_bytes_per_s",
+        "_lossy",
+        "_pings",
+        "frame_time_s",
+        "ping_wanted",
+        "probe_from_s",
+        "receiver",
+        "repeated",
+        "sender",
+    )
+
+    sender: Sender
+    receiver: Receiver
+    probe_from_s: float
+    frame_time_s: float
+    ping_wanted: bool
+    repeated: bool
+    _pings: Pings
+    _lossy: LossyQueue
+    _bytes_per_s: float | None
+
+    @property
+    def probes(self) -> bool:
+        """Whether a repetition should be followed by a PING now: one at a time (LINK-10)."""
+        return self.repeated and not self._pings.out
+
+    @property
+    def wants_ack(self) -> bool:
+        """Whether an ACK or PING should go out when nothing else does."""
+        return self.receiver.ack_now or self.ping_wanted or self.probes
+
+    def deadline_s(self, keepalive_s: float) -> float | None:
+        """Return when :meth:`on_deadline` is due."""
+        retry_s, ack_s = self._retry_deadline_s(keepalive_s), self.receiver.ack_due_s
+        return retry_s if ack_s is None else sooner(ack_s, retry_s)
+
+    def _retry_deadline_s(self, keepalive_s: float) -> float | None:
+        """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
+        sender = self.sender
+        due_s = sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
+        if due_s is None and self._blocked:
+            rto_s = sender.rtt.rto_s(self.frame_time_s)
+            due_s = self.probe_from_s + min(rto_s * (1 << sender.probes), keepalive_s)
+        return due_s
+
+    def on_deadline(self, now_s: float, keepalive_s: float) -> None:
+        """Acknowledge if that is due; repeat (LINK-11) or ask (LINK-15) if that is."""
+        receiver, sender = self.receiver, self.sender
+        if receiver.ack_due_s is not None and now_s >= receiver.ack_due_s:
+            receiver.ack_now = True
+            receiver.ack_due_s = None
+        retry_s = self._retry_deadline_s(keepalive_s)
+        if retry_s is None or now_s < retry_s:
+            return
+        if sender.flights:
+            self._pings.out = False  # it is given up
+            sender.expired()
+        else:
+            sender.probed()
+            self.ping_wanted = True
+
+    @property
+    def _blocked(self) -> bool:
+        """Whether something waits for credit or ring, and for nothing that is under way."""
+        sender, lossy = self.sender, self._lossy
+        ring = sender.ring
+        if ring.room_bytes < 0:
+            return self.wants_ack or self._stalled or bool(lossy)
+        if self.ping_wanted:
+            return False
+        if self._pings.out and not sender.flights and ring.half_full:
+            return True  # the PING that would clear it may be lost (LINK-14)
+        return self._stalled or (bool(lossy) and not lossy.fits(ring.room_bytes))
+
+    @property
+    def _stalled(self) -> bool:
+        """Whether bytes wait for credit or ring and nothing under way will bring it (LINK-15)."""
+        return self.sender.starved and not self.sender.sendable(FRAME_OVERHEAD_BYTES)
