@@ -1,7 +1,7 @@
 /* morse_decoder.c - the times of edges in, bytes out.  docs/morse.md. */
 #include "morse.h"
 
-#include <string.h>
+#include "memory.h"
 
 enum {
     FRACTION = 256,     /* of a tick */
@@ -98,7 +98,7 @@ static void begin_reading(ipfi_morse_decoder_t *decoder)
     uint32_t most = decoder->unit / 3, least = decoder->unit / 6; /* MORSE-8 */
     uint32_t dots = decoder->noise >= 51 ? 0 : decoder->unit - decoder->unit / FRACTION * decoder->noise * 5;
     decoder->spike = dots > most ? most : dots < least ? least : dots;
-    decoder->tracking = true;
+    decoder->tracking = decoder->is_first = true;
     decoder->inverted = !decoder->high;
     decoder->number = 1;
     decoder->half = NO_HALF;
@@ -245,7 +245,12 @@ void ipfi_morse_edge(ipfi_morse_decoder_t *decoder, uint32_t ticks, bool high)
     } else if ((ticks - decoder->end) < decoder->spike / FRACTION) {
         decoder->has_end = false;
         decoder->counters.glitches++;
+    } else if (decoder->is_first && decoder->end - decoder->start < decoder->spike / FRACTION) {
+        decoder->start = ticks; /* a glitch in the word gap behind the preamble */
+        decoder->has_end = false;
+        decoder->counters.glitches++;
     } else {
+        decoder->is_first = false;
         read_interval(decoder);
         decoder->start = decoder->end;
         decoder->end = ticks;

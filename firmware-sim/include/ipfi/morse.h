@@ -65,7 +65,7 @@ typedef struct {
     uint32_t worst, off;              /* of this frame: least margin, sum of errors    */
     uint16_t count, number, position, white;
     uint8_t alphabet, recent_count, half, noise; /* noise: mean error, in 256ths of a unit */
-    bool has_start, has_end, high, inverted, tracking;
+    bool has_start, has_end, high, inverted, tracking, is_first;
 } ipfi_morse_decoder_t;
 
 /* ---- keying ---- */
