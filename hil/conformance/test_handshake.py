@@ -160,6 +160,8 @@ def test_a_goodbye_ends_the_session_and_is_not_answered(peer: Peer) -> None:
     peer.heard.frames.clear()
     peer.say_bye()
     assert not [frame for frame in peer.listen(0.1) if frame[0] == FrameType.BYE]
+    peer.ping()  # of the session that has ended
+    assert not [frame for frame in peer.listen(0.1) if frame[0] == FrameType.ACK]
     peer.open()
     assert peer.call(ADD, 40, 2) == 42
 
