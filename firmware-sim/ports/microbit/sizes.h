@@ -2,9 +2,9 @@
 enum {
     BOARD_PAYLOAD = 64, /* bytes of a DATA frame */
     BOARD_WINDOW = 2,
-    BOARD_STREAM = 128,
+    BOARD_STREAM = 112,
     BOARD_CALLS = 2,
-    BOARD_VALUE = 64,
+    BOARD_VALUE = 56,
     BOARD_LOSSY = 32,
     BOARD_RING = 128,
     BOARD_CRC = IPFI_CRC_16,
