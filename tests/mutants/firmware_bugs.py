@@ -12,7 +12,8 @@ _CATCHERS: Final = (
     "tests/firmware/test_lockstep.py tests/firmware/test_board.py",
     "tests/firmware/test_build.py",
 )
-_BETWEEN_BOARDS: Final = ("sim:c-c", *_CATCHERS)
+_PROMISES: Final = ("tests/mutants/test_core_promises.py", *_CATCHERS)
+_BETWEEN_BOARDS: Final = (*_PROMISES, "sim:c-c")
 
 FIRMWARE_BUGS: Final = (
     Mutant(
@@ -77,7 +78,7 @@ FIRMWARE_BUGS: Final = (
         _C + "receiver.c",
         "    link->announced = link->received_offset + IPFI_CREDIT_AHEAD;\n",
         "    link->announced = IPFI_CREDIT_AHEAD;\n",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-credit-ignored",
@@ -93,7 +94,7 @@ FIRMWARE_BUGS: Final = (
         _C + "sender.c",
         "            clean = false;\n",
         "            clean = true;\n",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-rto-never-doubled",
@@ -101,7 +102,7 @@ FIRMWARE_BUGS: Final = (
         _C + "sender.c",
         "    if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }\n",
         "",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-ring-not-charged",
@@ -117,7 +118,7 @@ FIRMWARE_BUGS: Final = (
         _C + "link.c",
         "        link->want |= IPFI_WANT_PING;\n        link->ping_ms = link->now_ms;\n",
         "        link->ping_ms = link->now_ms;\n",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-patience-forgotten",
@@ -125,7 +126,7 @@ FIRMWARE_BUGS: Final = (
         _C + "link.c",
         "        ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */\n",
         "        link->heard_ms = link->now_ms;\n",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-crc-not-checked",

@@ -1,0 +1,158 @@
+"""Promises of the C core whose bugs no other test caught when they were planted."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+
+from ipfi_serial.link.parameters import FrameType, Parameters
+from tests.harness.links import parameters
+from tests.link._frames import Puppet, ack, data
+from tests.simulation.core import CoreEnd
+from tests.simulation.plan import EndPlan
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler (gcc)")
+EVENT = bytes((4, 0xC0, 40, 0, 2, 1, 2))  # what the core's stream may carry
+WORD = b"\1\2"
+
+
+class CorePuppet(Puppet):
+    """Plays the host of a C core; the core is in a session with it.
+
+    Attributes:
+        core: the end under test.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        plan = EndPlan(
+            host=False,
+            payload=64,
+            window=4,
+            ring=0xFFFF,
+            calls=4,
+            message=256,
+            credit=64,
+            nonce=None,
+            rate=1.0,
+            offset_s=0.0,
+            fifo=4096,
+            seed=1,
+        )
+        self.core = CoreEnd(1, 0, plan, (None, False), 100.0)
+        own: Parameters = parameters(nonce=7, crc_profiles=1, **changes)
+        super().__init__(cast(Any, self.core), own)
+        self.hear()
+        self.initiate()
+
+    def emit(self) -> None:
+        """Let the core's program emit an event."""
+        assert self.core.emit(WORD, self.now_s, lossy=False)
+
+    def call(self) -> None:
+        """Let the core's program call, and acknowledge that."""
+        c = self.core._c
+        now_ms = ctypes.c_uint32(round(self.now_s * 1000))
+        timeout_ms = ctypes.c_uint32(60_000)
+        nothing = (b"", ctypes.c_size_t(0))
+        assert (
+            c.simulation_call(self.core._at, ctypes.c_uint16(1), *nothing, timeout_ms, now_ms) >= 0
+        )
+        assert self.kinds() == ["DATA"]
+        self.say(ack(self.session, 1))
+
+    def data_said_in(self, seconds: float) -> list[float]:
+        """Let time pass in steps of a millisecond; return when DATA frames came."""
+        found = []
+        for _ in range(round(seconds * 1000)):
+            found += [self.now_s for content in self.hear() if content[0] == FrameType.DATA]
+            self.wait(0.001)
+        return found
+
+
+def credit_of(content: bytes) -> int:
+    assert content[0] == FrameType.ACK
+    return int.from_bytes(content[5:9], "little")
+
+
+def test_credit_that_was_used_is_given_back_link_7() -> None:
+    puppet = CorePuppet()
+    told = []
+    for number in range(3):
+        puppet.say(data(puppet.session, number, EVENT))
+        puppet.wait(0.5)
+        told += [credit_of(content) for content in puppet.hear()]
+    assert [later - earlier for earlier, later in pairwise(told)] == [len(EVENT)] * 2
+
+
+def test_no_byte_goes_beyond_the_credit_link_7() -> None:
+    puppet = CorePuppet(credit=3)
+    puppet.emit()
+    said = puppet.hear()
+    assert [len(content) - 5 for content in said if content[0] == FrameType.DATA] == [3]
+
+
+def test_what_was_sent_again_is_no_sample_link_9() -> None:
+    puppet = CorePuppet()
+    puppet.emit()
+    times = puppet.data_said_in(0.4)
+    assert len(times) >= 2, "it was not repeated"
+    puppet.say(ack(puppet.session, 1))
+    puppet.hear()
+    puppet.emit()
+    first, second, *_ = puppet.data_said_in(0.6)
+    assert second - first >= 0.2, "a time-out learnt from a frame that was sent twice"
+
+
+def test_the_time_out_is_doubled_link_9() -> None:
+    puppet = CorePuppet()
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.001)
+    puppet.say(ack(puppet.session, 1))
+    puppet.hear()
+    puppet.emit()
+    first, second, third, *_ = puppet.data_said_in(0.4)
+    assert third - second >= 1.5 * (second - first)
+
+
+def test_what_is_not_acknowledged_stays_within_the_ring_link_14() -> None:
+    puppet = CorePuppet(ring=64)
+    for _ in range(20):
+        puppet.emit()
+    said = puppet.hear()
+    sizes = [len(content) + 4 for content in said if content[0] == FrameType.DATA]
+    assert sizes
+    assert sum(sizes) <= 64
+
+
+def test_no_more_frames_are_under_way_than_the_hosts_window_link_6() -> None:
+    puppet = CorePuppet(window=2)
+    for _ in range(60):
+        puppet.emit()
+    kinds = [content[0] for content in puppet.hear()]
+    assert kinds.count(FrameType.DATA) == 2
+
+
+def test_a_silent_host_is_asked_while_a_call_is_in_flight_link_12() -> None:
+    puppet = CorePuppet()
+    puppet.call()
+    said = []
+    for _ in range(25):
+        puppet.wait(0.1)
+        said += puppet.kinds()
+    assert said == ["PING", "PING"]
+
+
+def test_a_host_that_stays_silent_is_lost_link_13() -> None:
+    puppet = CorePuppet()
+    puppet.call()
+    said = []
+    for _ in range(51):
+        puppet.wait(0.1)
+        said += puppet.kinds()
+    assert said[-1] == "BYE"
+    assert not puppet.core.up
