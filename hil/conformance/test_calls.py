@@ -189,6 +189,16 @@ def test_a_length_that_nobody_could_mean_ends_the_session(peer: Peer) -> None:
     assert peer.call(ADD, 40, 2) == 42
 
 
+@requirement("MSG-2", "MSG-6")
+def test_a_flag_that_nobody_may_send_ends_the_session(peer: Peer) -> None:
+    peer.heard.frames.clear()
+    peer.send(peer.data_frame(bytes([MessageKind.CALL, 0x80, ADD, 1, 2, 40, 2]), 0))
+    bye = peer.expect(FrameType.BYE)
+    assert bye[3] == 3
+    peer.open()
+    assert peer.call(ADD, 40, 2) == 42
+
+
 @requirement("MSG-4", "MSG-6", "CALL-6")
 def test_arguments_above_its_limit_are_refused_as_such(peer: Peer) -> None:
     limit = peer.theirs.max_message_bytes

@@ -108,7 +108,7 @@ def test_a_line_that_is_stuck_forms_no_frame(peer: Peer) -> None:
 
 @requirement("FRAME-1", "LINK-5")
 def test_frames_of_a_reserved_type_are_dropped(peer: Peer) -> None:
-    for kind in (0x80, 0x8B, 0xFF):
+    for kind in (0x80, 0x8C, 0xFF):
         peer.send(bytes([kind]) + peer.session.to_bytes(2, "little") + b"from the future")
     assert peer.listen(0.1) == []
     assert peer.call(ADD, 40, 2) == 42

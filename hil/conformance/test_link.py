@@ -10,11 +10,11 @@ import pytest
 from ipfi_hil.peer import Peer
 from ipfi_serial.codec.message import Message, MessageKind, Terminator, encode
 from ipfi_serial.codec.values import encode_arguments
-from ipfi_serial.link.parameters import Flag, FrameType
+from ipfi_serial.link.parameters import Extension, Flag, FrameType
 
 requirement = pytest.mark.ipfi_requirement
 needs = pytest.mark.ipfi_needs
-ADD, SEQUENCE = 1, 3
+ADD, ECHO, SEQUENCE = 1, 2, 3
 FRAME_TIME_S = 0.1  # to be sure that nothing comes: four delayed acknowledgements
 
 
@@ -171,6 +171,34 @@ def test_the_first_frames_carry_64_bytes_at_most(peer: Peer) -> None:
         pass
     sizes = [len(frame) - 5 for frame in data_frames(peer.heard.frames)]
     assert max(sizes[:16]) <= 64, "and only after 16 frames that needed no repetition more"
+
+
+def pieces(peer: Peer, stream: bytes, sequence: int) -> list[bytes]:
+    """A DATA frame's stream as PIECE frames."""
+    return [
+        struct.pack(
+            "<BHBBHH", FrameType.PIECE, peer.session, sequence, peer.next_in, offset, len(stream)
+        )
+        + stream[offset : offset + 32]
+        for offset in range(0, len(stream), 32)
+    ]
+
+
+@requirement("LINK-21")
+def test_a_frame_may_come_in_pieces_in_any_order_and_again(peer: Peer) -> None:
+    text = "x" * 60
+    call = Message(MessageKind.CALL, ECHO, 1, Terminator.COMPLETE, encode_arguments((text,)))
+    first, second, third = pieces(peer, encode(call), 0)
+    for piece in (third, first, first):
+        peer.send(piece)
+    assert data_frames(peer.listen(FRAME_TIME_S)) == []
+    peer.send(second)
+    if not peer.theirs.extensions & Extension.PIECE:
+        assert data_frames(peer.listen(FRAME_TIME_S)) == [], "who does not offer them drops them"
+        return
+    peer.next_out = 1
+    assert peer.answer(ECHO, 1) == text
+    assert peer.call(ADD, 40, 2) == 42
 
 
 @requirement("LINK-20", "EVENT-3")

@@ -31,6 +31,7 @@ _LARGEST_CONTENT: Final = 16384 + 64  # FRAME-7 with the largest frame payload
 _VALUE_CHARACTERS: Final = 72
 _BYTES_SHOWN: Final = 24
 _LONGEST_READ: Final = 256  # nobody reads a longer payload in a trace
+_PIECE_HEAD: Final = 9  # LINK-21
 _SHORT_ACK: Final = 9  # without sack (LINK-3)
 _SEQUENCES: Final = 256
 _BYE_REASONS: Final = ("closed", "restarting", "patience spent", "stream corrupted")
@@ -66,11 +67,22 @@ class _Direction:
     session: int = -1
     next_sequence: int = 0
     ahead: dict[int, bytes] = field(default_factory=dict)
+    pieces: dict[int, dict[int, bytes]] = field(default_factory=dict)  # LINK-21, by sequence
+
+    def take_piece(self, content: bytes) -> tuple[str, list[Message]]:
+        """Take one PIECE frame; as :meth:`take` once its DATA frame is whole."""
+        session, sequence, _, offset, size = struct.unpack_from("<HBBHH", content, 1)
+        parts = self.pieces.setdefault(sequence, {})
+        parts[offset] = content[_PIECE_HEAD:]
+        if sum(map(len, parts.values())) < size:
+            return "", []
+        del self.pieces[sequence]
+        return self.take(session, sequence, b"".join(parts[at] for at in sorted(parts)))
 
     def take(self, session: int, sequence: int, payload: bytes) -> tuple[str, list[Message]]:
         """Take one DATA frame; return a remark and the messages that it completes."""
         if session != self.session:
-            self.session, self.next_sequence, self.ahead = session, 0, {}
+            self.session, self.next_sequence, self.ahead, self.pieces = session, 0, {}, {}
             self.messages = _message_decoder()
         distance = (sequence - self.next_sequence) % _SEQUENCES
         if distance >= _SEQUENCES // 2:
@@ -118,6 +130,11 @@ def _frame(entry: Chunk, direction: _Direction, content: bytes) -> Seen:
             payload = content[5:]
             remark, messages = direction.take(session, sequence, payload)
             what = f"s{session} #{sequence} ack {ack}, {len(payload)} bytes{remark}"
+        elif kind is FrameType.PIECE:
+            session, sequence, ack, offset, size = struct.unpack_from("<HBBHH", content, 1)
+            remark, messages = direction.take_piece(content)
+            part = len(content) - _PIECE_HEAD
+            what = f"s{session} #{sequence} ack {ack}, {part} of {size} bytes at {offset}{remark}"
         else:
             what, messages = _DESCRIBERS[kind](content), []
     except (ValueError, KeyError, struct.error, IndexError):

@@ -19,6 +19,7 @@ from ipfi_serial.framing.frame import FrameDecoder, encode_frame
 from ipfi_serial.framing.verdict import HANDSHAKE_TYPES, Rejected, Text
 from ipfi_serial.link.parameters import (
     ALL_EXTENSIONS,
+    Extension,
     Flag,
     FrameType,
     Parameters,
@@ -47,7 +48,7 @@ def usual_parameters(**changes: int) -> Parameters:
         ring=0xFFFF,
         window=16,
         crc_profiles=3,
-        extensions=ALL_EXTENSIONS,
+        extensions=ALL_EXTENSIONS & ~Extension.PIECE,  # it does not join pieces
         credit=PLENTY,
         stream_credit=64,
         max_calls=255,
