@@ -77,11 +77,11 @@ class PythonEnd(SimulatedEnd):
         self.wire.open(self.local_s(now_s))
 
     def _random_u32(self) -> int:
-        """Return a nonce, or at first the first session id: that of a host is always random."""
+        """Return a nonce, or at first the first session id, which is always random."""
         number = self.random.getrandbits(32)
         first, self._first = self._first, False
         constant = self.plan.nonce
-        return number if constant is None or (first and self.plan.host) else constant
+        return number if constant is None or first else constant
 
     # --- the five verbs ---
 

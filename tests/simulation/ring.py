@@ -102,6 +102,11 @@ class RingAccount:
                 last = place
         self._clear(last + 1)
 
+    def restart(self) -> None:
+        """Forget everything: the sender has rebooted."""
+        self._clear(len(self._charges))
+        self._session = b""
+
     def _clear(self, count: int) -> None:
         self._unread -= sum(charge[2] for charge in self._charges[:count])
         del self._charges[:count]

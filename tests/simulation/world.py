@@ -311,6 +311,9 @@ class World:
         self.truth.restarted(old)
         old.forget()
         self._lives[index] += 1
+        account = self._rings[index]
+        if account is not None:
+            account.restart()
         if cut:
             self.lines[index].cut()
         if self.plan.constant_nonce:
