@@ -178,6 +178,11 @@ class Modem:
             if self._access is not None:
                 self._access.heard(times_s[-1], self.decoder.unit_s)
 
+    def note_busy(self, until_s: float) -> None:
+        """Take note that the other end is going to talk until then."""
+        if self._access is not None and until_s > self._echo_s:
+            self._access.heard(until_s, self.decoder.unit_s)
+
     def receive_time(self, now_s: float) -> None:
         """Take note that all edges before ``now_s`` were handed in."""
         self.decoder.receive_time(now_s)

@@ -59,6 +59,8 @@ class MorseSource:
                 is_lost = True
             if heard.lost and not heard.runs:
                 modem.lose_edges()
+            if heard.busy_until_s:
+                modem.note_busy(heard.busy_until_s)
             modem.receive_time(heard.until_s)
             data = modem.take()
         if data:

@@ -27,11 +27,13 @@ class Heard:
         runs: edges in the order of time, in runs without a hole: their times, and whether the
             first one rises.  Between two runs edges are missing.
         lost: whether edges are missing before the first run.
+        busy_until_s: until when the line is known to be busy, if later edges are known to come.
     """
 
     until_s: float
     runs: list[tuple[list[float], bool]] = field(default_factory=list)
     lost: bool = False
+    busy_until_s: float = 0.0
 
 
 class Pins(Protocol):

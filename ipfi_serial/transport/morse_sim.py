@@ -73,6 +73,7 @@ class SimulatedPins:
         self._missing = False
         count = bisect_right(self._coming, now_s)
         if count:
+            heard.busy_until_s = self._coming[-1]  # a real line would be sensed at once
             heard.runs.append((self._coming[:count], self._coming_rises))
             del self._coming[:count]
             self._coming_rises ^= count % 2 == 1

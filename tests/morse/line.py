@@ -14,6 +14,7 @@ from ipfi_serial.engine.stats import take_stats
 from ipfi_serial.morse.modem import Modem, ModemSettings
 from tests.engine.wires import End, interface
 
+SHARED_SLICE_EDGES = 1  # who listens before talking hears every edge at once
 SLICE_EDGES = 16  # edges reach the other end so many at a time, the first one of a burst by itself
 
 
@@ -60,6 +61,7 @@ class Station:
         self.end = end
         self.modem = Modem(settings)
         self.unit_s = settings.unit_s
+        self.shared = settings.shared
         self.how = how
         self.chance = Random(settings.seed)  # noqa: S311 repeatable
         self.on_the_way: list[float] = []  # edges of ours that the other end has not heard yet
@@ -136,7 +138,8 @@ class MorsePair:
             return None
         if station.just_keyed:  # the first edge of a burst
             return edges[0]
-        return edges[min(SLICE_EDGES, len(edges)) - 1]
+        size = SHARED_SLICE_EDGES if station.shared else SLICE_EDGES
+        return edges[min(size, len(edges)) - 1]
 
     def _settle(self) -> None:
         for _ in range(1000):

@@ -175,3 +175,15 @@ def test_the_last_edges_and_the_level_behind_them_can_be_looked_at() -> None:
     read(own, edges)
     assert own.quality.recent_s == pytest.approx(edges[-64:])
     assert not own.quality.last_rising
+
+
+def test_a_line_that_is_known_to_be_busy_is_not_taken() -> None:
+    own = Modem(HALF)
+    own.put(FRAME + b"\0", 1.0)
+    own.note_busy(5.0)
+    assert own.key(4.9) == []
+    assert own.key_due_s() == pytest.approx(5.0 + QUIET_UNITS * UNIT_S)
+    other = Modem(FULL)
+    other.put(FRAME + b"\0", 1.0)
+    other.note_busy(5.0)
+    assert other.key(1.0) != []
