@@ -292,7 +292,7 @@ TIME_AND_RING_BUGS: Final = (
     Mutant(
         "stall-not-probed",
         "LINK-15",
-        _LINK + "transfer.py",
+        _LINK + "waits.py",
         "            sender.probed()\n            self.ping_wanted = True\n",
         "            sender.probed()\n",
         _FOR_RING,
