@@ -87,15 +87,9 @@ class Pump(Carrier):
                 try:
                     return do(self._wire, now_s)
                 finally:
-                    if bulk and self._may_collect():
-                        pass  # the ACK that is awaited brings the next turn
-                    elif self._leader is None and (self._shift.goes_on or self._may_hold()):
-                        self._held = True
-                    else:
-                        self._send(now_s)
+                    if not (bulk and self._may_collect()):  # else an ACK brings the next turn
+                        self._send_or_hold(now_s)
                     news = self._collect()
-                    if self._leader is not None:
-                        self._call_leader()
         finally:
             if news:
                 self._hand_over()
@@ -326,6 +320,15 @@ class Pump(Carrier):
                     log.exception("%s: lost %r", self._transport.endpoint, event)
         if self._sleepers or not leading:
             self.look()
+
+    def _send_or_hold(self, now_s: float) -> None:
+        if self._leader is not None:
+            self._send(now_s)
+            self._call_leader()
+        elif self._shift.goes_on or self._may_hold():
+            self._held = True
+        else:
+            self._send(now_s)
 
     def _call_leader(self) -> None:
         """Wake the leader if it sleeps beyond what is due now."""

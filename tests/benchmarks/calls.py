@@ -44,6 +44,9 @@ def _targets(table: Table) -> list[Figure]:
         ratio("add, 16 in flight / pw_rpc", (OURS, PW_RPC), FLIGHT, per_s, least=6.25),
         ratio("add, 16 in flight / rpyc", (OURS, RPYC), FLIGHT, per_s, least=2.5),
         ratio("add, 16 in flight, asyncio / pw_rpc", (OURS_AIO, PW_RPC), FLIGHT, per_s, least=6.25),
+        ratio(
+            "add, 16 in flight, CPU of both ends / pw_rpc", (OURS, PW_RPC), FLIGHT, cpu, most=0.16
+        ),
         ratio("echo of 1 KiB, CPU of both ends / eRPC", (OURS, ERPC), ECHO, cpu, most=0.2),
         ratio("echo of 1 KiB, CPU of both ends / pw_rpc", (OURS, PW_RPC), ECHO, cpu, most=0.12),
     ]
@@ -57,6 +60,7 @@ def _everybody(table: Table) -> list[Figure]:
             ("add p50", ADD, p50, "us"),
             ("add CPU", ADD, cpu, "us"),
             ("add in flight", FLIGHT, per_s, "/s"),
+            ("add in flight, CPU", FLIGHT, cpu, "us"),
             ("1 KiB p50", ECHO, p50, "us"),
             ("1 KiB CPU", ECHO, cpu, "us"),
         ):

@@ -83,6 +83,7 @@ class Pair:
         self.can: list[str] = hello["ready"]
         self.together: bool = hello["together"]
         self._server_pid = hello["server_pid"] or (self._server.pid if self._server else 0)
+        _place(self._server_pid, "server")
 
     def _popen(
         self, python: str, script: str, role: str, where: str, pty: _Pty | None
@@ -95,9 +96,7 @@ class Pair:
             pass_fds=[] if pty is None else [pty.far],
             env={k: v for k, v in os.environ.items() if not k.startswith("COV")},
         )
-        # each end has its own core, or how the scheduler places them is what is measured
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(process.pid, {cores[0] if role == "client" else cores[-1]})
+        _place(process.pid, role)
         self._stack.callback(_end, process)
         return process
 
@@ -195,6 +194,12 @@ class _Pty:
     def __exit__(self, *_: object) -> None:
         os.close(self.far)
         os.close(self._near)
+
+
+def _place(pid: int, role: str) -> None:
+    """Give each end its own core, or how the scheduler places them is what is measured."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(pid, {cores[0] if role == "client" else cores[-1]})
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

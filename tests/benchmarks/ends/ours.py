@@ -31,7 +31,7 @@ def echo(value: bytes) -> bytes:
 @interface.procedure(3)
 def values(count: int):
     """Stream values of 20 bytes of MessagePack."""
-    value = bytes(18)
+    value = b"x" * 18
     for _ in range(count):
         yield value
 
