@@ -6,7 +6,7 @@
 
 enum { VERSION = 1, PARAMETERS = 29, HELLO_SIZE = 32, HELLO_ACK_SIZE = 41, REFUSE_SIZE = 7, READY_SIZE = 8, HANDSHAKE_WIRE = 82 };
 enum { REFUSED_VERSION = 1, REFUSED_PARAMETERS = 2 };
-enum { READIES = 4, ECHOES = 3, INTERVAL_MS = 250, SLOWEST = 4 }; /* SLOWEST: in first intervals (HS-1) */
+enum { READIES = 6, ECHOES = 3, INTERVAL_MS = 250, SLOWEST = 4 }; /* SLOWEST: in first intervals (HS-1) */
 
 /* ---- session ids on a circle (HS-2) ---- */
 

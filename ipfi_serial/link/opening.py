@@ -26,7 +26,7 @@ from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
 HELLO_INTERVAL_S: Final = 0.25  # HS-1
 HELLO_SLOWEST_S: Final = 1.0
 INTERVAL_GROWTH: Final = 1.5
-READY_LIMIT: Final = 4  # HS-6
+READY_LIMIT: Final = 6  # HS-6
 TRYING: Final = (LinkState.CONNECTING, LinkState.UNCONFIRMED)
 
 
