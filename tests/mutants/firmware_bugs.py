@@ -70,7 +70,7 @@ FIRMWARE_BUGS: Final = (
         _C + "receiver.c",
         "} else if (ahead != 0) { /* LINK-4 */",
         "} else if (ahead != 0 && ahead != 255) {",
-        _CATCHERS,
+        _PROMISES,
     ),
     Mutant(
         "c-credit-not-returned",

@@ -88,6 +88,13 @@ def test_credit_that_was_used_is_given_back_link_7() -> None:
     assert [later - earlier for earlier, later in pairwise(told)] == [len(EVENT)] * 2
 
 
+def test_a_frame_that_comes_twice_is_delivered_once_link_4() -> None:
+    puppet = CorePuppet()
+    first = data(puppet.session, 0, EVENT)
+    puppet.say(first, first, data(puppet.session, 1, EVENT), first)
+    assert [type(event).__name__ for event in puppet.events()] == ["Went", "News", "News"]
+
+
 def test_no_byte_goes_beyond_the_credit_link_7() -> None:
     puppet = CorePuppet(credit=3)
     puppet.emit()
