@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import termios
 import tty
 from collections.abc import Iterator
@@ -28,7 +29,10 @@ from ipfi_serial.sim.firmware import find_compilers
 
 NEVER_EXCUSED = {"reset", "reboot", "tick", "led", "callback"}
 """Calls, streams, events, callbacks, resets and noise: no chip of ours may be excused from them."""
+FIRMWARE = Path(__file__).parents[2] / "firmware-sim"
 EMULATED = [name for name in shipped_targets() if name != "serial"]
+
+CHIPS = [name for name in EMULATED if "product" in find_board(name).settings]
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -49,6 +53,15 @@ def test_every_shipped_board_file_is_right_and_makes_a_target(name: str) -> None
 @pytest.mark.parametrize("name", EMULATED)
 def test_no_shipped_target_is_excused_from_the_essential(name: str) -> None:
     assert not NEVER_EXCUSED & find_board(name).quirks.cannot.keys()
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_board_file_says_how_large_arguments_may_be(name: str) -> None:
+    board = find_board(name)
+    sizes = FIRMWARE / "ports" / str(board.settings.get("product", "")).partition("/")[0]
+    found = re.search(r"BOARD_VALUE = (\d+)", (sizes / "sizes.h").read_text(encoding="utf-8"))
+    assert found is not None
+    assert board.quirks.argument_bytes == min(int(found[1]), 256)
 
 
 @pytest.mark.parametrize(
