@@ -410,3 +410,10 @@ def test_noise_after_good_frames_is_said_too() -> None:
     edges = [9.0 + t for t in sorted(draw.uniform(0.0, 1.0) for _ in range(100))]
     read(own, edges)
     assert own.quality.describe(edges[-1]).startswith("100 edges and no training preamble")
+
+
+def test_a_preamble_that_nothing_follows_for_ten_units_begins_no_frame() -> None:
+    own = decoder()
+    units = [*PREAMBLE[:-1], 12, 1, 1, 1, 3, 1, 7]
+    assert read(own, edge_times(units, 1.0, UNIT_S)) == b""
+    assert own.quality.preambles == 0
