@@ -26,7 +26,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "aio": {"errors", "config", "events", "codec", "engine", "transport", "workers"},
     "sim": {"errors", "config", "codec", "engine", "transport", "sync", "aio"},
     "cli": {
-        "errors", "framing", "transport", "morse", "sim", "sync", "aio", "codec", "config",
+        "errors",
+        "framing",
+        "transport",
+        "morse",
+        "sim",
+        "sync",
+        "aio",
+        "codec",
+        "config",
     },
 }
 PURE = {"errors", "config", "events", "framing", "link", "codec", "engine", "morse"}
