@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ipfi_serial.link.opening import READY_LIMIT
 from tests.model.replay import DivergedError, Replay, code_id
 from tests.model.spin import SpinError, missing_tools, simulate
 from tests.model.trace import Step, read_steps
@@ -11,7 +12,7 @@ from tests.model.trace import Step, read_steps
 pytestmark = pytest.mark.skipif(
     bool(missing_tools()), reason="needs spin and a C compiler (Debian: apt install spin gcc)"
 )
-LIVELY = ("TRACE", "MOVES=8", "MESSAGES=2", "SETTLED=200")
+LIVELY = ("TRACE", "MOVES=8", "MESSAGES=2", "SETTLED=200", f"READIES={READY_LIMIT}")
 EACH = 25  # traces of one test; ten tests
 KINDS = ("", "CONSTANT", "BOTH_ACTIVE", "PEERS", "HASTY")  # the last one: the device in C
 
