@@ -20,7 +20,7 @@ import pytest
 import ipfi_serial.aio
 from ipfi_serial import Interface, connect
 from ipfi_serial.errors import PortBusyError, TransportError
-from ipfi_serial.transport import Transport, open_transport
+from ipfi_serial.transport import Transport, open_async_transport, open_transport
 from ipfi_serial.transport.morse import MorseTransport
 from ipfi_serial.transport.morse_sim import SimulatedPins
 
@@ -104,6 +104,29 @@ def test_an_endpoint_chooses_the_crc_on_the_event_loop(served: str) -> None:
 def profile_of(connection: Any) -> int:
     agreement = connection._pump._wire.link.agreement
     return int(agreement.profile)
+
+
+def test_both_shells_tell_the_line_what_the_link_lost(served: str) -> None:
+    line = open_transport(f"morse:sim:{served}?{FAST}&seed=2")
+    assert isinstance(line, MorseTransport)
+    told: list[tuple[int, int]] = []
+    line.note_losses = lambda *figures: told.append(figures)  # type: ignore[method-assign]
+    with connect(line) as wire:
+        assert wire.call(1, 40, 2) == 42
+    assert sum(frames for frames, _ in told) >= 3  # HELLO, READY, the call
+
+    async def call() -> object:
+        line = await open_async_transport(f"morse:sim:{served}-2?{FAST}&seed=2")
+        line.note_losses = lambda *figures: told.append(figures)  # type: ignore[attr-defined]
+        async with ipfi_serial.aio.connect(line) as wire:
+            return await wire.call(1, 40, 2)
+
+    told.clear()
+    table = Interface()
+    table.procedure(1, "add")(lambda a, b: a + b)
+    with connect(f"morse:sim:{served}-2?{FAST}&seed=1", table, role="device"):
+        assert asyncio.run(call()) == 42
+    assert sum(frames for frames, _ in told) >= 3
 
 
 _OTHER = """
