@@ -41,6 +41,7 @@ class Disasters:
             self._world.saboteurs[side].bring(fault)
             return
         if kind is FaultKind.BUFFER:
+            self._world.report.faults += 1
             self._world.saboteurs[side].buffer(fault)
             return
         if kind is FaultKind.BURST:
