@@ -200,14 +200,14 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
 void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack)
 {
     ipfi_link_t *const link = &wire->link;
+    const ipfi_tx_frame_t *const oldest = &wire->config->tx_window[0];
     const uint8_t news = (uint8_t)(ack - link->tx_sequence);
     if (news > link->in_flight) { return; } /* stale, or nonsense */
     if (news != 0) {
         drop_front(wire, news);
-    } else if (repeats && link->in_flight != 0 && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
-               && ipfi_due(link->now_ms, link->goback_ms + link->srtt8 / 8u + 1u)) { /* once per round-trip time */
-        link->goback_ms = link->now_ms;
-        mark_all(wire);
+    } else if (repeats && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
+               && (oldest->tries == 1 || ipfi_due(link->now_ms, oldest->left_ms + link->srtt8 / 8u))) {
+        mark_all(wire); /* no repetition is under way that would change this ACK */
     }
     take_sack(wire, sack);
     mark_lost(wire);

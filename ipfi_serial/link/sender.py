@@ -42,7 +42,6 @@ class Sender:
     __slots__ = (
         "_beat",
         "_clean",
-        "_go_back_after_s",
         "_go_back_only",
         "_largest_frame",
         "_next_sequence",
@@ -88,7 +87,6 @@ class Sender:
         self.repeats = 0
         self._clean = 0
         self._since_loss = FRAMES_BETWEEN_LOSSES
-        self._go_back_after_s = 0.0
         self._outstanding_bytes = 0  # of the flights, on the wire
         self.probes = 0
         self.ring = Ring(ring)
@@ -257,7 +255,6 @@ class Sender:
             rtt.sample(max(0.0, now_s - newest.departure_s))
         if rtt.backoff:
             rtt.progressed()
-        self._go_back_after_s = 0.0
         if flights:
             self.on_evidence(proved)
         return True
@@ -288,9 +285,10 @@ class Sender:
         """Take an ACK that says again what it waits for, from a go-back-N receiver (LINK-10)."""
         if not self._go_back_only or not self.flights or self.flights[0].sequence != ack:
             return
-        if now_s < self._go_back_after_s:
-            return
-        self._go_back_after_s = now_s + (self.rtt.smoothed_s or 0.0) + 0.001
+        oldest = self.flights[0]
+        due_s = oldest.departure_s + (self.rtt.smoothed_s or 0.0)
+        if oldest.again or (oldest.times > 1 and now_s < due_s):
+            return  # the repetition that would change it has not arrived yet
         for flight in self.flights:
             self._repeat(flight)
 

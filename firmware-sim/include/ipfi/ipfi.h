@@ -461,7 +461,7 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
     uint8_t boot_cause, echoes, bye_reason, bye_profile, refuse_reason, probe_shift;
     bool lossy_last;
-    uint32_t nonce, hello_crc, probe_ms, goback_ms, refuse_echo;
+    uint32_t nonce, hello_crc, probe_ms, refuse_echo;
     ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
 
