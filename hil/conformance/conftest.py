@@ -13,22 +13,22 @@ GREET, FAIL = 50, 51
 """What the host serves to the board: see :func:`ipfi_interface`."""
 
 EXCUSED = {
-    "MSG-8": "of a plain end; firmware is framed (tests/shells)",
-    "CALL-9": "of a plain wire (tests/engine)",
-    "CALL-10": "of the caller (tests/engine)",
-    "STREAM-3": "of the caller's program (tests/engine)",
-    "EVENT-4": "of a plain wire (tests/engine)",
-    "DESC-4": "of the one who writes the table (tests/engine)",
-    "VAL-3": "of Python's types (tests/codec)",
-    "HS-1": "of an active end (tests/link)",
-    "HS-4": "of an active end (tests/link)",
-    "HS-6": "of an active end (tests/link)",
-    "HS-8": "of an active end (tests/link)",
-    "HS-9": "of an active end (tests/link)",
+    "MSG-8": "concerns a plain end; firmware is framed (tests/shells)",
+    "CALL-9": "concerns a plain wire (tests/engine)",
+    "CALL-10": "concerns the caller (tests/engine)",
+    "STREAM-3": "concerns the caller's program (tests/engine)",
+    "EVENT-4": "concerns a plain wire (tests/engine)",
+    "DESC-4": "concerns the one who writes the table (tests/engine)",
+    "VAL-3": "concerns Python's types (tests/codec)",
+    "HS-1": "concerns an active end (tests/link)",
+    "HS-4": "concerns an active end (tests/link)",
+    "HS-6": "concerns an active end (tests/link)",
+    "HS-8": "concerns an active end (tests/link)",
+    "HS-9": "concerns an active end (tests/link)",
     "LINK-10": "needs the sender's clock (tests/link, tests/simulation)",
     "LINK-13": "takes 5 s of silence (tests/link)",
-    "LINK-22": "of an end that lost its state and did not say so (tests/link)",
-    "LINK-18": "not seen from outside: an operating system buffers here (tests/link)",
+    "LINK-22": "concerns an end that lost its state and did not say so (tests/link)",
+    "LINK-18": "cannot be seen from outside: an operating system buffers here (tests/link)",
 }
 
 

@@ -15,6 +15,7 @@ from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from itertools import groupby
+from textwrap import shorten
 
 from ipfi_hil.histogram import histogram, percentile, shown_time
 from ipfi_hil.records import OneTarget, OneTest
@@ -31,7 +32,7 @@ _FAMILIES = {
     "HS": "Handshake",
     "LINK": "Link",
 }
-_WORDS_SHOWN = 90  # of a requirement that no test cites
+_WORDS_SHOWN = 80  # of a requirement that no test cites
 _WORST = ("failed", "error", "passed", "skipped")  # what a cell shows of several outcomes
 _MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "\N{EN DASH}"}
 
@@ -224,8 +225,8 @@ def _untested(run: Run) -> Iterator[str]:
     for each in missing:
         reason = run.excused.get(each.number)
         why = escape(reason) if reason else '<span class="dot absent">no reason given</span>'
-        text = escape(_plain(each.text)[:_WORDS_SHOWN])
-        yield f'<tr><td><b>{each.number}</b></td><td>{why}</td><td class="text">{text}…</td></tr>'
+        text = escape(shorten(_plain(each.text), _WORDS_SHOWN, placeholder=" …"))
+        yield f'<tr><td><b>{each.number}</b></td><td>{why}</td><td class="text">{text}</td></tr>'
     yield "</tbody></table>"
 
 
