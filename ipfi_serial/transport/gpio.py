@@ -155,7 +155,7 @@ class _Numbers:
     """Watches the kernel's numbers of edges: where one is missing, its queue has run over."""
 
     def __init__(self) -> None:
-        self._next: int | None = None
+        self._next: int | None = 1  # the kernel counts from the request on
         self._rising: bool | None = None  # what the next edge has to be
 
     def forget(self) -> None:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,7 +118,32 @@ def test_a_queue_that_runs_over_damages_the_frame_and_the_next_one_is_read(chip:
         queue=size,
     )
     assert sum(len(times_s) for times_s, _ in answer["runs"]) == size
+    assert answer["lost"]
     assert heard_by_modem(answer, FULL) == FRAME + b"\0"
+
+
+def test_a_hole_in_the_numbers_of_the_kernel_begins_a_new_run() -> None:
+    import gpiod
+
+    from ipfi_serial.transport.gpio import _Numbers
+    from ipfi_serial.transport.morse_pins import Heard
+
+    kind = gpiod.EdgeEvent.Type
+    events: list[Any] = [
+        SimpleNamespace(
+            event_type=kind.RISING_EDGE if number % 2 else kind.FALLING_EDGE,
+            line_seqno=number,
+            timestamp_ns=number * 1_000_000,
+            Type=kind,
+        )
+        for number in (1, 2, 3, 6, 7, 10)  # an even number is missing each time
+    ]
+    numbers, heard = _Numbers(), Heard(0.0)
+    numbers.sort(events[:2], heard)
+    numbers.sort(events[2:], heard)
+    assert [len(times_s) for times_s, _ in heard.runs] == [3, 2, 1]
+    assert [rising for _, rising in heard.runs] == [True, False, False]
+    assert not heard.lost
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,13 @@ import pytest
 import ipfi_serial.aio
 from ipfi_serial import Interface, connect
 from ipfi_serial.errors import PortBusyError, TransportError
+from ipfi_serial.morse.modem import ModemSettings
+from ipfi_serial.morse.quality import Damage
 from ipfi_serial.transport import Transport, open_async_transport, open_transport
-from ipfi_serial.transport.morse import MorseTransport
+from ipfi_serial.transport.morse import MorseSource, MorseTransport
+from ipfi_serial.transport.morse_pins import Heard
 from ipfi_serial.transport.morse_sim import SimulatedPins
+from tests.morse.keyed import keyed
 
 FAST = "wpm=24000"  # a unit of 50 us: 770 bytes a second
 FRAME = b"\x05\x85abc\x00"
@@ -230,3 +234,34 @@ def test_a_shared_line_that_is_never_free_drops_what_waits(name: str) -> None:
         source.send(b"")
         source._key_all()
         assert source.dropped == 1
+
+
+class ScriptedPins:
+    """Pins that hear what a test says."""
+
+    def __init__(self, *heard: Heard) -> None:
+        self.script = list(heard)
+
+    def key(self, edges_s: list[float]) -> None:
+        """Key nothing."""
+
+    def hear(self, timeout_s: float) -> Heard:
+        """Return what comes next."""
+        assert timeout_s >= 0
+        return self.script.pop(0)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_edges_that_are_missing_between_two_runs_or_before_the_first_damage_the_frame() -> None:
+    edges = keyed()
+    cut = Heard(edges[-1] + 1.0, [(edges[:100], True), (edges[102:], True)])
+    rest = Heard(edges[-1] + 1.0, [(edges[102:], True)], lost=True)
+    gone = Heard(edges[-1] + 1.0, lost=True)
+    whole = [Heard(edges[99], [(edges[:100], True)])]
+    for script in ([cut], [*whole, rest], [*whole, gone]):
+        source = MorseSource(ModemSettings(wpm=1200), ScriptedPins(*script))
+        data = b"".join(source.receive() for _ in script)
+        assert data.endswith(b"\0")
+        assert source.modem.quality.damaged == {Damage.EDGES_LOST: 1}
