@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -45,10 +46,12 @@ class Cable:
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    cable = Cable(new_folder())
+    folder = new_folder()
+    cable = Cable(folder)
     yield cable
     cable.bridge.close()
     cable.device.close()
+    shutil.rmtree(folder)
 
 
 def test_bytes_pass_both_ways(cable: Cable) -> None:
