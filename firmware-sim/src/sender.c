@@ -334,7 +334,7 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
         return true;
     }
     if (!is_blocked(wire) || (link->want & IPFI_WANT_PING) != 0) { return false; }
-    *deadline_ms = link->probe_ms + (link->ping_out ? probe_ms(wire) : 0);
+    *deadline_ms = link->ping_out ? link->probe_ms + probe_ms(wire) : link->now_ms; /* probe_ms may be too old to compare */
     return true;
 }
 

@@ -56,7 +56,7 @@ class Disasters:
         elif kind is FaultKind.FREEZE:
             self._for_a_while(fault, lambda on: self._set(self._world.clock.awake, side, not on))
         elif kind is FaultKind.BLOCK:
-            self._for_a_while(fault, lambda on: self._set(self._world.clock.sends, side, not on))
+            self._for_a_while(fault, lambda on: self._block(side, on=on))
         elif kind is FaultKind.CLOSE:
             self._close(self._world.ends[side], fault)
         elif kind is not FaultKind.STALL:
@@ -68,6 +68,10 @@ class Disasters:
 
     def _set(self, switches: list[bool], side: int, value: bool) -> None:
         switches[side] = value
+
+    def _block(self, side: int, *, on: bool) -> None:
+        self._world.clock.sends[side] = not on
+        self._world.forgive(side)
 
     def _reboot_as(self, fault: Fault) -> None:
         cut = fault.amount < 0.5
@@ -113,7 +117,8 @@ class Disasters:
         for side in (0, 1):
             saboteurs[side].disarm(max(0, FEWEST_FAULTS - done))
             self._world.lines[side].dead = False
-            self._world.clock.awake[side] = self._world.clock.sends[side] = True
+            self._world.clock.awake[side] = True
+            self._block(side, on=False)
         for end in self._world.ends:
             if end.closed:
                 self.reopen(end, self._world.plan.unit_s)

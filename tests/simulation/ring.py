@@ -40,6 +40,7 @@ class RingAccount:
         self._numbers: deque[int] = deque(maxlen=64)  # of DATA frames
         self._flights: dict[int, float] = {}  # DATA frames not acknowledged, and when they went
         self._ack = 0
+        self.blind_until_s = 0.0  # a frame that was built before its port was blocked goes now
         self._unread = 0
 
     def sent(self, wire: bytes, now_s: float) -> None:
@@ -55,6 +56,8 @@ class RingAccount:
             self._ack = 0
         number = content[3] if content[0] == DATA else -1
         ping = content[4] if content[0] == PING else -1
+        if now_s < self.blind_until_s:
+            self._clear(len(self._charges))
         if self._flights and min(self._flights.values()) < now_s - SHORTEST_RTO_S:
             self._clear(len(self._charges))
         old = 0

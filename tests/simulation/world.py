@@ -305,6 +305,12 @@ class World:
         elif not self.disasters.over:
             self.disasters.happen(step)
 
+    def forgive(self, side: int) -> None:
+        """Let an end's account of the ring begin anew: its port takes bytes again."""
+        account = self._rings[side]
+        if account is not None:
+            account.blind_until_s = self.now_s + 0.1
+
     def restart(self, index: int, *, cut: bool) -> None:
         """Put a new life in an end's place; ``cut``: what its UART held is lost, too."""
         old = self.ends[index]
