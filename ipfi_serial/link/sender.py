@@ -20,6 +20,7 @@ SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 MOST_FLIGHTS: Final = 16  # LINK-6
 CLEAN_FRAMES_TO_GROW: Final = 16
 FRAMES_BETWEEN_LOSSES: Final = 16
+SMALLEST_CUT_BYTES: Final = 16  # for the room of a ring (LINK-14): no crumbs
 FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
 MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
 
@@ -125,7 +126,7 @@ class Sender:
             return flight if fits else None
         if not self.queued_bytes or len(self.flights) >= self._window:
             return None
-        size = self._next_size()
+        size = self._next_size(overhead_bytes)
         if size == 0 or size + overhead_bytes > self.ring.room_bytes:
             return None
         flight = Flight(self._next_sequence, self._cut(size))
@@ -182,7 +183,7 @@ class Sender:
             return len(flight.payload) + overhead_bytes <= self.ring.room_bytes
         if not self.queued_bytes or len(self.flights) >= self._window:
             return False
-        size = self._next_size()
+        size = self._next_size(overhead_bytes)
         return size > 0 and size + overhead_bytes <= self.ring.room_bytes
 
     @property
@@ -190,12 +191,17 @@ class Sender:
         """Whether bytes wait for nothing but credit or ring (LINK-15)."""
         return bool(self.queued_bytes) and not self.flights
 
-    def _next_size(self) -> int:
+    def _next_size(self, overhead_bytes: int) -> int:
         """Return how many bytes of the queue one frame takes now: credit may allow none."""
         size = (self.credit - self._offset) & 0xFFFFFFFF
         if size > self.queued_bytes:
             size = self.queued_bytes
-        return min(self.frame_bytes, size)
+        size = min(self.frame_bytes, size)
+        if self.ring.limited and not self.flights:  # nothing under way will clear the ring
+            room_bytes = int(self.ring.room_bytes) - overhead_bytes
+            if SMALLEST_CUT_BYTES <= room_bytes < size:
+                return room_bytes
+        return size
 
     def _cut(self, size: int) -> bytes:
         """Take exactly ``size`` bytes from the queue, which has them."""

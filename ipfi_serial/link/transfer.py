@@ -51,7 +51,6 @@ class Transfer(Waits):
     __slots__ = (
         "_data_head",
         "_pieces",
-        "agreement",
         "head",
         "largest_frame",
         "peer_forgot",

@@ -5,12 +5,17 @@ docs/protocol.md: LINK-8, LINK-11, LINK-15.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ipfi_serial.link.deadlines import sooner
+from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES
 from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.sender import Sender
+
+INITIATOR_WAIT: Final = 1.25  # LINK-15
 
 
 class Waits:
@@ -20,6 +25,7 @@ class Waits:
         "_bytes_per_s",
         "_lossy",
         "_pings",
+        "agreement",
         "frame_time_s",
         "ping_wanted",
         "probe_from_s",
@@ -28,6 +34,7 @@ class Waits:
         "sender",
     )
 
+    agreement: Agreement
     sender: Sender
     receiver: Receiver
     probe_from_s: float
@@ -59,7 +66,10 @@ class Waits:
         due_s = sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
         if due_s is None and self._blocked:
             rto_s = sender.rtt.rto_s(self.frame_time_s)
-            due_s = self.probe_from_s + min(rto_s * (1 << sender.probes), keepalive_s)
+            wait_s = min(rto_s * (1 << sender.probes), keepalive_s)
+            if self.agreement.initiated:  # never in step: the answer to a PING clears more then
+                wait_s *= INITIATOR_WAIT
+            due_s = self.probe_from_s + wait_s
         return due_s
 
     def on_deadline(self, now_s: float, keepalive_s: float) -> None:

@@ -428,3 +428,22 @@ def test_the_probes_interval_stops_doubling() -> None:
     send_all(sender)
     sender.on_ack(1, 0.1)
     assert sender.probes == 0
+
+
+def test_a_frame_is_cut_to_the_room_that_nothing_under_way_will_widen() -> None:
+    """LINK-14, LINK-15: but not into crumbs."""
+    sender = loaded(2, ring=64)
+    sender.ring.charge(18)
+    flight = sender.next_flight(OVERHEAD)
+    assert flight is not None
+    assert len(flight.payload) == 64 - 18 - OVERHEAD
+    sender = loaded(2, ring=64)
+    sender.ring.charge(64 - OVERHEAD - 15)
+    assert not sender.sendable(OVERHEAD)
+    assert sender.next_flight(OVERHEAD) is None
+
+
+def test_what_is_under_way_is_waited_for_rather_than_cutting() -> None:
+    """LINK-14: its acknowledgement clears the ring."""
+    sender = loaded(2, ring=128)
+    assert send_all(sender) == [0]

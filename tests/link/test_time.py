@@ -184,24 +184,43 @@ def test_keepalive_and_patience_are_frame_times_on_a_slow_line() -> None:
     assert puppet.now_s == pytest.approx(start_s + 60 * frame_s)
 
 
+def gaps_of_pings(puppet: Puppet, session: int, count: int) -> list[float]:
+    """Answer the next PINGs without giving credit; return the waits before them."""
+    gaps = []
+    for _ in range(count):
+        before_s = puppet.now_s
+        (said,) = puppet.wait_until_due()
+        assert said[0] == FrameType.PING
+        gaps.append(puppet.now_s - before_s)
+        puppet.say(ack(session, 0, echo=said[4], credit=0))
+    return gaps
+
+
 def test_data_without_credit_is_asked_for_at_growing_intervals() -> None:
-    """LINK-15: first at the RTO, and never later than the keepalive."""
+    """LINK-15: first at the RTO, and no later than the keepalive; the initiator a quarter later."""
     puppet = Puppet(new_link(), parameters(flags=0, credit=0))
     puppet.accept()
     puppet.hear()
     puppet.link.push(b"x", puppet.now_s)
     assert puppet.hear() == []
-    gaps = []
-    for _ in range(9):
-        before_s = puppet.now_s
-        (said,) = puppet.wait_until_due()
-        assert said[0] == FrameType.PING
-        gaps.append(puppet.now_s - before_s)
-        puppet.say(ack(5, 0, echo=said[4], credit=0))
-    assert gaps[0] == pytest.approx(0.25)
-    assert gaps[1:] == pytest.approx([0.06, 0.12, 0.24, 0.48, 0.96, 1.0, 1.0, 1.0])
+    gaps = gaps_of_pings(puppet, 5, 9)
+    assert gaps[0] == pytest.approx(0.25 * 1.25)
+    rest = [1.25 * gap for gap in (0.06, 0.12, 0.24, 0.48)] + [1.0] * 4
+    assert gaps[1:] == pytest.approx(rest)
     puppet.say(ack(5, 0, credit=1))
     assert puppet.hear() == [data(5, 0, b"x")]
+
+
+def test_the_two_ends_of_a_stall_do_not_ask_in_step() -> None:
+    """LINK-15: PINGs that cross clear nothing of the answers behind them."""
+    puppet = Puppet(new_link(active=False), parameters(credit=0))
+    puppet.link.open(puppet.now_s)
+    puppet.hear()
+    puppet.initiate()
+    puppet.hear()
+    puppet.link.push(b"x", puppet.now_s)
+    assert puppet.hear() == []
+    assert gaps_of_pings(puppet, puppet.session, 3) == pytest.approx([0.25, 0.06, 0.12])
 
 
 def test_a_lost_grant_is_asked_for_while_the_other_end_goes_on_sending() -> None:
