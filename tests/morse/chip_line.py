@@ -1,31 +1,45 @@
-"""An engine of this library and an ATmega328P, joined by two emulated pins; the chip's time is theirs.
+"""An engine of this library and an ATmega328P, joined by two emulated pins.
 
-The chip stands still until it is granted cycles, so nothing here depends on how fast the machine is.
+The time is the chip's.  It stands still until it is granted cycles, so nothing here depends on how
+fast the machine is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import count
-from typing import Final
+from random import Random
+from types import TracebackType
+from typing import Final, Self
 
 from ipfi_hil.targets.building import build_firmware
 from ipfi_hil.targets.simavr_control import CYCLES_PER_S, Edge, SentByte
 from ipfi_hil.targets.simavr_lockstep import WiredChip
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import build_wire
 from ipfi_serial.morse.modem import Modem, ModemSettings
-from tests.engine.wires import End, interface
+from tests.engine.wires import End
+from tests.morse.line import Distortion, distort
 
 KEYED_PIN: Final = "B1"  # by the chip
 HEARD_PIN: Final = "B0"
 LAMP_PIN: Final = "B5"
+TWICE: Final = 64  # the host's procedure that morse_main.c calls
 SLICE_UNITS: Final = 4  # who waits longer may miss the end of a frame (morse.h)
 
 
 def morse_firmware(alphabet: str, wpm: int) -> str:
     """Return the Makefile's name for the program."""
     return f"avr/morse-{alphabet}-{wpm}.elf"
+
+
+def host_interface() -> Interface:
+    """What the chip calls: the test answers in its place."""
+    table = Interface()
+    table.procedure(TWICE, "twice")(lambda n: 2 * n)
+    return table
 
 
 class ChipLine:
@@ -37,19 +51,38 @@ class ChipLine:
         edges: every edge on the chip's pins: (cycle, pin, level), ours as well.
     """
 
-    def __init__(self, settings: ModemSettings, seed: int = 1) -> None:
-        """Switch the chip on; ``seed`` is of what its RAM holds then."""
+    def __init__(
+        self,
+        settings: ModemSettings,
+        how: Distortion | None = None,
+        *,
+        inverted: bool = False,
+        seed: int = 1,
+    ) -> None:
+        """Switch the chip on.
+
+        Args:
+            settings: of our end; the chip's are the same.
+            how: what happens to the edges that the chip hears; its clock is that of our keyer.
+            inverted: a mark of ours is low.
+            seed: of what the chip's RAM holds, and of ``how``.
+        """
         firmware = build_firmware(morse_firmware(settings.alphabet, round(settings.wpm)))
         self.chip = WiredChip(firmware, seed)
-        self.modem = Modem(settings)
+        self._how = how or Distortion()
+        self._unit_s = settings.unit_s
+        self._chance = Random(seed)  # noqa: S311 repeatable
+        self._mark = not inverted
+        self.modem = Modem(replace(settings, wpm=settings.wpm / self._how.clock))
         self.edges: list[tuple[int, str, bool]] = []
         self._control = self.chip.control
         self._control.watch(KEYED_PIN, LAMP_PIN)
+        self._control.drive(0, HEARD_PIN, inverted)
         self._slice_cycles = round(settings.unit_s * CYCLES_PER_S * SLICE_UNITS)
         self._unsent = b""
         nonces = count(0x1000)
         wire = build_wire(
-            interface(),
+            host_interface(),
             WireConfig(),
             framed=True,
             role="host",
@@ -58,6 +91,21 @@ class ChipLine:
         )
         self.host = End(wire, lambda: self.now_s)
         wire.open(self.now_s)
+
+    def close(self) -> None:
+        """Switch the chip off.  Idempotent."""
+        self.chip.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def now_s(self) -> float:
@@ -96,8 +144,8 @@ class ChipLine:
         self._key(self.modem.key(now_s))
 
     def _key(self, edges_s: list[float]) -> None:
-        level = True
-        for edge_s in edges_s:
+        level = self._mark
+        for edge_s in distort(edges_s, self._unit_s, self._how, self._chance) if edges_s else ():
             cycle = round(edge_s * CYCLES_PER_S)
             self._control.drive(cycle, HEARD_PIN, level)
             self.edges.append((cycle, HEARD_PIN, level))
