@@ -21,7 +21,7 @@ uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left)
 }
 
 /* How much of the answer may leave now: limits of a part, of the stream's credit, of the room. */
-static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool credited)
+IPFI_NOT_INLINE static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool credited)
 {
     uint16_t size = ipfi_part_size(wire, call->out_left);
     const size_t room = ipfi_stream_room(wire);
@@ -34,7 +34,7 @@ static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_call_t *call, bool 
     return (uint16_t)(room - IPFI_MESSAGE_HEAD_MAX);
 }
 
-static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call)
+IPFI_NOT_INLINE static bool send_part(ipfi_wire_t *wire, ipfi_call_t *call)
 {
     const bool credited = call->kind == IPFI_STREAM && call->type == IPFI_TYPE_RESPONSE;
     const uint16_t size = part_now(wire, call, credited);

@@ -9,7 +9,7 @@ enum { FREE = IPFI_SLOT_FREE, COLLECTING = IPFI_SLOT_COLLECTING, WORKING = IPFI_
 
 /* ---- slots ---- */
 
-static ipfi_call_t *event_slot(ipfi_wire_t *wire)
+IPFI_NOT_INLINE static ipfi_call_t *event_slot(ipfi_wire_t *wire)
 {
     return &wire->config->calls[wire->config->calls_length - 1];
 }
@@ -115,7 +115,7 @@ uint8_t *ipfi_raw_args(ipfi_call_t *call, size_t *size)
 /* An answer that is too large: the handler has run.  The code before it has one byte. */
 enum { EXECUTED = 1, MSGPACK_TRUE = 0xC3 };
 
-static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
+IPFI_NOT_INLINE static void settle(ipfi_call_t *call, ipfi_verdict_t verdict)
 {
     const uint8_t *out = call->out;
     size_t size = call->out_left;

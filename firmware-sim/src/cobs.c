@@ -1,5 +1,6 @@
 #include "cobs.h"
 
+#include "compiler.h"
 #include "crc.h"
 
 enum { FULL_BLOCK = 0xFF }; /* 254 bytes without an implied zero behind them */
@@ -57,7 +58,7 @@ void ipfi_cobs_emit(ipfi_encoder_t *encoder, uint8_t byte)
     encoder->bytes[encoder->length++] = byte; /* the only write that grows the buffer */
 }
 
-static void open_block(ipfi_encoder_t *encoder)
+IPFI_NOT_INLINE static void open_block(ipfi_encoder_t *encoder)
 {
     encoder->code_at = encoder->length;
     encoder->code = 1;

@@ -16,7 +16,7 @@ static uint16_t after(uint16_t session)
 }
 
 /* A floor of 0 is that of an end that remembers no id.  On the antipode the larger one is taken. */
-static uint16_t later_floor(uint16_t a, uint16_t b)
+IPFI_NOT_INLINE static uint16_t later_floor(uint16_t a, uint16_t b)
 {
     if (a == 0 || b == 0) { return (uint16_t)(a | b); }
     return (uint16_t)(a - b) < 0x8000u + (a >> 15) ? a : b;
@@ -24,7 +24,7 @@ static uint16_t later_floor(uint16_t a, uint16_t b)
 
 /* ---- intervals (HS-1) ---- */
 
-static uint32_t first_interval_ms(const ipfi_wire_t *wire)
+IPFI_NOT_INLINE static uint32_t first_interval_ms(const ipfi_wire_t *wire)
 {
     const uint32_t wire_ms = ipfi_wire_time_ms(wire, 2 * HANDSHAKE_WIRE);
     return wire_ms > INTERVAL_MS ? wire_ms : (uint32_t)INTERVAL_MS;
@@ -61,7 +61,7 @@ static uint16_t announced_message(const ipfi_config_t *config)
     return (uint16_t)((config->value_size - IPFI_ANSWER_ROOM + 255u) / 256u);
 }
 
-static uint8_t served_at_once(const ipfi_config_t *config)
+IPFI_NOT_INLINE static uint8_t served_at_once(const ipfi_config_t *config)
 {
     return config->server == NULL ? 0 : (uint8_t)(config->calls_length - 1);
 }
@@ -315,7 +315,7 @@ void ipfi_handshake_on_deadline(ipfi_wire_t *wire)
     }
 }
 
-static void start_timer(ipfi_wire_t *wire)
+IPFI_NOT_INLINE static void start_timer(ipfi_wire_t *wire)
 {
     wire->link.timer_ms = wire->link.line_free_ms + wire->link.interval_ms;
     wire->link.timer_on = true;

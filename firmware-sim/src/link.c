@@ -56,7 +56,7 @@ uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
 }
 
 /* max(constant, frame times): keepalive and patience (LINK-12, LINK-13). */
-static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t frame_times)
+IPFI_NOT_INLINE static uint32_t at_least(const ipfi_wire_t *wire, uint32_t constant_ms, uint32_t frame_times)
 {
     const uint32_t wire_ms = wire->link.frame_ms * frame_times;
     return wire_ms > constant_ms ? wire_ms : constant_ms;
@@ -263,7 +263,7 @@ void ipfi_link_note_work(ipfi_wire_t *wire)
     wire->link.working = works;
 }
 
-static uint32_t keepalive_at(const ipfi_wire_t *wire)
+IPFI_NOT_INLINE static uint32_t keepalive_at(const ipfi_wire_t *wire)
 {
     return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + ipfi_keepalive_ms(wire);
 }

@@ -9,6 +9,7 @@
 #ifndef IPFI_LINK_H
 #define IPFI_LINK_H
 
+#include "compiler.h"
 #include "ipfi/ipfi.h"
 
 enum {
@@ -45,14 +46,6 @@ typedef enum {
     IPFI_IN_CLOSE,
     IPFI_INPUTS
 } ipfi_input_t;
-
-/* For the two large halves of the link: inlined into the main loop by link-time optimisation, they leave it
- * no registers (150 bytes more on a Cortex-M0). */
-#if defined(__GNUC__)
-#define IPFI_NOT_INLINE __attribute__((noinline))
-#else
-#define IPFI_NOT_INLINE
-#endif
 
 /* arithmetic on a clock that wraps */
 bool ipfi_due(uint32_t now_ms, uint32_t at_ms);

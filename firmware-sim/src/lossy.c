@@ -6,7 +6,7 @@
 /* An entry in the queue: frame type, level or 0, length (u16), bytes. */
 enum { ENTRY_HEAD = 4 };
 
-static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
+IPFI_NOT_INLINE static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
 {
     const uint16_t size = wire->config->lossy_size;
     return (uint16_t)(position >= size ? position - size : position);

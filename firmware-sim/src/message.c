@@ -1,10 +1,9 @@
 #include "message.h"
 
+#include "compiler.h"
 #include "link.h"
 #include "memory.h"
 #include "stream.h"
-
-enum { AT_TYPE = 0, AT_FLAG, AT_PROCEDURE, AT_CALL, AT_LENGTH, IN_PAYLOAD };
 
 /* ---- writing ---- */
 
@@ -50,32 +49,17 @@ void ipfi_parser_init(ipfi_parser_t *parser)
     memset(parser, 0, sizeof *parser);
 }
 
-void ipfi_parser_next(ipfi_parser_t *parser)
-{
-    parser->stage = AT_TYPE;
-}
-
-bool ipfi_parser_in_payload(const ipfi_parser_t *parser)
-{
-    return parser->stage == IN_PAYLOAD;
-}
-
-uint8_t ipfi_parser_terminator(const ipfi_parser_t *parser)
-{
-    return parser->flag & 0xC0;
-}
-
 static uint8_t width(const ipfi_parser_t *parser)
 {
-    const uint8_t shift = (uint8_t)(2 * (parser->stage - AT_PROCEDURE));
+    const uint8_t shift = (uint8_t)(2 * (parser->stage - IPFI_AT_PROCEDURE));
     const uint8_t code = parser->flag >> shift & 3;
     return (uint8_t)(1u << (code >> 1 | (code & 1) << 1)); /* codes 0, 2, 1, 3 are 1, 2, 4, 8 bytes (MSG-1) */
 }
 
-static uint32_t *number(ipfi_parser_t *parser)
+IPFI_NOT_INLINE static uint32_t *number(ipfi_parser_t *parser)
 {
-    if (parser->stage == AT_PROCEDURE) { return &parser->procedure; }
-    return parser->stage == AT_CALL ? &parser->call : &parser->left;
+    if (parser->stage == IPFI_AT_PROCEDURE) { return &parser->procedure; }
+    return parser->stage == IPFI_AT_CALL ? &parser->call : &parser->left;
 }
 
 /* One byte of one of the three numbers; what passes 32 bits is remembered as such (MSG-4). */
@@ -84,7 +68,7 @@ static void number_byte(ipfi_parser_t *parser, uint8_t byte)
     uint32_t *const value = number(parser);
     if (parser->at < 4) {
         *value |= (uint32_t)byte << (8 * parser->at);
-    } else if (byte != 0 && parser->stage == AT_LENGTH) {
+    } else if (byte != 0 && parser->stage == IPFI_AT_LENGTH) {
         *value = UINT32_MAX;
     } else if (byte != 0) {
         parser->huge = true;
@@ -96,18 +80,18 @@ static void number_byte(ipfi_parser_t *parser, uint8_t byte)
 
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte)
 {
-    if (parser->stage == AT_TYPE) {
+    if (parser->stage == IPFI_AT_TYPE) {
         ipfi_parser_init(parser);
         parser->type = byte;
         if (byte == IPFI_TYPE_TERMINATION || byte == IPFI_TYPE_END_OF_INPUT) { return IPFI_PARSED_BARE; }
-        parser->stage = AT_FLAG;
+        parser->stage = IPFI_AT_FLAG;
         return IPFI_PARSED_PART;
     }
-    if (parser->stage == AT_FLAG) {
+    if (parser->stage == IPFI_AT_FLAG) {
         parser->flag = byte;
-        parser->stage = AT_PROCEDURE;
+        parser->stage = IPFI_AT_PROCEDURE;
         return IPFI_PARSED_PART;
     }
     number_byte(parser, byte);
-    return parser->stage == IN_PAYLOAD ? IPFI_PARSED_HEAD : IPFI_PARSED_PART;
+    return parser->stage == IPFI_IN_PAYLOAD ? IPFI_PARSED_HEAD : IPFI_PARSED_PART;
 }

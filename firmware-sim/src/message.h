@@ -33,10 +33,24 @@ typedef enum {
     IPFI_PARSED_HEAD      /* `left` bytes of payload follow; the caller counts them down      */
 } ipfi_parsed_t;
 
+enum { IPFI_AT_TYPE = 0, IPFI_AT_FLAG, IPFI_AT_PROCEDURE, IPFI_AT_CALL, IPFI_AT_LENGTH, IPFI_IN_PAYLOAD };
+
 void ipfi_parser_init(ipfi_parser_t *parser);
-bool ipfi_parser_in_payload(const ipfi_parser_t *parser);
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte);
-void ipfi_parser_next(ipfi_parser_t *parser); /* the payload is over */
-uint8_t ipfi_parser_terminator(const ipfi_parser_t *parser);
+
+static inline bool ipfi_parser_in_payload(const ipfi_parser_t *parser)
+{
+    return parser->stage == IPFI_IN_PAYLOAD;
+}
+
+static inline void ipfi_parser_next(ipfi_parser_t *parser) /* the payload is over */
+{
+    parser->stage = IPFI_AT_TYPE;
+}
+
+static inline uint8_t ipfi_parser_terminator(const ipfi_parser_t *parser)
+{
+    return parser->flag & 0xC0;
+}
 
 #endif

@@ -23,7 +23,7 @@ static uint32_t charged(const ipfi_wire_t *wire)
     return wire->link.handed - wire->link.cleared;
 }
 
-static uint16_t ring_left(const ipfi_wire_t *wire)
+IPFI_NOT_INLINE static uint16_t ring_left(const ipfi_wire_t *wire)
 {
     const uint16_t ring = wire->link.peer.ring;
     if (ring == IPFI_NO_RING_LIMIT) { return ring; }

@@ -1,6 +1,8 @@
 #include "stream.h"
 
-static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
+#include "compiler.h"
+
+IPFI_NOT_INLINE static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
 {
     const uint16_t size = wire->config->tx_stream_size;
     return (uint16_t)(position >= size ? position - size : position);
