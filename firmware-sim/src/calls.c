@@ -205,10 +205,9 @@ void ipfi_resume(ipfi_call_t *call)
 /* Gives a call up before its arguments are complete (CALL-7). */
 static void refuse_early(ipfi_wire_t *wire, ipfi_call_t *call, ipfi_error_t code)
 {
-    const uint32_t procedure = wire->parser.procedure;
     call->stage = FREE;
     wire->target = NULL;
-    ipfi_refuse(wire, procedure, call->index, code, ipfi_parser_terminator(&wire->parser) != IPFI_COMPLETE);
+    ipfi_refuse(wire, code);
 }
 
 static bool is_too_large(const ipfi_wire_t *wire, const ipfi_call_t *call)
@@ -229,9 +228,7 @@ static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
     } else {
         call = claim_free(wire, entry, parser->call);
     }
-    if (call == NULL) {
-        ipfi_refuse(wire, parser->procedure, parser->call, code, (parser->flag & 0x80) == 0);
-    }
+    if (call == NULL) { ipfi_refuse(wire, code); }
     return call;
 }
 

@@ -212,10 +212,7 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire)
 {
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
     if (outranks(wire, &wire->link.pending) || !ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
-    if (was_up) { /* HS-7: the old session dies now */
-        ipfi_wire_session_ends(wire);
-        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_SUPERSEDED);
-    }
+    if (was_up) { ipfi_wire_session_ends(wire, IPFI_DOWN_SUPERSEDED); } /* HS-7: the old session dies now */
     wire->stats.frames_received++;
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;

@@ -102,10 +102,7 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
         ipfi_handshake_retry(wire);
     }
     wire->link.peer.session = 0;
-    if (was_up) {
-        ipfi_wire_session_ends(wire);
-        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, (uint8_t)why);
-    }
+    if (was_up) { ipfi_wire_session_ends(wire, why); }
 }
 
 /* ---- received frames ---- */

@@ -103,7 +103,7 @@ void ipfi_receiver_acked(ipfi_wire_t *wire);                  /* a DATA frame ca
 /* what the layer above has (wire.c) */
 void ipfi_wire_happened(ipfi_wire_t *wire, ipfi_event_kind_t kind, uint8_t detail);
 void ipfi_wire_session_begins(ipfi_wire_t *wire);
-void ipfi_wire_session_ends(ipfi_wire_t *wire);
+void ipfi_wire_session_ends(ipfi_wire_t *wire, ipfi_down_t why);
 void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
 void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
 bool ipfi_wire_busy(const ipfi_wire_t *wire); /* calls of ours are in flight (LINK-12) */

@@ -7,16 +7,16 @@ static bool is_free(const ipfi_refusal_t *refusal)
     return refusal->code == 0 && !refusal->draining;
 }
 
-void ipfi_refuse(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, ipfi_error_t code, bool draining)
+void ipfi_refuse(ipfi_wire_t *wire, ipfi_error_t code)
 {
     wire->stats.calls_refused++;
     for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
         ipfi_refusal_t *const refusal = &wire->refusals[i];
         if (!is_free(refusal)) { continue; }
-        refusal->procedure = procedure;
-        refusal->call = call;
+        refusal->procedure = wire->parser.procedure;
+        refusal->call = wire->parser.call;
         refusal->code = (uint8_t)code;
-        refusal->draining = draining;
+        refusal->draining = ipfi_parser_terminator(&wire->parser) != IPFI_COMPLETE;
         ipfi_refusals_fill(wire);
         return;
     }
@@ -25,12 +25,13 @@ void ipfi_refuse(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, ipfi_erro
     ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
 }
 
-/* A Call or (`ends`) the last of it for a pair that was refused: dropped, not answered again. */
-bool ipfi_refusal_drains(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, bool ends)
+/* A Call (its head is in wire->parser) or (`ends`) the last of it for a pair that was refused: dropped, not
+ * answered again. */
+bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends)
 {
     for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
         ipfi_refusal_t *const refusal = &wire->refusals[i];
-        if (!refusal->draining || refusal->procedure != procedure || refusal->call != call) { continue; }
+        if (!refusal->draining || refusal->procedure != wire->parser.procedure || refusal->call != wire->parser.call) { continue; }
         if (ends) { refusal->draining = false; }
         return true;
     }

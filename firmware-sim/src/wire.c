@@ -10,13 +10,12 @@
 
 static void begin_call(ipfi_wire_t *wire)
 {
-    const ipfi_parser_t *const parser = &wire->parser;
-    const bool whole = ipfi_parser_terminator(parser) == IPFI_COMPLETE;
-    if (ipfi_refusal_drains(wire, parser->procedure, parser->call, whole)) { return; } /* CALL-7 */
+    const bool whole = ipfi_parser_terminator(&wire->parser) == IPFI_COMPLETE;
+    if (ipfi_refusal_drains(wire, whole)) { return; } /* CALL-7 */
     if (wire->config->server != NULL) {
         wire->config->server->begin(wire);
     } else {
-        ipfi_refuse(wire, parser->procedure, parser->call, IPFI_ERROR_NOT_ALLOWED, !whole);
+        ipfi_refuse(wire, IPFI_ERROR_NOT_ALLOWED);
     }
 }
 
@@ -65,8 +64,7 @@ static void end_control(ipfi_wire_t *wire)
     const ipfi_parser_t *const parser = &wire->parser;
     const struct ipfi_server *const server = wire->config->server;
     if (parser->type == IPFI_TYPE_CANCEL) {
-        const bool drained = ipfi_refusal_drains(wire, parser->procedure, parser->call, true);
-        if (!drained && server != NULL) { server->cancel(wire); }
+        if (!ipfi_refusal_drains(wire, true) && server != NULL) { server->cancel(wire); }
     } else if (parser->type == IPFI_TYPE_GRANT && server != NULL) {
         server->grant(wire);
     }
@@ -142,10 +140,11 @@ void ipfi_wire_session_begins(ipfi_wire_t *wire)
     memset(wire->refusals, 0, sizeof wire->refusals);
 }
 
-void ipfi_wire_session_ends(ipfi_wire_t *wire)
+void ipfi_wire_session_ends(ipfi_wire_t *wire, ipfi_down_t why)
 {
     if (wire->config->server != NULL) { wire->config->server->reset(wire); }
     if (wire->caller != NULL) { wire->caller->reset(wire); }
+    ipfi_wire_happened(wire, IPFI_EVENT_DOWN, (uint8_t)why);
 }
 
 bool ipfi_wire_busy(const ipfi_wire_t *wire)
@@ -196,10 +195,7 @@ void ipfi_close(ipfi_wire_t *wire)
     }
     (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
     wire->link.pending.session = 0;
-    if (was_up) {
-        ipfi_wire_session_ends(wire);
-        ipfi_wire_happened(wire, IPFI_EVENT_DOWN, IPFI_DOWN_CLOSED);
-    }
+    if (was_up) { ipfi_wire_session_ends(wire, IPFI_DOWN_CLOSED); }
 }
 
 /* ---- the five verbs ---- */

@@ -35,8 +35,8 @@ const ipfi_procedure_t *ipfi_table_entry(const ipfi_config_t *config, uint8_t en
 uint32_t ipfi_table_hash(const ipfi_config_t *config);
 
 /* refusals.c: Errors for calls that have no slot, and tombstones (CALL-7) */
-void ipfi_refuse(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, ipfi_error_t code, bool draining);
-bool ipfi_refusal_drains(ipfi_wire_t *wire, uint32_t procedure, uint32_t call, bool ends);
+void ipfi_refuse(ipfi_wire_t *wire, ipfi_error_t code); /* the Call whose head is in wire->parser */
+bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends);
 void ipfi_refusals_fill(ipfi_wire_t *wire);
 
 /* outcalls.c: calls of ours.  Behind a pointer, so that a device that calls nobody does not carry it. */
