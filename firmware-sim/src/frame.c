@@ -89,33 +89,32 @@ void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size)
     encoder->overflow = false;
 }
 
-void ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type)
+ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type)
 {
     ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
     encoder->crc16 = IPFI_CRC16_START;
     encoder->crc32 = IPFI_CRC32_START;
     if (lone_zero) { ipfi_cobs_emit(encoder, 0); } /* FRAME-2 */
     ipfi_cobs_encode_begin(encoder);
-    ipfi_encode_u8(encoder, type);
+    return ipfi_encode_u8(encoder, type);
 }
 
-void ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte)
+ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte)
 {
     encoder->crc16 = ipfi_crc16(encoder->crc16, byte);
     encoder->crc32 = ipfi_crc32(encoder->crc32, byte);
     ipfi_cobs_encode(encoder, byte);
+    return encoder;
 }
 
-void ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number)
+ipfi_encoder_t *ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number)
 {
-    ipfi_encode_u8(encoder, (uint8_t)number);
-    ipfi_encode_u8(encoder, (uint8_t)(number >> 8));
+    return ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)number), (uint8_t)(number >> 8));
 }
 
-void ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number)
+ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number)
 {
-    ipfi_encode_u16(encoder, (uint16_t)number);
-    ipfi_encode_u16(encoder, (uint16_t)(number >> 16));
+    return ipfi_encode_u16(ipfi_encode_u16(encoder, (uint16_t)number), (uint16_t)(number >> 16));
 }
 
 void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size)

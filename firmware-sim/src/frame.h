@@ -22,10 +22,11 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile);
 
 void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size);
-void ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type);
-void ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte);
-void ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number);
-void ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number);
+/* These four return the encoder: one call after the other then needs neither a register nor an address. */
+ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type);
+ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte);
+ipfi_encoder_t *ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number);
+ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number);
 void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size);
 void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile);
 void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size);

@@ -66,26 +66,25 @@ IPFI_NOT_INLINE static uint8_t served_at_once(const ipfi_config_t *config)
     return config->server == NULL ? 0 : (uint8_t)(config->calls_length - 1);
 }
 
-static void put_parameters(ipfi_wire_t *wire)
+static ipfi_encoder_t *put_parameters(const ipfi_wire_t *wire, ipfi_encoder_t *to)
 {
-    ipfi_encoder_t *const to = &wire->encoder;
     const ipfi_config_t *const config = wire->config;
     const uint8_t calls = served_at_once(config);
-    ipfi_encode_u8(to, VERSION);
-    ipfi_encode_u8(to, (uint8_t)(config->flags | IPFI_FLAG_IN_ORDER | (calls == 0 ? IPFI_TAKES_NO_CALLS : 0)));
-    ipfi_encode_u8(to, wire->link.boot_cause);
-    ipfi_encode_u32(to, wire->link.nonce);
-    ipfi_encode_u16(to, config->frame_payload);
-    ipfi_encode_u16(to, config->ring);
-    ipfi_encode_u8(to, config->window);
-    ipfi_encode_u8(to, config->crc_profiles | IPFI_CRC_16);
-    ipfi_encode_u16(to, IPFI_EXT_ALL);
-    ipfi_encode_u32(to, IPFI_CREDIT_AHEAD);
-    ipfi_encode_u16(to, config->stream_credit);
-    ipfi_encode_u8(to, calls);
-    ipfi_encode_u8(to, calls < IPFI_REFUSALS ? calls : IPFI_REFUSALS);
-    ipfi_encode_u16(to, announced_message(config));
-    ipfi_encode_u32(to, wire->schema);
+    to = ipfi_encode_u8(to, VERSION);
+    to = ipfi_encode_u8(to, (uint8_t)(config->flags | IPFI_FLAG_IN_ORDER | (calls == 0 ? IPFI_TAKES_NO_CALLS : 0)));
+    to = ipfi_encode_u8(to, wire->link.boot_cause);
+    to = ipfi_encode_u32(to, wire->link.nonce);
+    to = ipfi_encode_u16(to, config->frame_payload);
+    to = ipfi_encode_u16(to, config->ring);
+    to = ipfi_encode_u8(to, config->window);
+    to = ipfi_encode_u8(to, config->crc_profiles | IPFI_CRC_16);
+    to = ipfi_encode_u16(to, IPFI_EXT_ALL);
+    to = ipfi_encode_u32(to, IPFI_CREDIT_AHEAD);
+    to = ipfi_encode_u16(to, config->stream_credit);
+    to = ipfi_encode_u8(to, calls);
+    to = ipfi_encode_u8(to, calls < IPFI_REFUSALS ? calls : IPFI_REFUSALS);
+    to = ipfi_encode_u16(to, announced_message(config));
+    return ipfi_encode_u32(to, wire->schema);
 }
 
 /* HS-10: false if something is outside its range. */
@@ -320,10 +319,8 @@ IPFI_NOT_INLINE static void start_timer(ipfi_wire_t *wire)
 
 static void build_hello(ipfi_wire_t *wire)
 {
-    ipfi_encoder_t *const to = &wire->encoder;
-    ipfi_encode_begin(to, true, IPFI_HELLO);
-    put_parameters(wire);
-    ipfi_encode_u16(to, wire->link.floor);
+    ipfi_encoder_t *to = ipfi_encode_begin(&wire->encoder, true, IPFI_HELLO);
+    to = ipfi_encode_u16(put_parameters(wire, to), wire->link.floor);
     wire->link.hello_crc = to->crc32;
     wire->link.hello_sent = true;
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
@@ -332,26 +329,24 @@ static void build_hello(ipfi_wire_t *wire)
 
 static void build_hello_ack(ipfi_wire_t *wire)
 {
-    ipfi_encoder_t *const to = &wire->encoder;
     ipfi_peer_t *const pending = &wire->link.pending;
-    ipfi_encode_begin(to, true, IPFI_HELLO_ACK);
-    to->crc32 = pending->confirm; /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
-    to->crc32 = ipfi_crc32(to->crc32, IPFI_HELLO_ACK);
-    put_parameters(wire);
-    ipfi_encode_u16(to, pending->session);
-    ipfi_encode_u32(to, pending->nonce);
-    ipfi_encode_u8(to, pending->profile);
+    ipfi_encoder_t *to = ipfi_encode_begin(&wire->encoder, true, IPFI_HELLO_ACK);
+    to->crc32 = ipfi_crc32(pending->confirm, IPFI_HELLO_ACK); /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
+    to = put_parameters(wire, to);
+    to = ipfi_encode_u16(to, pending->session);
+    to = ipfi_encode_u32(to, pending->nonce);
+    to = ipfi_encode_u8(to, pending->profile);
     pending->confirm = to->crc32 ^ 0xFFFFFFFFu;
-    ipfi_encode_u32(to, pending->confirm);
+    (void)ipfi_encode_u32(to, pending->confirm);
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }
 
 static void build_refuse(ipfi_wire_t *wire)
 {
-    ipfi_encode_begin(&wire->encoder, true, IPFI_REFUSE);
-    ipfi_encode_u8(&wire->encoder, VERSION);
-    ipfi_encode_u8(&wire->encoder, wire->link.refuse_reason);
-    ipfi_encode_u32(&wire->encoder, wire->link.refuse_echo);
+    ipfi_encoder_t *to = ipfi_encode_begin(&wire->encoder, true, IPFI_REFUSE);
+    to = ipfi_encode_u8(to, VERSION);
+    to = ipfi_encode_u8(to, wire->link.refuse_reason);
+    (void)ipfi_encode_u32(to, wire->link.refuse_echo);
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }
 
@@ -359,9 +354,8 @@ static void build_ready(ipfi_wire_t *wire)
 {
     wire->link.readies++;
     wire->link.idle = true; /* a lone zero before it */
-    ipfi_link_begin(wire, IPFI_READY);
-    ipfi_encode_u8(&wire->encoder, ++wire->link.ping);
-    ipfi_encode_u32(&wire->encoder, wire->link.peer.confirm);
+    ipfi_encoder_t *const to = ipfi_link_begin(wire, IPFI_READY, ++wire->link.ping);
+    (void)ipfi_encode_u32(to, wire->link.peer.confirm);
     (void)ipfi_link_finish(wire, wire->link.peer.profile);
     start_timer(wire);
 }

@@ -214,18 +214,17 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile)
     return size;
 }
 
-void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type)
+ipfi_encoder_t *ipfi_link_begin(ipfi_wire_t *wire, uint8_t type, uint8_t first)
 {
-    ipfi_encode_begin(&wire->encoder, wire->link.idle, type); /* FRAME-2 */
-    ipfi_encode_u16(&wire->encoder, wire->link.peer.session);
+    ipfi_encoder_t *const to = ipfi_encode_begin(&wire->encoder, wire->link.idle, type); /* FRAME-2 */
+    return ipfi_encode_u8(ipfi_encode_u16(to, wire->link.peer.session), first);
 }
 
 static void build_bye(ipfi_wire_t *wire)
 {
     wire->link.want &= (uint8_t)~IPFI_WANT_BYE;
-    ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
-    ipfi_encode_u16(&wire->encoder, wire->link.bye_session);
-    ipfi_encode_u8(&wire->encoder, wire->link.bye_reason);
+    ipfi_encoder_t *const to = ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
+    (void)ipfi_encode_u8(ipfi_encode_u16(to, wire->link.bye_session), wire->link.bye_reason);
     (void)ipfi_link_finish(wire, wire->link.bye_profile);
 }
 

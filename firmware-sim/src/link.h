@@ -64,7 +64,7 @@ void ipfi_link_note_work(ipfi_wire_t *wire);
 bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
 void ipfi_link_on_deadline(ipfi_wire_t *wire);
 IPFI_NOT_INLINE bool ipfi_link_build(ipfi_wire_t *wire); /* a frame into the encoder */
-void ipfi_link_begin(ipfi_wire_t *wire, uint8_t type); /* type and session of a frame */
+ipfi_encoder_t *ipfi_link_begin(ipfi_wire_t *wire, uint8_t type, uint8_t first); /* type, session and a byte of a frame */
 uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile); /* its wire bytes */
 
 /* handshake.c */

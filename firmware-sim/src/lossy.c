@@ -46,9 +46,10 @@ static bool build(ipfi_wire_t *wire)
     const uint16_t size = entry_size(wire);
     if (!ipfi_ring_has_room(wire, size + 4u)) { return false; }
     const uint8_t type = at(wire, 0);
-    ipfi_link_begin(wire, type);
-    if (type == IPFI_LOG) { ipfi_encode_u8(&wire->encoder, at(wire, 1)); }
-    for (uint16_t i = 0; i < size; i++) { ipfi_encode_u8(&wire->encoder, at(wire, (uint16_t)(ENTRY_HEAD + i))); }
+    uint16_t next = type == IPFI_LOG ? 1 : ENTRY_HEAD; /* a level comes first, or at once the bytes, of which an event has some */
+    ipfi_encoder_t *to = ipfi_link_begin(wire, type, at(wire, next));
+    next = type == IPFI_LOG ? ENTRY_HEAD : ENTRY_HEAD + 1;
+    for (; next < ENTRY_HEAD + size; next++) { to = ipfi_encode_u8(to, at(wire, next)); }
     drop_oldest(wire);
     link->handed += ipfi_link_finish(wire, link->peer.profile);
     link->lossy_last = true;

@@ -81,24 +81,6 @@ void ipfi_receiver_acked(ipfi_wire_t *wire)
     }
 }
 
-static void build_ping(ipfi_wire_t *wire)
-{
-    ipfi_link_t *const link = &wire->link;
-    link->want &= (uint8_t)~IPFI_WANT_PING;
-    ipfi_link_begin(wire, IPFI_PING);
-    ipfi_encode_u8(&wire->encoder, link->rx_sequence);
-    ipfi_encode_u8(&wire->encoder, ++link->ping);
-}
-
-static void build_ack(ipfi_wire_t *wire)
-{
-    ipfi_link_t *const link = &wire->link;
-    link->want &= (uint8_t)~IPFI_WANT_ECHO;
-    ipfi_link_begin(wire, IPFI_ACK);
-    ipfi_encode_u8(&wire->encoder, link->rx_sequence);
-    ipfi_encode_u8(&wire->encoder, link->echo);
-}
-
 /* LINK-14: when the ring fills with frames that nothing clears, an ACK goes out as a PING. */
 static bool ack_as_ping(const ipfi_wire_t *wire)
 {
@@ -115,15 +97,12 @@ bool ipfi_receiver_build(ipfi_wire_t *wire)
                          && ((link->want & IPFI_WANT_PING) != 0 || ack_as_ping(wire));
     /* Only one frame that is not DATA may go beyond the ring: the PING that will clear it. */
     if (!ipfi_ring_has_room(wire, ACK_CONTENT) && link->ping_out && !is_ping) { return false; }
-    if (is_ping) {
-        build_ping(wire);
-    } else {
-        build_ack(wire);
-    }
-    link->want &= (uint8_t)~IPFI_WANT_ACK; /* a PING carries `ack` and `credit` as well */
+    const uint8_t done = is_ping ? IPFI_WANT_PING : IPFI_WANT_ECHO;
+    link->want &= (uint8_t)~(done | IPFI_WANT_ACK); /* a PING carries `ack` and `credit` as well */
     link->unacked = 0;
     link->announced = link->received_offset + IPFI_CREDIT_AHEAD;
-    ipfi_encode_u32(&wire->encoder, link->announced);
+    ipfi_encoder_t *const to = ipfi_link_begin(wire, is_ping ? IPFI_PING : IPFI_ACK, link->rx_sequence);
+    (void)ipfi_encode_u32(ipfi_encode_u8(to, is_ping ? ++link->ping : link->echo), link->announced);
     link->handed += ipfi_link_finish(wire, link->peer.profile);
     if (is_ping) {
         link->ping_out = true;

@@ -249,12 +249,10 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
 {
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frame = &wire->config->tx_window[place];
-    ipfi_encoder_t *const to = &wire->encoder;
     if (frame->tries > 0) { link->idle = true; } /* a lone zero before a repetition (FRAME-2) */
-    ipfi_link_begin(wire, IPFI_DATA);
-    ipfi_encode_u8(to, (uint8_t)(link->tx_sequence + place));
-    ipfi_encode_u8(to, link->rx_sequence);
-    for (uint16_t i = 0; i < frame->length; i++) { ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }
+    ipfi_encoder_t *to = ipfi_link_begin(wire, IPFI_DATA, (uint8_t)(link->tx_sequence + place));
+    to = ipfi_encode_u8(to, link->rx_sequence);
+    for (uint16_t i = 0; i < frame->length; i++) { to = ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }
     link->repeated = frame->tries > 0;
     if (link->repeated) { frame_lost(wire); }
     if (frame->tries < TRIES_MAX) { frame->tries++; }
