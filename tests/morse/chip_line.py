@@ -16,6 +16,7 @@ from typing import Final, Self
 from ipfi_hil.targets.building import build_firmware
 from ipfi_hil.targets.simavr_control import CYCLES_PER_S, Edge, SentByte
 from ipfi_hil.targets.simavr_lockstep import WiredChip
+from ipfi_hil.targets.simavr_morse import HEARD_PIN, KEYED_PIN, morse_product
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import build_wire
@@ -23,16 +24,9 @@ from ipfi_serial.morse.modem import Modem, ModemSettings
 from tests.engine.wires import End
 from tests.morse.line import Distortion, distort
 
-KEYED_PIN: Final = "B1"  # by the chip
-HEARD_PIN: Final = "B0"
 LAMP_PIN: Final = "B5"
 TWICE: Final = 64  # the host's procedure that morse_main.c calls
 SLICE_UNITS: Final = 4  # who waits longer may miss the end of a frame (morse.h)
-
-
-def morse_firmware(alphabet: str, wpm: int) -> str:
-    """Return the Makefile's name for the program."""
-    return f"avr/morse-{alphabet}-{wpm}.elf"
 
 
 def host_interface() -> Interface:
@@ -67,7 +61,7 @@ class ChipLine:
             inverted: a mark of ours is low.
             seed: of what the chip's RAM holds, and of ``how``.
         """
-        firmware = build_firmware(morse_firmware(settings.alphabet, round(settings.wpm)))
+        firmware = build_firmware(morse_product(settings.alphabet, round(settings.wpm)))
         self.chip = WiredChip(firmware, seed)
         self._how = how or Distortion()
         self._unit_s = settings.unit_s

@@ -12,6 +12,7 @@ import pytest
 from ipfi_hil.target import find_target
 from ipfi_hil.targets import elf
 from ipfi_hil.targets.building import build_firmware
+from ipfi_hil.targets.simavr_morse import HEARD_PIN, KEYED_PIN, morse_product
 from ipfi_serial.codec.values import decode_value, encode_arguments, encode_value
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.stats import take_stats
@@ -19,7 +20,7 @@ from ipfi_serial.errors import RemoteCallError
 from ipfi_serial.morse.alphabet import AlphabetName
 from ipfi_serial.morse.modem import ModemSettings
 from tests.engine.wires import End, fail
-from tests.morse.chip_line import HEARD_PIN, KEYED_PIN, LAMP_PIN, TWICE, ChipLine, morse_firmware
+from tests.morse.chip_line import LAMP_PIN, TWICE, ChipLine
 from tests.morse.keyed import ALPHABETS
 from tests.morse.line import Distortion
 
@@ -173,7 +174,7 @@ def test_a_unit_of_a_quarter_millisecond_is_not_too_fast() -> None:
 
 
 def test_it_fits_the_chip_with_its_stack() -> None:
-    size = elf.footprint(build_firmware(morse_firmware("itu", WPM)))
+    size = elf.footprint(build_firmware(morse_product("itu", WPM)))
     assert size.flash is not None
     assert size.flash <= FLASH_BYTES
     with opened("itu", Distortion(jitter=0.1, glitches=1 / 1000)) as line:
