@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +26,7 @@ from tests.morse.line import Distortion, distort
 
 LAMP_PIN: Final = "B5"
 TWICE: Final = 64  # the host's procedure that morse_main.c calls
+PREAMBLE_EDGES: Final = 24  # MORSE-6: 12 marks
 SLICE_UNITS: Final = 4  # who waits longer may miss the end of a frame (morse.h)
 
 
@@ -51,6 +52,7 @@ class ChipLine:
         how: Distortion | None = None,
         *,
         inverted: bool = False,
+        spike_s: float = 0.0,
         seed: int = 1,
     ) -> None:
         """Switch the chip on.
@@ -59,6 +61,7 @@ class ChipLine:
             settings: of our end; the chip's are the same.
             how: what happens to the edges that the chip hears; its clock is that of our keyer.
             inverted: a mark of ours is low.
+            spike_s: length of a false pulse in every mark and gap behind a preamble; 0: none.
             seed: of what the chip's RAM holds, and of ``how``.
         """
         firmware = build_firmware(morse_product(settings.alphabet, round(settings.wpm)))
@@ -67,6 +70,7 @@ class ChipLine:
         self._unit_s = settings.unit_s
         self._chance = Random(seed)  # noqa: S311 repeatable
         self._mark = not inverted
+        self._spike_s = spike_s
         self.modem = Modem(replace(settings, wpm=settings.wpm / self._how.clock))
         self.edges: list[tuple[int, str, bool]] = []
         self._control = self.chip.control
@@ -139,8 +143,16 @@ class ChipLine:
 
     def _key(self, edges_s: list[float]) -> None:
         level = self._mark
-        for edge_s in distort(edges_s, self._unit_s, self._how, self._chance) if edges_s else ():
+        for edge_s in self._disturb(edges_s) if edges_s else ():
             cycle = round(edge_s * CYCLES_PER_S)
             self._control.drive(cycle, HEARD_PIN, level)
             self.edges.append((cycle, HEARD_PIN, level))
             level = not level
+
+    def _disturb(self, edges_s: list[float]) -> list[float]:
+        heard_s = distort(edges_s, self._unit_s, self._how, self._chance)
+        if self._spike_s:
+            behind = pairwise(heard_s[PREAMBLE_EDGES:])
+            spikes = [(a + b) / 2 for a, b in behind]
+            heard_s += spikes + [spike + self._spike_s for spike in spikes]
+        return sorted(heard_s)

@@ -12,6 +12,7 @@ import pytest
 from ipfi_hil.target import find_target
 from ipfi_hil.targets import elf
 from ipfi_hil.targets.building import build_firmware
+from ipfi_hil.targets.simavr_control import CYCLES_PER_S
 from ipfi_hil.targets.simavr_morse import HEARD_PIN, KEYED_PIN, morse_product
 from ipfi_serial.codec.values import decode_value, encode_arguments, encode_value
 from ipfi_serial.engine.calls import IncomingCall
@@ -53,10 +54,13 @@ def opened(
     *,
     wpm: int = WPM,
     inverted: bool = False,
+    spike_s: float = 0.0,
     seed: int = 1,
 ) -> ChipLine:
     """Return a line with a session on it."""
-    line = ChipLine(ModemSettings(wpm, alphabet), how, inverted=inverted, seed=seed)
+    line = ChipLine(
+        ModemSettings(wpm, alphabet), how, inverted=inverted, spike_s=spike_s, seed=seed
+    )
     try:
         line.host.handlers[TWICE] = answer_twice
         line.run(LONG_S, lambda: line.host.wire.established)
@@ -160,6 +164,13 @@ def test_wrong_clocks_jitter_and_glitches_lose_no_call_and_double_none(
 def test_a_line_that_is_inverted_is_read_as_well() -> None:
     with opened("compact", inverted=True) as line:
         assert call(line, ADD, 40, 2) == 42
+
+
+@pytest.mark.parametrize("cycles", [2, 48, 1600])
+def test_pulses_shorter_than_the_interrupt_cost_no_frame(cycles: int) -> None:
+    with opened("compact", spike_s=cycles / CYCLES_PER_S) as line:
+        assert call(line, ADD, 40, 2) == 42
+        assert take_stats(line.host.wire, 0).retransmissions == 0
 
 
 def test_a_unit_of_a_quarter_millisecond_is_not_too_fast() -> None:
