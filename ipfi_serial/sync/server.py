@@ -128,8 +128,8 @@ class Server:
             bytes_per_s=transport.bytes_per_s,
             random_u32=lambda: secrets.randbits(32),
         )
-        connection = Connection(transport, wire, self.interface, self._config)
-        with self._changed:
+        with self._changed:  # it may be called at once: nobody sees it served and not listed
+            connection = Connection(transport, wire, self.interface, self._config)
             if not self._closed:
                 self._wires.append(connection)
                 self._fresh.append(connection)
