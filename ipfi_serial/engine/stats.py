@@ -70,11 +70,19 @@ class LossReport:
     Args:
         wire: whose frames count.
         note_losses: the transport's; gets frames handed over and repetitions since the last call.
+        speed: how fast the transport sends then, in bytes a second; the link is told of a change.
     """
 
-    def __init__(self, wire: Wire, note_losses: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        note_losses: Callable[[int, int], None],
+        speed: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self._wire = wire
         self._note_losses = note_losses
+        self._speed = speed
+        self._bytes_per_s = speed()
         self._frames = 0
         self._repeats = 0
 
@@ -87,12 +95,18 @@ class LossReport:
         repeats = link.counters.retransmissions + link.session_counts()[0]
         self._note_losses(frames - self._frames, repeats - self._repeats)
         self._frames, self._repeats = frames, repeats
+        bytes_per_s = self._speed()
+        if bytes_per_s is not None and bytes_per_s != self._bytes_per_s:
+            link.set_speed(bytes_per_s)
+            self._bytes_per_s = bytes_per_s
 
 
 def loss_report(wire: Wire, transport: object) -> LossReport | None:
     """Return the report for a transport that has ``note_losses``; None for any other."""
     note_losses = getattr(transport, "note_losses", None)
-    return None if note_losses is None else LossReport(wire, note_losses)
+    if note_losses is None:
+        return None
+    return LossReport(wire, note_losses, lambda: getattr(transport, "bytes_per_s", None))
 
 
 def take_stats(wire: Wire, events_dropped: int) -> WireStats:

@@ -36,6 +36,11 @@ class Line:
         self._idle = True  # nothing was left to send when the last byte was handed over
         self.expect_frames(NO_SESSION_FRAME_BYTES)
 
+    def set_speed(self, bytes_per_s: float, live: Transfer | None) -> None:
+        """Take the speed of what is handed over from now on."""
+        self._bytes_per_s = bytes_per_s
+        self.expect_frames(NO_SESSION_FRAME_BYTES if live is None else live.largest_frame)
+
     def expect_frames(self, largest_frame: int = NO_SESSION_FRAME_BYTES) -> None:
         """Take the stream bytes of a full frame of now: how far ahead of the line we may be."""
         if self._bytes_per_s is None:

@@ -98,6 +98,15 @@ class Link(LinkView):
 
     # --- commands ---
 
+    def set_speed(self, bytes_per_s: float) -> None:
+        """Take the speed of the line from now on, above 0; the handshake's intervals stay."""
+        self._bytes_per_s = bytes_per_s
+        live = self._live
+        if live is not None:
+            live.set_speed(bytes_per_s)
+            self._silence.set_frame_time(live.frame_time_s)
+        self._line.set_speed(bytes_per_s, live)
+
     def open(self, now_s: float) -> None:
         """Begin: send HELLO (an active end again and again, a waiting one once, HS-11)."""
         self._opening.begin(now_s)

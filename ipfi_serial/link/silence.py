@@ -46,9 +46,13 @@ class Silence:
 
     def begin(self, now_s: float, frame_time_s: float) -> None:
         """Begin a session whose full frames last so long."""
+        self.set_frame_time(frame_time_s)
+        self.heard_s = now_s
+
+    def set_frame_time(self, frame_time_s: float) -> None:
+        """Take how long a full frame lasts from now on."""
         self.keepalive_s = max(KEEPALIVE_S, KEEPALIVE_FRAMES * frame_time_s)
         self.patience_s = max(PATIENCE_S, PATIENCE_FRAMES * frame_time_s)
-        self.heard_s = now_s
 
     def note_work(self, now_s: float, *, idle: bool) -> None:
         """Note that work comes up; ``idle`` says whether the sender had none until now."""

@@ -78,9 +78,7 @@ class Transfer(Waits):
         self.largest_frame = largest_frame(
             ours.frame_payload, theirs.frame_payload, ring, bytes_per_s
         )
-        frame_bytes = self.largest_frame + FRAME_OVERHEAD_BYTES
-        self.frame_time_s = frame_bytes / bytes_per_s if bytes_per_s is not None else 0.0
-        self._bytes_per_s = bytes_per_s
+        self.set_speed(bytes_per_s)
         self._lossy = lossy
         small_bytes = SMALLEST_LARGEST_FRAME + FRAME_OVERHEAD_BYTES
         small_s = small_bytes / bytes_per_s if bytes_per_s is not None else 0.0
@@ -109,6 +107,12 @@ class Transfer(Waits):
         self._pings = Pings()
         self._pieces = Pieces(ours.window, ours.frame_payload)
         self.peer_forgot = False
+
+    def set_speed(self, bytes_per_s: float | None) -> None:
+        """Take the speed of the line; sizes and the ACK delay stay as the session has them."""
+        frame_bytes = self.largest_frame + FRAME_OVERHEAD_BYTES
+        self.frame_time_s = frame_bytes / bytes_per_s if bytes_per_s is not None else 0.0
+        self._bytes_per_s = bytes_per_s
 
     def number_pings_from(self, number: int) -> None:
         """Count PINGs on from our READY, so that its echo answers no PING."""

@@ -202,6 +202,28 @@ def test_a_loss_report_tells_what_was_handed_over_and_repeated_since_the_last_ti
     assert sum(repeats for _, repeats in told) == 1
 
 
+def test_the_link_is_told_when_a_transport_that_adapts_changes_its_speed() -> None:
+    class Adaptive:
+        bytes_per_s = 1000.0
+
+        def note_losses(self, frames: int, repeats: int) -> None:
+            pass
+
+    line = Adaptive()
+    told: list[float] = []
+    pair = Pair()
+    pair.a.wire.link.set_speed = told.append  # type: ignore[method-assign, union-attr]
+    report = loss_report(pair.a.wire, line)
+    assert report is not None
+    report.tell()
+    assert told == []
+    line.bytes_per_s = 500.0
+    pair.a.start(ECHO, b"more")
+    pair.a.wire.bytes_to_send(pair.now_s)
+    report.tell()
+    assert told == [500.0]
+
+
 def test_a_transport_that_does_not_ask_gets_no_loss_report() -> None:
     assert loss_report(Pair().a.wire, object()) is None
 
