@@ -8,15 +8,31 @@ static bool has_room(ipfi_writer_t *writer, size_t size)
     return !writer->full;
 }
 
-/* A head byte and a big-endian number of `size` bytes: the smallest whole thing that is written. */
-static void put(ipfi_writer_t *writer, uint8_t head, uint64_t number, unsigned size)
+/* Big-endian, from the last byte to the first: no shift by a variable. */
+static void put_number(ipfi_writer_t *writer, uint32_t number, uint8_t size)
 {
-    if (!has_room(writer, size + 1)) { return; }
-    *writer->at++ = head;
-    while (size > 0) {
-        size--;
-        *writer->at++ = (uint8_t)(number >> (8 * size));
+    uint8_t *at = writer->at + size;
+    for (writer->at = at; size > 0; size--) {
+        *--at = (uint8_t)number;
+        number >>= 8;
     }
+}
+
+/* A head byte and a number of `size` bytes: the smallest whole thing that is written. */
+static void put(ipfi_writer_t *writer, uint8_t head, uint32_t number, uint8_t size)
+{
+    if (!has_room(writer, size + 1u)) { return; }
+    *writer->at++ = head;
+    put_number(writer, number, size);
+}
+
+/* The same with eight bytes, apart: on chips of 8 bits every 64-bit argument is 16 bytes of code. */
+static void put_wide(ipfi_writer_t *writer, uint8_t head, uint64_t number)
+{
+    if (!has_room(writer, 9)) { return; }
+    *writer->at++ = head;
+    put_number(writer, (uint32_t)(number >> 32), 4);
+    put_number(writer, (uint32_t)number, 4);
 }
 
 ipfi_writer_t ipfi_writer(uint8_t *bytes, size_t size)
@@ -58,7 +74,22 @@ void ipfi_write_u64(ipfi_writer_t *writer, uint64_t value)
     if (value <= UINT32_MAX) {
         ipfi_write_u32(writer, (uint32_t)value);
     } else {
-        put(writer, 0xCF, value, 8);
+        put_wide(writer, 0xCF, value);
+    }
+}
+
+void ipfi_write_i32(ipfi_writer_t *writer, int32_t value)
+{
+    if (value >= 0) {
+        ipfi_write_u32(writer, (uint32_t)value);
+    } else if (value >= -32) {
+        put(writer, (uint8_t)value, 0, 0);
+    } else if (value >= INT8_MIN) {
+        put(writer, 0xD0, (uint32_t)value, 1);
+    } else if (value >= INT16_MIN) {
+        put(writer, 0xD1, (uint32_t)value, 2);
+    } else {
+        put(writer, 0xD2, (uint32_t)value, 4);
     }
 }
 
@@ -66,22 +97,11 @@ void ipfi_write_i64(ipfi_writer_t *writer, int64_t value)
 {
     if (value >= 0) {
         ipfi_write_u64(writer, (uint64_t)value);
-    } else if (value >= -32) {
-        put(writer, (uint8_t)value, 0, 0);
-    } else if (value >= INT8_MIN) {
-        put(writer, 0xD0, (uint64_t)value, 1);
-    } else if (value >= INT16_MIN) {
-        put(writer, 0xD1, (uint64_t)value, 2);
     } else if (value >= INT32_MIN) {
-        put(writer, 0xD2, (uint64_t)value, 4);
+        ipfi_write_i32(writer, (int32_t)value);
     } else {
-        put(writer, 0xD3, (uint64_t)value, 8);
+        put_wide(writer, 0xD3, (uint64_t)value);
     }
-}
-
-void ipfi_write_i32(ipfi_writer_t *writer, int32_t value)
-{
-    ipfi_write_i64(writer, value);
 }
 
 void ipfi_write_f32(ipfi_writer_t *writer, float value)
@@ -99,7 +119,7 @@ void ipfi_write_f64(ipfi_writer_t *writer, double value)
         return;
     }
     memcpy(&bits, &value, sizeof value);
-    put(writer, 0xCB, bits, 8);
+    put_wide(writer, 0xCB, bits);
 }
 
 static void put_length(ipfi_writer_t *writer, uint8_t first, uint32_t size)
