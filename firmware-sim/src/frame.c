@@ -84,6 +84,11 @@ void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size)
 {
     encoder->bytes = bytes;
     encoder->size = size;
+    ipfi_encoder_clear(encoder);
+}
+
+void ipfi_encoder_clear(ipfi_encoder_t *encoder)
+{
     encoder->length = 0;
     encoder->taken = 0;
     encoder->overflow = false;
@@ -91,7 +96,7 @@ void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size)
 
 ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type)
 {
-    ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
+    ipfi_encoder_clear(encoder);
     encoder->crc16 = IPFI_CRC16_START;
     encoder->crc32 = IPFI_CRC32_START;
     if (lone_zero) { ipfi_cobs_emit(encoder, 0); } /* FRAME-2 */
@@ -132,12 +137,12 @@ void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
         ipfi_encode_u8(encoder, (uint8_t)crc);
     }
     ipfi_cobs_encode_end(encoder);
-    if (encoder->overflow) { ipfi_encoder_init(encoder, encoder->bytes, encoder->size); }
+    if (encoder->overflow) { ipfi_encoder_clear(encoder); }
 }
 
 void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size)
 {
-    ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
+    ipfi_encoder_clear(encoder);
     for (size_t i = 0; i < size; i++) { ipfi_cobs_emit(encoder, (uint8_t)text[i]); }
     encoder->overflow = false; /* what did not fit was not taken */
 }

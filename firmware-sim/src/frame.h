@@ -22,6 +22,7 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile);
 
 void ipfi_encoder_init(ipfi_encoder_t *encoder, uint8_t *bytes, uint16_t size);
+void ipfi_encoder_clear(ipfi_encoder_t *encoder);
 /* These four return the encoder: one call after the other then needs neither a register nor an address. */
 ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type);
 ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte);

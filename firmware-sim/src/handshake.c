@@ -232,9 +232,8 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     peer.session = ipfi_u16_at(tail);
     peer.profile = tail[6];
     peer.confirm = ~ipfi_crc32_bytes(link->hello_crc, content, HELLO_ACK_SIZE - 4);
-    const bool wide = (wire->config->crc_profiles & IPFI_CRC_32) != 0; /* CRC-16 is always offered */
     const bool fits = read_parameters(content + 1, &peer) && ipfi_u32_at(tail + 2) == link->nonce
-                      && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= (wide ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16)
+                      && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= best_profile(wire->config, IPFI_CRC_32)
                       && peer.session != 0
                       && later_floor(peer.session, link->floor) == peer.session; /* HS-4 */
     if (!fits || !ipfi_link_go(wire, IPFI_IN_ANSWERED)) { return false; }

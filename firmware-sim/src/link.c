@@ -107,21 +107,25 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
 
 /* ---- received frames ---- */
 
-static void ack_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
+static void stray(ipfi_wire_t *wire)
 {
-    if (length != 9 && length != 11) { return; }
-    const uint16_t sack = length == 11 ? ipfi_u16_at(content + 9) : 0;
-    ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
-    ipfi_sender_ack(wire, content[3], true, sack);
-    if (wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire); }
+    wire->stats.strays++;
 }
 
-static void ping_frame(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
+/* ACK and PING: both carry `ack`, a number and `credit`; an ACK may have SACK bits behind them. */
+static void ack_or_ping(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
 {
-    if (length != 9) { return; }
-    ipfi_receiver_echoes(wire, content[4]);
+    const bool is_ack = content[0] == IPFI_ACK;
+    uint16_t sack = 0;
+    if (is_ack && length == 11) {
+        sack = ipfi_u16_at(content + 9);
+    } else if (length != 9) {
+        return;
+    }
+    if (!is_ack) { ipfi_receiver_echoes(wire, content[4]); }
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
-    ipfi_sender_ack(wire, content[3], false, 0);
+    ipfi_sender_ack(wire, content[3], is_ack, sack);
+    if (is_ack && wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire); }
 }
 
 /* A frame of the live session whose checksum held. */
@@ -130,31 +134,21 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
     const uint8_t *const content = wire->decoder.content;
     wire->link.heard_ms = wire->link.now_ms;
     if (content[0] != IPFI_READY) { wire->link.only_ready = false; }
-    switch (content[0]) {
-    case IPFI_READY: /* HS-5: our answer was lost */
+    const uint8_t type = content[0]; /* LOG and reserved types are dropped; no switch, whose table is larger */
+    if (type == IPFI_DATA) {
+        ipfi_receiver_data(wire, length);
+    } else if (type == IPFI_ACK || type == IPFI_PING) {
+        ack_or_ping(wire, content, length);
+    } else if (type == IPFI_LOSSY) {
+        ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
+    } else if (type == IPFI_BYE && length == 4) {
+        ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_CLOSED, false);
+    } else if (type == IPFI_READY) { /* HS-5: our answer was lost */
         if (wire->link.only_ready && ipfi_handshake_is_ready(wire, &wire->link.peer, length)) {
             ipfi_receiver_echoes(wire, content[3]);
         } else {
-            wire->stats.strays++;
+            stray(wire);
         }
-        break;
-    case IPFI_DATA:
-        ipfi_receiver_data(wire, length);
-        break;
-    case IPFI_ACK:
-        ack_frame(wire, content, length);
-        break;
-    case IPFI_PING:
-        ping_frame(wire, content, length);
-        break;
-    case IPFI_LOSSY:
-        ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
-        break;
-    case IPFI_BYE:
-        if (length == 4) { ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_CLOSED, false); }
-        break;
-    default: /* LOG and reserved types */
-        break;
     }
 }
 
@@ -171,7 +165,7 @@ static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t len
     const uint8_t *const content = wire->decoder.content;
     if (of == &link->pending && ipfi_handshake_is_ready(wire, of, length) && ipfi_handshake_ready(wire)) { return; }
     if (of == NULL || of == &link->pending) {
-        wire->stats.strays++; /* LINK-5 */
+        stray(wire); /* LINK-5 */
         ipfi_handshake_stray(wire);
     } else if (link->state == IPFI_ESTABLISHED) {
         wire->stats.frames_received++;
@@ -198,7 +192,7 @@ void ipfi_link_frame(ipfi_wire_t *wire)
         session_frame(wire, of, length);
     } else {
         wire->stats.frames_received++;
-        if (!ipfi_handshake_frame(wire, length)) { wire->stats.strays++; }
+        if (!ipfi_handshake_frame(wire, length)) { stray(wire); }
     }
 }
 

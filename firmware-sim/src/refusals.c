@@ -10,8 +10,7 @@ static bool is_free(const ipfi_refusal_t *refusal)
 void ipfi_refuse(ipfi_wire_t *wire, ipfi_error_t code)
 {
     wire->stats.calls_refused++;
-    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
-        ipfi_refusal_t *const refusal = &wire->refusals[i];
+    for (ipfi_refusal_t *refusal = wire->refusals; refusal < wire->refusals + IPFI_REFUSALS; refusal++) {
         if (!is_free(refusal)) { continue; }
         refusal->procedure = wire->parser.procedure;
         refusal->call = wire->parser.call;
@@ -29,8 +28,7 @@ void ipfi_refuse(ipfi_wire_t *wire, ipfi_error_t code)
  * answered again. */
 bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends)
 {
-    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
-        ipfi_refusal_t *const refusal = &wire->refusals[i];
+    for (ipfi_refusal_t *refusal = wire->refusals; refusal < wire->refusals + IPFI_REFUSALS; refusal++) {
         if (!refusal->draining || refusal->procedure != wire->parser.procedure || refusal->call != wire->parser.call) { continue; }
         if (ends) { refusal->draining = false; }
         return true;
@@ -41,8 +39,7 @@ bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends)
 /* Error payload: code, may-have-executed (never: it was refused), message. */
 void ipfi_refusals_fill(ipfi_wire_t *wire)
 {
-    for (uint8_t i = 0; i < IPFI_REFUSALS; i++) {
-        ipfi_refusal_t *const refusal = &wire->refusals[i];
+    for (ipfi_refusal_t *refusal = wire->refusals; refusal < wire->refusals + IPFI_REFUSALS; refusal++) {
         if (refusal->code == 0) { continue; }
         const uint8_t payload[3] = { refusal->code, 0xC2, 0xA0 };
         const ipfi_message_t error = { IPFI_TYPE_ERROR, IPFI_COMPLETE, refusal->procedure, refusal->call,

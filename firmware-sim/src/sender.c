@@ -31,7 +31,7 @@ IPFI_NOT_INLINE static uint16_t ring_left(const ipfi_wire_t *wire)
 }
 
 /* The most stream bytes whose frame fits into so many wire bytes. */
-static uint16_t data_within(uint16_t wire_bytes)
+IPFI_NOT_INLINE static uint16_t data_within(uint16_t wire_bytes)
 {
     const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + (wire_bytes >> 7));
     return wire_bytes > around ? (uint16_t)(wire_bytes - around) : 0;
@@ -49,7 +49,7 @@ void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
 
 /* ---- frame size (LINK-16) ---- */
 
-static uint16_t least(uint16_t a, uint16_t b)
+IPFI_NOT_INLINE static uint16_t least(uint16_t a, uint16_t b)
 {
     return a < b ? a : b;
 }
@@ -135,6 +135,12 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
 
 /* ---- acknowledgements ---- */
 
+/* LINK-10: what was handed over up to here has arrived or is lost. */
+static void note_evidence(ipfi_link_t *link, uint32_t charge)
+{
+    link->evidence = ipfi_later_of(charge, link->evidence);
+}
+
 static void drop_front(ipfi_wire_t *wire, uint8_t count)
 {
     ipfi_link_t *const link = &wire->link;
@@ -152,7 +158,7 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count)
     }
     if (clean) { /* Karn */
         sample_rtt(link, frames[count - 1].left_ms);
-        link->evidence = ipfi_later_of(frames[count - 1].charge, link->evidence);
+        note_evidence(link, frames[count - 1].charge);
     }
     link->in_flight = (uint8_t)(link->in_flight - count);
     memmove(frames, frames + count, link->in_flight * sizeof frames[0]);
@@ -193,7 +199,7 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
         frame->marks = SACKED;
         wire->link.backoff = 0;
         ipfi_ring_clear(wire, frame->charge);
-        if (frame->tries == 1) { wire->link.evidence = ipfi_later_of(frame->charge, wire->link.evidence); }
+        if (frame->tries == 1) { note_evidence(&wire->link, frame->charge); }
     }
 }
 
@@ -219,7 +225,7 @@ void ipfi_sender_pinged(ipfi_wire_t *wire)
     link->ping_out = false;
     link->backoff = 0; /* LINK-11 */
     ipfi_ring_clear(wire, link->ping_charge);
-    link->evidence = ipfi_later_of(link->ping_charge, link->evidence);
+    note_evidence(link, link->ping_charge);
     sample_rtt(link, link->ping_ms);
     mark_lost(wire);
 }

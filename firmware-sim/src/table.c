@@ -1,6 +1,6 @@
 /* table.c - the table of procedures and events in flash, and its description (protocol.md 1.5). */
 #include "crc.h"
-#include "memory.h"
+#include "flash.h"
 #include "wire.h"
 
 static ipfi_verdict_t describe(ipfi_call_t *call);
@@ -36,17 +36,10 @@ uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event)
     return IPFI_ENTRY_NONE;
 }
 
-static char flash_char(const char *text)
-{
-    char c;
-    IPFI_READ_FLASH(&c, text, 1);
-    return c;
-}
-
 static uint16_t flash_length(const char *text)
 {
     uint16_t length = 0;
-    while (flash_char(text + length) != '\0') { length++; }
+    while (ipfi_flash_byte(text + length) != 0) { length++; }
     return length;
 }
 
@@ -69,7 +62,7 @@ uint32_t ipfi_table_hash(const ipfi_config_t *config)
         const uint8_t head[3] = { (uint8_t)procedure->index, (uint8_t)(procedure->index >> 8), procedure->kind };
         crc = ipfi_crc32_bytes(crc, head, sizeof head);
         const char *const end = field_text(procedure->text, FIELDS);
-        for (const char *at = procedure->text; at < end; at++) { crc = ipfi_crc32(crc, (uint8_t)flash_char(at)); }
+        for (const char *at = procedure->text; at < end; at++) { crc = ipfi_crc32(crc, ipfi_flash_byte(at)); }
     }
     return crc != 0 ? crc : 1;
 }
@@ -92,7 +85,7 @@ static void write_field(ipfi_call_t *call, const char *text)
         ipfi_write_str_header(&call->answer, length);
     }
     while (*offset < length && room(&call->answer) > 0) {
-        const uint8_t byte = (uint8_t)flash_char(text + *offset);
+        const uint8_t byte = ipfi_flash_byte(text + *offset);
         ipfi_write_raw(&call->answer, &byte, 1);
         (*offset)++;
     }

@@ -1,4 +1,5 @@
 /* values.c - reading MessagePack (protocol.md 1.1).  Bounds are checked in `take` and nowhere else. */
+#include "flash.h"
 #include "ipfi/ipfi.h"
 #include "memory.h"
 
@@ -209,9 +210,7 @@ static uint8_t scalar_size(uint8_t head)
         1, 2, 4, 8, 2, 3, 5, 9,                /* int 8 16 32 64, fixext 1 2 4 8                    */
         17, 0x81, 0x82, 0x84,                  /* fixext 16, str 8 16 32                            */
     };
-    uint8_t size;
-    IPFI_READ_FLASH(&size, &sizes[head - 0xC0], 1);
-    return size;
+    return ipfi_flash_byte(&sizes[head - 0xC0]);
 }
 
 static void skip_scalar(ipfi_reader_t *reader)

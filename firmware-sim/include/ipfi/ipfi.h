@@ -23,16 +23,19 @@
 /* ---- Flash ------------------------------------------------------------------------------------------
  * Tables, names and documentation stay in flash.  On chips whose flash is not in the data address space
  * (AVR) every read goes through IPFI_READ_FLASH.  To override, define both (and IPFI_FLASH_APART if flash
- * cannot be read through a pointer) before including this header. */
+ * cannot be read through a pointer) before including this header; IPFI_READ_FLASH_BYTE(from), if you define it
+ * as well, makes the code smaller. */
 #ifndef IPFI_FLASH
 #if defined(__AVR__)
 #include <avr/pgmspace.h>
 #define IPFI_FLASH PROGMEM
 #define IPFI_FLASH_APART 1
 #define IPFI_READ_FLASH(to, from, size) ((void)memcpy_P((to), (from), (size)))
+#define IPFI_READ_FLASH_BYTE(from) pgm_read_byte(from)
 #else
 #define IPFI_FLASH
 #define IPFI_READ_FLASH(to, from, size) ((void)memcpy((to), (from), (size)))
+#define IPFI_READ_FLASH_BYTE(from) (*(const uint8_t *)(from))
 #endif
 #endif
 
@@ -451,17 +454,18 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, repeated, ack_doubled;
     ipfi_peer_t peer;                               /* of the live session, or of the one to be confirmed */
     uint16_t stream_start, stream_used, stream_sent, cut;
-    uint16_t floor, frame_ms, bye_session;          /* frame_ms: wire time of a full frame */
+    uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
+    uint16_t floor, frame_ms;                       /* frame_ms: wire time of a full frame */
     uint32_t evidence;                              /* all handed over before it has arrived or is lost, LINK-10 */
     uint32_t now_ms;                                /* as of the verb that is running */
-    uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
-    uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms, ack_due_ms;
-    uint16_t lossy_start, lossy_used;
+    uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms;
+    uint32_t nonce;
     uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
     uint8_t boot_cause, echoes, bye_reason, bye_profile, refuse_reason, probe_shift;
     bool lossy_last;
-    uint32_t nonce, hello_crc, probe_ms, refuse_echo;
+    uint16_t lossy_start, lossy_used, bye_session;
+    uint32_t hello_crc, ack_due_ms, probe_ms, refuse_echo;
     ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
 
