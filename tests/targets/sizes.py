@@ -47,9 +47,9 @@ class Library:
 
 LIBRARIES: Final = (
     Library("empty interface, link-time optimisation", ("-flto",), 8 * KIB),
-    Library("empty interface", (), 8 * KIB + 700),
-    Library("one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 12 * KIB),
-    Library("one procedure", ("-DWITH_A_PROCEDURE",), 12 * KIB + 512),
+    Library("empty interface", (), 8 * KIB + 400),
+    Library("one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 11 * KIB + 512),
+    Library("one procedure", ("-DWITH_A_PROCEDURE",), 12 * KIB + 256),
 )
 
 
@@ -62,10 +62,10 @@ class Budget:
 
 
 BUDGETS: Final = {
-    "qemu-microbit": Budget(21 * KIB, 2 * KIB),
-    "qemu-lm3s6965": Budget(21 * KIB, 12 * KIB),
-    "qemu-riscv": Budget(25 * KIB, 5 * KIB),
-    "simavr-atmega328p": Budget(31 * KIB, 1536),
+    "qemu-microbit": Budget(20 * KIB, 2 * KIB),
+    "qemu-lm3s6965": Budget(20 * KIB, 12 * KIB),
+    "qemu-riscv": Budget(24 * KIB, 5 * KIB),
+    "simavr-atmega328p": Budget(29 * KIB, 1536),
 }
 PORT: Final = {
     "qemu-microbit": ("nRF51822, Cortex-M0", "microbit"),
