@@ -48,7 +48,9 @@ class Library:
 LIBRARIES: Final = (
     Library("empty interface, link-time optimisation", ("-flto",), 8 * KIB),
     Library("empty interface", (), 8 * KIB + 400),
-    Library("one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 11 * KIB + 512),
+    Library(
+        "one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 11 * KIB + 512
+    ),
     Library("one procedure", ("-DWITH_A_PROCEDURE",), 12 * KIB + 256),
 )
 
