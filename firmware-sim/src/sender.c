@@ -270,6 +270,11 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
     ipfi_receiver_acked(wire);
 }
 
+bool ipfi_sender_must_repeat(const ipfi_wire_t *wire)
+{
+    return wire->link.in_flight != 0 && (wire->config->tx_window[0].marks & AGAIN) != 0;
+}
+
 static bool send_again(ipfi_wire_t *wire)
 {
     uint16_t offset = 0;

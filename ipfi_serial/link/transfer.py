@@ -201,7 +201,7 @@ class Transfer(Waits):
         may_ack = sender.ring.room_bytes >= 0  # LINK-14
         if may_ack and self.receiver.needs_full_ack:
             return self.ack()
-        if lossy.contents and lossy.turn and lossy.fits(sender.ring.room_bytes):
+        if lossy.contents and lossy.turn and self._lossy_fits:
             return self._next_lossy()
         lossy.turn = True
         flight = sender.next_flight(FRAME_OVERHEAD_BYTES)
@@ -211,7 +211,7 @@ class Transfer(Waits):
             return self.data(flight), flight, None
         if may_ack and self.wants_ack:
             return self.ack()
-        if lossy.contents and lossy.fits(sender.ring.room_bytes):
+        if lossy.contents and self._lossy_fits:
             return self._next_lossy()
         return None
 
@@ -260,7 +260,7 @@ class Transfer(Waits):
         return (
             (room_bytes >= 0 and self.wants_ack)
             or self.sender.sendable(FRAME_OVERHEAD_BYTES)
-            or self._lossy.fits(room_bytes)
+            or self._lossy_fits
         )
 
     def data(self, flight: Flight) -> bytes:

@@ -102,6 +102,12 @@ class Waits:
         return self._stalled or (bool(lossy) and not lossy.fits(ring.room_bytes))
 
     @property
+    def _lossy_fits(self) -> bool:
+        """Whether a LOSSY or LOG frame may go; a repetition needs the room first (LINK-20)."""
+        sender = self.sender
+        return not sender.repeats and self._lossy.fits(sender.ring.room_bytes)
+
+    @property
     def _stalled(self) -> bool:
         """Whether bytes wait for credit or ring and nothing under way will bring it (LINK-15)."""
         return self.sender.starved and not self.sender.sendable(FRAME_OVERHEAD_BYTES)

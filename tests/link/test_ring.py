@@ -205,3 +205,13 @@ def test_a_ping_that_is_due_waits_for_nothing_else_and_is_due_once() -> None:
     puppet.link.on_deadline(puppet.now_s)
     assert puppet.link.next_deadline_s() != due_s
     assert [content[0] for content in puppet.hear()] == [FrameType.PING]
+
+
+def test_a_repetition_takes_the_room_before_what_may_be_lost() -> None:
+    """LINK-20: otherwise the repetition is overdue still, and clears the account once more."""
+    puppet = small()
+    puppet.link.push(bytes(30), puppet.now_s)
+    assert puppet.kinds() == ["DATA"]
+    puppet.link.push_lossy(bytes(20))
+    assert puppet.kinds() == []
+    assert puppet.wait_until_due()[0][0] == FrameType.DATA
