@@ -152,11 +152,16 @@ def _open_device(request: Request) -> Transport:
 
 async def _open_device_async(request: Request) -> AsyncTransport:
     port, speed = _open_port(request)
+    name = str(request.endpoint)
     if not HAS_DESCRIPTORS:
-        return AsyncThreadedTransport(PySerialSource(port), str(request.endpoint), speed)
-    from ipfi_serial.transport.async_uart import AsyncSerialTransport  # imports asyncio
-
-    return AsyncSerialTransport(port, str(request.endpoint), speed)
+        return AsyncThreadedTransport(PySerialSource(port), name, speed)
+    return AsyncDescriptorTransport(
+        port.fileno(),
+        name,
+        speed,
+        release=partial(close_port, port),
+        read_size_bytes=TTY_READ_SIZE_BYTES,
+    )
 
 
 def _open_port(request: Request) -> tuple[serial.Serial, float | None]:

@@ -9,7 +9,7 @@ _LOOK = """
 import sys
 from ipfi_serial import connect
 {doing}
-print([name for name in ("asyncio", "ssl", "difflib", "serial_asyncio") if name in sys.modules])
+print([name for name in ("asyncio", "ssl", "difflib") if name in sys.modules])
 """
 
 

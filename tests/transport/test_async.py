@@ -23,7 +23,7 @@ from ipfi_serial.errors import (
     TransportError,
 )
 from ipfi_serial.transport import AsyncListener, AsyncTransport, open_async_transport
-from ipfi_serial.transport.async_uart import AsyncSerialTransport
+from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.virtual import AsyncPtyTransport
 from tests.transport.lines import (
     PATIENCE_S,
@@ -297,7 +297,7 @@ def test_a_burst_on_a_serial_port_is_one_write(mocker: MockerFixture) -> None:
     async def test() -> None:
         with open_pty() as board:
             transport = await open_async_transport(board.path)
-            assert isinstance(transport, AsyncSerialTransport)
+            assert isinstance(transport, AsyncDescriptorTransport)
             Ear(transport)
             writes = mocker.spy(os, "write")
             assert transport.write(b"x" * 3000) == 3000

@@ -23,7 +23,7 @@ from ipfi_serial.errors import (
     TransportError,
 )
 from ipfi_serial.transport import AsyncTransport, Transport, open_async_transport, open_transport
-from ipfi_serial.transport.async_uart import AsyncSerialTransport
+from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.descriptor import DescriptorTransport
 from ipfi_serial.transport.threaded import (
     AsyncThreadedTransport,
@@ -122,7 +122,7 @@ def test_hwgrep_opens_the_device_that_fits(mocker: MockerFixture) -> None:
 
         async def test() -> None:
             line = await open_async_transport("hwgrep://board")
-            assert isinstance(line, AsyncSerialTransport)
+            assert isinstance(line, AsyncDescriptorTransport)
             line.close()
 
         run(test())
