@@ -24,7 +24,6 @@ SERIAL_OPTIONS: Final = (
     "xonxoff", "rs485",
 )  # fmt: skip
 MORSE_OPTIONS: Final = ("wpm", "alphabet", "duplex", "seed", "bias", "invert", "crc")
-MORSE_EXAMPLE: Final = "morse:gpiochip0:tx=17,rx=27?wpm=20 or morse:sim:test?wpm=1200"
 COMMON_OPTIONS: Final = ("link", "bps")
 URL_SCHEMES: Final = ("socket", "rfc2217", "loop", "spy", "hwgrep", "alt")
 SIM_VARIANTS: Final = ("", "c", "python")
@@ -41,7 +40,7 @@ _EXAMPLES: Final[dict[str, str]] = {
     "pty": "pty: or pty:/tmp/board",
     "loopback": "loopback:test",
     "sim": "sim:, sim:c or sim:python",
-    "morse": MORSE_EXAMPLE,
+    "morse": "morse:gpiochip0:tx=17,rx=27?wpm=20 or morse:sim:test?wpm=1200",
 }
 _PLAIN_KINDS: Final = ("tcp", "tcp-listen", "unix", "unix-listen", "stdio")
 LOCAL_HOST: Final = "127.0.0.1"

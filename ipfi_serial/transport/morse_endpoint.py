@@ -14,13 +14,13 @@ from typing import Final, Literal, NoReturn
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.morse.alphabet import AlphabetName
 from ipfi_serial.morse.modem import ModemSettings
-from ipfi_serial.transport.endpoint import MORSE_EXAMPLE
 
 Backend = Literal["sim", "gpiod", "gpiozero"]
 Bias = Literal["off", "up", "down"]
 
 MOST_WPM: Final = 60_000.0  # a unit of 20 us; docs/morse.md says what hardware keeps up
 LEAST_WPM: Final = 1.0
+EXAMPLE: Final = "morse:gpiochip0:tx=17,rx=27?wpm=20"
 DEFAULT_WPM: Final = 20.0  # a hand and an ear follow it
 _CRCS: Final = {"": None, "16": 0b01, "32": 0b11}  # every end offers CRC-16 (FRAME-6)
 _CHIP: Final = re.compile(r"gpiochip\d+")
@@ -91,7 +91,7 @@ def parse_morse(text: str, rest: str, options: Mapping[str, str]) -> MorseLine:
 
 
 def _refuse(text: str, why: str) -> NoReturn:
-    raise ConfigError(f"endpoint {text!r}: {why}; for example {MORSE_EXAMPLE}")
+    raise ConfigError(f"endpoint {text!r}: {why}; for example {EXAMPLE}")
 
 
 def _pins_of(text: str, pins: str) -> tuple[int, int]:
