@@ -88,19 +88,24 @@ class Inbox:
         if decoder.oversized_messages:
             for oversized in reversed(decoder.take_oversized()):
                 messages.insert(oversized.position, oversized)
+        if self._hand_out(messages):
+            self.broken = decoder.error
+            if self._outbox.flooded:
+                self.broken = RemoteProtocolError(
+                    "the other end sends calls and events but does not take our answers"
+                )
+
+    def _hand_out(self, messages: list[Any]) -> bool:
+        """Pass each on to who takes its kind; return False if one of them ended the stream."""
         takers = self._takers
         for message in messages:
             if type(message) is not Oversized:
                 takers[message.kind](message)
                 if self.broken is not None:
-                    return
+                    return False
             else:
                 self._take_oversized(message)
-        self.broken = decoder.error
-        if self._outbox.flooded:
-            self.broken = RemoteProtocolError(
-                "the other end sends calls and events but does not take our answers"
-            )
+        return True
 
     def take_lossy(self, content: bytes) -> None:
         """Take the content of a LOSSY frame: one whole event (EVENT-3)."""

@@ -163,7 +163,7 @@ class Opening:
 
     def _on_hello_ack(self, content: bytes, now_s: float) -> Reaction:
         """Enter a HELLO_ACK's session, unconfirmed, if it answers our attempt (HS-4)."""
-        if self.state not in (*TRYING, LinkState.LISTENING):
+        if self.state not in TRYING and self.state is not LinkState.LISTENING:
             return STALE
         agreement = self._handshake.accept(content)
         if agreement is None:
