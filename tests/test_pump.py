@@ -19,7 +19,8 @@ from ipfi_serial.errors import TransportError, WireClosedError
 from ipfi_serial.events import SessionLost, SessionOpened
 from ipfi_serial.pump import Pump
 from ipfi_serial.pump import pump as pump_module
-from tests.shells.ends import PATIENCE_S, Background, wait_until
+from tests.shells.boards import PATIENCE_S
+from tests.shells.ends import Background, wait_until
 from tests.shells.lines import ScriptedLine
 
 

@@ -24,7 +24,8 @@ from ipfi_serial import (
     WireConfig,
 )
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
-from tests.shells.ends import PATIENCE_S, AioEnds, aio_test, ajoined, await_until, fresh_name
+from tests.shells.boards import PATIENCE_S
+from tests.shells.ends import AioEnds, aio_test, ajoined, await_until, fresh_name
 
 KINDS = pytest.mark.parametrize("kind", ["loopback", "pty", "tcp"])
 

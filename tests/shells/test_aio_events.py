@@ -16,7 +16,8 @@ from ipfi_serial import (
     WireClosedError,
     WireConfig,
 )
-from tests.shells.ends import LED, PATIENCE_S, TICK, AioEnds, aio_test, ajoined, await_until
+from tests.shells.boards import LED, PATIENCE_S, TICK
+from tests.shells.ends import AioEnds, aio_test, ajoined, await_until
 
 
 async def emit_ticks(ends: AioEnds, count: int) -> None:

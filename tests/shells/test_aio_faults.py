@@ -26,13 +26,10 @@ from ipfi_serial import (
 )
 from ipfi_serial.aio.pump import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
+from tests.shells.boards import PATIENCE_S, TICK, AioBoard, SyncBoard
 from tests.shells.ends import (
-    PATIENCE_S,
     SOON_S,
-    TICK,
-    AioBoard,
     AioEnds,
-    SyncBoard,
     aio_test,
     ajoined,
     await_until,

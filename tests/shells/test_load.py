@@ -15,17 +15,8 @@ import pytest
 
 import ipfi_serial.aio as aio
 from ipfi_serial import connect
-from tests.shells.ends import (
-    PATIENCE_S,
-    TICK,
-    AioBoard,
-    Background,
-    SyncBoard,
-    aio_test,
-    ajoined,
-    fresh_name,
-    joined,
-)
+from tests.shells.boards import PATIENCE_S, TICK, AioBoard, SyncBoard
+from tests.shells.ends import Background, aio_test, ajoined, fresh_name, joined
 
 CALLS = 10_000
 THREADS = 8

@@ -21,15 +21,8 @@ from ipfi_serial import (
     listen,
 )
 from ipfi_serial.sync import server as server_module
-from tests.shells.ends import (
-    PATIENCE_S,
-    AioBoard,
-    Background,
-    SyncBoard,
-    aio_test,
-    await_until,
-    wait_until,
-)
+from tests.shells.boards import PATIENCE_S, AioBoard, SyncBoard
+from tests.shells.ends import Background, aio_test, await_until, wait_until
 
 
 @pytest.mark.parametrize("link", ["plain", "framed"])

@@ -23,7 +23,8 @@ from ipfi_serial import (
     WireConfig,
 )
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
-from tests.shells.ends import PATIENCE_S, Background, joined, wait_until
+from tests.shells.boards import PATIENCE_S
+from tests.shells.ends import Background, joined, wait_until
 
 KINDS = pytest.mark.parametrize("kind", ["loopback", "pty", "tcp"])
 

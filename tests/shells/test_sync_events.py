@@ -17,7 +17,8 @@ from ipfi_serial import (
     WireClosedError,
     WireConfig,
 )
-from tests.shells.ends import LED, PATIENCE_S, TICK, Background, Ends, joined, wait_until
+from tests.shells.boards import LED, PATIENCE_S, TICK
+from tests.shells.ends import Background, Ends, joined, wait_until
 
 KINDS = pytest.mark.parametrize("kind", ["loopback", "tcp"])
 

@@ -36,17 +36,8 @@ from ipfi_serial import (
 from ipfi_serial.link.handshake import Handshake
 from ipfi_serial.pump.carrier import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
-from tests.shells.ends import (
-    PATIENCE_S,
-    SOON_S,
-    TICK,
-    Background,
-    Ends,
-    SyncBoard,
-    fresh_name,
-    joined,
-    wait_until,
-)
+from tests.shells.boards import PATIENCE_S, TICK, SyncBoard
+from tests.shells.ends import SOON_S, Background, Ends, fresh_name, joined, wait_until
 from tests.shells.lines import PoweredBoard, ScriptedLine
 
 

@@ -11,7 +11,8 @@ import pytest
 from ipfi_serial.pump import carrier
 from ipfi_serial.pump import pump as pump_module
 from ipfi_serial.pump.pump import Pump
-from tests.shells.ends import LED, PATIENCE_S, joined, wait_until
+from tests.shells.boards import LED, PATIENCE_S
+from tests.shells.ends import joined, wait_until
 
 
 def test_a_short_handler_runs_on_the_thread_that_read_its_call() -> None:
