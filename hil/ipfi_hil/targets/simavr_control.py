@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ipfi_hil.target import TargetError
@@ -47,6 +47,40 @@ class SentByte:
     byte: int
 
 
+@dataclass(slots=True)
+class InterruptCost:
+    """What an interrupt cost, from its response to its RETI.
+
+    Attributes:
+        count: how often it came.
+        cycles: of all.
+        longest: cycles of the longest.
+    """
+
+    count: int
+    cycles: int
+    longest: int
+
+
+@dataclass(slots=True)
+class Costs:
+    """Where the processor's cycles went.
+
+    Attributes:
+        busy: cycles awake, interrupts' response times included.
+        asleep: cycles asleep.
+        interrupts_off: cycles of the longest time for which interrupts were off.
+        at: byte address of an instruction -> cycles.
+        interrupts: number of a vector -> its cost.
+    """
+
+    busy: int = 0
+    asleep: int = 0
+    interrupts_off: int = 0
+    at: dict[int, int] = field(default_factory=dict)
+    interrupts: dict[int, InterruptCost] = field(default_factory=dict)
+
+
 class ChipControl:
     """A connection to a running ipfi-simavr.  Used by one thread at a time.
 
@@ -62,6 +96,7 @@ class ChipControl:
         self.overruns = 0
         self.resets: list[int] = []
         self._reports: list[Edge | SentByte] = []
+        self._costs = Costs()
         self._line = line
         self._line.settimeout(ANSWER_TIMEOUT_S)
         self._unread = bytearray()
@@ -98,6 +133,16 @@ class ChipControl:
         for at in range(0, len(data), 1024):
             self._command(f"rx {cycle} {data[at : at + 1024].hex()}")
 
+    def profile(self) -> None:
+        """Begin to count cycles, from zero."""
+        self._command("profile")
+
+    def costs(self) -> Costs:
+        """Return where the cycles went since :meth:`profile`, and count no more."""
+        self._costs = Costs()
+        self._command("costs")
+        return self._costs
+
     def reset(self) -> None:
         """Press the reset button."""
         self._command("reset")
@@ -124,12 +169,24 @@ class ChipControl:
                 self._reports.append(SentByte(int(values[0]), int(values[1], 16)))
             case "reset":
                 self.resets.append(int(values[0]))
+            case "at" | "interrupt" | "spent":
+                self._take_cost(word, [int(value) for value in values])
             case "ok" | "done":
                 self.cycle, self.overruns = int(values[0]), int(values[1])
                 return True
             case _:
                 raise TargetError(f"ipfi-simavr said {line!r}")
         return False
+
+    def _take_cost(self, word: str, values: list[int]) -> None:
+        costs = self._costs
+        match word:
+            case "at":
+                costs.at[values[0]] = values[1]
+            case "interrupt":
+                costs.interrupts[values[0]] = InterruptCost(*values[1:])
+            case _:
+                costs.busy, costs.asleep, costs.interrupts_off = values
 
     def _read_line(self) -> str:
         while (end := self._unread.find(b"\n")) < 0:

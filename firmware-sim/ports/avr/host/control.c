@@ -73,6 +73,10 @@ static bool obey(const char *command, char *words, bool *answered)
         runner_hold(false);
     } else if (strcmp(command, "reset") == 0) {
         runner_reset();
+    } else if (strcmp(command, "profile") == 0) {
+        profile_begin();
+    } else if (strcmp(command, "costs") == 0) {
+        profile_report();
     } else if (strcmp(command, "quit") == 0) {
         runner_quit();
     } else {

@@ -137,7 +137,7 @@ static void was_reset(avr_io_t *io)
 static void asleep(avr_t *chip, avr_cycle_count_t cycles)
 {
     (void)chip;
-    (void)cycles;
+    profile_slept(cycles + 1);
 }
 
 /* ---- time ---- */
@@ -186,7 +186,7 @@ static bool step(uint64_t until)
 {
     while (avr->cycle < until) {
         avr->run_cycle_limit = until - avr->cycle;
-        const int state = avr_run(avr);
+        const int state = profile_is_on() ? profile_step(avr) : avr_run(avr);
         if (state == cpu_Done || state == cpu_Crashed) {
             (void)fprintf(stderr, "ipfi-simavr: the chip has stopped (state %d) at cycle %" PRIu64 "\n", state, avr->cycle);
             return false;

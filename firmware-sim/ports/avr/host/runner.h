@@ -3,6 +3,7 @@
  * main.c     options, and time: real, or held and advanced by command
  * uart.c     the serial line with the true duration of each byte
  * pins.c     edges out and in, with the cycle of each
+ * profile.c  where the cycles go
  * control.c  the protocol of the control socket; README.md describes it
  * sockets.c  the two sockets
  *
@@ -57,6 +58,13 @@ bool pins_begin(avr_t *avr, void (*edge)(uint64_t cycle, const char *pin, bool l
 void pins_rearm(void);
 bool pins_watch(const char *pin);
 bool pins_drive(uint64_t cycle, const char *pin, bool level); /* false: no such pin, or too many waiting */
+
+/* ---- profile.c ---- */
+void profile_begin(void); /* counts anew */
+bool profile_is_on(void);
+int profile_step(avr_t *avr); /* runs one instruction; what avr_run returns */
+void profile_slept(uint64_t cycles);
+void profile_report(void); /* to the control socket; ends the counting */
 
 /* ---- main.c, for control.c ---- */
 uint64_t runner_now(void);
