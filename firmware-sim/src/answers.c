@@ -6,15 +6,15 @@
 
 bool ipfi_calls_answering(const ipfi_wire_t *wire)
 {
-    for (uint8_t i = 0; i < (uint8_t)(wire->config->calls_length - 1); i++) {
-        if (wire->config->calls[i].stage == IPFI_SLOT_SENDING) { return true; }
+    for (uint8_t i = 0; i < (uint8_t)(ipfi_config_of(wire)->calls_length - 1); i++) {
+        if (ipfi_config_of(wire)->calls[i].stage == IPFI_SLOT_SENDING) { return true; }
     }
     return false;
 }
 
 uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left)
 {
-    uint32_t most = wire->config->frame_payload;
+    uint32_t most = ipfi_config_of(wire)->frame_payload;
     if (most > wire->link.peer.frame_payload) { most = wire->link.peer.frame_payload; }
     if (most < 128) { most = 128; } /* CALL-5 */
     return (uint16_t)(left < most ? left : most);
@@ -30,7 +30,7 @@ IPFI_NOT_INLINE static uint16_t part_now(const ipfi_wire_t *wire, const ipfi_cal
         if (credit < (int32_t)size) { size = credit > 0 ? (uint16_t)credit : 0; }
     }
     if (room >= (size_t)size + IPFI_MESSAGE_HEAD_MAX) { return size; }
-    if (room < wire->config->tx_stream_size / 2u) { return 0; } /* more will be free soon: no crumbs */
+    if (room < ipfi_config_of(wire)->tx_stream_size / 2u) { return 0; } /* more will be free soon: no crumbs */
     return (uint16_t)(room - IPFI_MESSAGE_HEAD_MAX);
 }
 
@@ -56,7 +56,7 @@ static bool advance(ipfi_wire_t *wire, ipfi_call_t *call)
 {
     if (call->stage != IPFI_SLOT_SENDING) { return false; }
     if (!call->owed) { /* the handler is asked only when its value could leave */
-        if (ipfi_stream_room(wire) < wire->config->tx_stream_size / 4u + IPFI_MESSAGE_HEAD_MAX) { return false; }
+        if (ipfi_stream_room(wire) < ipfi_config_of(wire)->tx_stream_size / 4u + IPFI_MESSAGE_HEAD_MAX) { return false; }
         if (call->kind == IPFI_STREAM && (int32_t)(call->granted - call->sent) <= 0) { return false; }
         ipfi_calls_run(call, IPFI_RESUME);
         if (call->stage != IPFI_SLOT_SENDING || !call->owed) { return false; }
@@ -66,11 +66,11 @@ static bool advance(ipfi_wire_t *wire, ipfi_call_t *call)
 
 void ipfi_calls_fill(ipfi_wire_t *wire)
 {
-    const uint8_t count = (uint8_t)(wire->config->calls_length - 1);
+    const uint8_t count = (uint8_t)(ipfi_config_of(wire)->calls_length - 1);
     uint8_t idle = 0; /* calls in a row that could not go on */
     while (idle < count && wire->link.state == IPFI_ESTABLISHED) {
         if (wire->turn >= count) { wire->turn = 0; }
-        idle = advance(wire, &wire->config->calls[wire->turn]) ? 0 : (uint8_t)(idle + 1);
+        idle = advance(wire, &ipfi_config_of(wire)->calls[wire->turn]) ? 0 : (uint8_t)(idle + 1);
         wire->turn++;
     }
 }

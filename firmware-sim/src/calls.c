@@ -11,23 +11,23 @@ enum { FREE = IPFI_SLOT_FREE, COLLECTING = IPFI_SLOT_COLLECTING, WORKING = IPFI_
 
 IPFI_NOT_INLINE static ipfi_call_t *event_slot(ipfi_wire_t *wire)
 {
-    return &wire->config->calls[wire->config->calls_length - 1];
+    return &ipfi_config_of(wire)->calls[ipfi_config_of(wire)->calls_length - 1];
 }
 
 static uint8_t slots(const ipfi_wire_t *wire)
 {
-    return (uint8_t)(wire->config->calls_length - 1);
+    return (uint8_t)(ipfi_config_of(wire)->calls_length - 1);
 }
 
 static const ipfi_procedure_t *entry_of(const ipfi_call_t *call, ipfi_procedure_t *copy)
 {
-    return ipfi_table_entry(call->wire->config, call->entry, copy);
+    return ipfi_table_entry(ipfi_config_of(call->wire), call->entry, copy);
 }
 
 static ipfi_call_t *find(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
 {
     for (uint8_t i = 0; i < slots(wire); i++) {
-        ipfi_call_t *const call = &wire->config->calls[i];
+        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
         if (call->stage != FREE && call->index == index && call->procedure == procedure) { return call; }
     }
     return NULL;
@@ -35,7 +35,7 @@ static ipfi_call_t *find(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
 
 static uint16_t args_limit(const ipfi_wire_t *wire)
 {
-    return (uint16_t)(wire->config->value_size - IPFI_ANSWER_ROOM);
+    return (uint16_t)(ipfi_config_of(wire)->value_size - IPFI_ANSWER_ROOM);
 }
 
 static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t index)
@@ -62,7 +62,7 @@ static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t 
 static ipfi_call_t *claim_free(ipfi_wire_t *wire, uint8_t entry, uint32_t index)
 {
     for (uint8_t i = 0; i < slots(wire); i++) {
-        ipfi_call_t *const call = &wire->config->calls[i];
+        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
         if (call->stage == FREE) {
             claim(wire, call, entry, index);
             return call;
@@ -85,7 +85,7 @@ static void send_out(ipfi_call_t *call, const uint8_t *bytes, size_t size, uint8
 ipfi_verdict_t ipfi_fail(ipfi_call_t *call, ipfi_error_t code, const char *text, size_t size)
 {
     enum { HEAD_MAX = 5 };
-    const size_t most = (size_t)call->wire->config->value_size - HEAD_MAX;
+    const size_t most = (size_t)ipfi_config_of(call->wire)->value_size - HEAD_MAX;
     if (size > most) { size = most; }
     const size_t head = size <= 31 ? 3 : size <= 255 ? 4 : HEAD_MAX;
     if (size != 0) { memmove(call->memory + head, text, size); } /* the text may lie in the arguments */
@@ -148,7 +148,7 @@ static ipfi_verdict_t run(ipfi_call_t *call, ipfi_phase_t phase)
     call->out = NULL;
     call->out_left = 0;
     call->answer = ipfi_writer(call->memory + call->collected,
-                               (size_t)(call->wire->config->value_size - call->collected));
+                               (size_t)(ipfi_config_of(call->wire)->value_size - call->collected));
     return entry_of(call, &copy)->run(call);
 }
 
@@ -184,14 +184,14 @@ static void cut_short(ipfi_call_t *call)
 
 ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
 {
-    const ptrdiff_t place = call - call->wire->config->calls;
+    const ptrdiff_t place = call - ipfi_config_of(call->wire)->calls;
     return (ipfi_ticket_t)place << 16 | call->life;
 }
 
 ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
 {
     if (ticket >> 16 >= slots(wire)) { return NULL; }
-    ipfi_call_t *const call = &wire->config->calls[ticket >> 16];
+    ipfi_call_t *const call = &ipfi_config_of(wire)->calls[ticket >> 16];
     return call->stage == WORKING && call->life == (ticket & 0xFFFF) ? call : NULL;
 }
 
@@ -221,7 +221,7 @@ static ipfi_call_t *begin_new(ipfi_wire_t *wire, const ipfi_parser_t *parser)
     const uint8_t entry = ipfi_table_find(wire, parser->procedure, false);
     ipfi_error_t code = IPFI_ERROR_LIMIT;
     ipfi_call_t *call = NULL;
-    if ((wire->config->flags & IPFI_TAKES_NO_CALLS) != 0) {
+    if ((ipfi_config_of(wire)->flags & IPFI_TAKES_NO_CALLS) != 0) {
         code = IPFI_ERROR_NOT_ALLOWED;
     } else if (entry == IPFI_ENTRY_NONE) {
         code = IPFI_ERROR_UNKNOWN;
@@ -357,8 +357,8 @@ static void grant(ipfi_wire_t *wire)
 
 static void reset(ipfi_wire_t *wire)
 {
-    for (uint8_t i = 0; i < wire->config->calls_length; i++) {
-        ipfi_call_t *const call = &wire->config->calls[i];
+    for (uint8_t i = 0; i < ipfi_config_of(wire)->calls_length; i++) {
+        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
         cut_short(call);
         call->stage = FREE;
     }
@@ -368,7 +368,7 @@ static void reset(ipfi_wire_t *wire)
 
 static void init(ipfi_wire_t *wire)
 {
-    const ipfi_config_t *const config = wire->config;
+    const ipfi_config_t *const config = ipfi_config_of(wire);
     memset(config->calls, 0, config->calls_length * sizeof config->calls[0]);
     for (uint8_t i = 0; i < config->calls_length; i++) {
         config->calls[i].wire = wire;

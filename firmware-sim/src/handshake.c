@@ -68,7 +68,7 @@ IPFI_NOT_INLINE static uint8_t served_at_once(const ipfi_config_t *config)
 
 static ipfi_encoder_t *put_parameters(const ipfi_wire_t *wire, ipfi_encoder_t *to)
 {
-    const ipfi_config_t *const config = wire->config;
+    const ipfi_config_t *const config = ipfi_config_of(wire);
     const uint8_t calls = served_at_once(config);
     to = ipfi_encode_u8(to, VERSION);
     to = ipfi_encode_u8(to, (uint8_t)(config->flags | IPFI_FLAG_IN_ORDER | (calls == 0 ? IPFI_TAKES_NO_CALLS : 0)));
@@ -127,7 +127,7 @@ static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *co
     link->pending.session = later_floor(ipfi_u16_at(content + 1 + PARAMETERS), link->floor);
     if (link->pending.session == 0) { link->pending.session = 1; }
     link->floor = after(link->pending.session);
-    link->pending.profile = best_profile(wire->config, content[13]);
+    link->pending.profile = best_profile(ipfi_config_of(wire), content[13]);
     link->pending.confirm = ipfi_crc32_bytes(IPFI_CRC32_START, content, HELLO_SIZE);
     link->want |= IPFI_WANT_HELLO_ACK;
 }
@@ -135,7 +135,7 @@ static void answer(ipfi_wire_t *wire, const ipfi_peer_t *peer, const uint8_t *co
 /* An active end stops trying; a passive one goes on waiting. */
 static void give_up(ipfi_wire_t *wire)
 {
-    if (!wire->config->active) { return; }
+    if (!ipfi_config_of(wire)->active) { return; }
     wire->link.want = 0;
     wire->link.timer_on = false;
     (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
@@ -159,7 +159,7 @@ static bool is_trying(const ipfi_link_t *link)
 
 static bool outranks(const ipfi_wire_t *wire, const ipfi_peer_t *peer)
 {
-    const uint8_t mine = wire->config->flags & IPFI_HOST;
+    const uint8_t mine = ipfi_config_of(wire)->flags & IPFI_HOST;
     const uint8_t theirs = peer->flags & IPFI_HOST;
     return is_trying(&wire->link) && (mine != theirs ? mine > theirs : wire->link.nonce > peer->nonce);
 }
@@ -186,7 +186,7 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     ipfi_peer_t peer;
     if (length != HELLO_SIZE) { return false; } /* HS-10: of later versions, too */
     const bool good = read_parameters(content + 1, &peer);
-    const bool same_role = ((peer.flags ^ wire->config->flags) & IPFI_HOST) == 0;
+    const bool same_role = ((peer.flags ^ ipfi_config_of(wire)->flags) & IPFI_HOST) == 0;
     if (content[1] != VERSION) {
         refuse(wire, REFUSED_VERSION, peer.nonce);
     } else if (same_role && wire->link.hello_sent && peer.nonce == wire->link.nonce) {
@@ -233,7 +233,7 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
     peer.profile = tail[6];
     peer.confirm = ~ipfi_crc32_bytes(link->hello_crc, content, HELLO_ACK_SIZE - 4);
     const bool fits = read_parameters(content + 1, &peer) && ipfi_u32_at(tail + 2) == link->nonce
-                      && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= best_profile(wire->config, IPFI_CRC_32)
+                      && ipfi_u32_at(tail + 7) == peer.confirm && peer.profile <= best_profile(ipfi_config_of(wire), IPFI_CRC_32)
                       && peer.session != 0
                       && later_floor(peer.session, link->floor) == peer.session; /* HS-4 */
     if (!fits || !ipfi_link_go(wire, IPFI_IN_ANSWERED)) { return false; }
@@ -302,7 +302,7 @@ void ipfi_handshake_on_deadline(ipfi_wire_t *wire)
     if (link->state == IPFI_CONNECTING) {
         link->want |= IPFI_WANT_HELLO;
     } else if (link->state == IPFI_UNCONFIRMED && link->readies >= READIES) { /* HS-6 */
-        (void)ipfi_link_go(wire, wire->config->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
+        (void)ipfi_link_go(wire, ipfi_config_of(wire)->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
         link->peer.session = 0;
         ipfi_handshake_retry(wire);
     } else if (link->state == IPFI_UNCONFIRMED) {

@@ -51,7 +51,7 @@ void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms)
 /* Thousandths without a division: 1/1024 + 1/32768 is 0.7 % above 1/1000; rounded up. */
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
 {
-    const uint32_t us = bytes * wire->config->us_per_byte;
+    const uint32_t us = bytes * ipfi_config_of(wire)->us_per_byte;
     return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
 }
 
@@ -95,10 +95,10 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
         wire->link.bye_profile = wire->link.peer.profile;
     }
     wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO | IPFI_WANT_PING | IPFI_WANT_READY);
-    if (wire->config->active && why == IPFI_DOWN_CLOSED) {
+    if (ipfi_config_of(wire)->active && why == IPFI_DOWN_CLOSED) {
         (void)ipfi_link_go(wire, IPFI_IN_CLOSE); /* HS-13: reason 0 asks for no new handshake */
     } else {
-        (void)ipfi_link_go(wire, wire->config->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
+        (void)ipfi_link_go(wire, ipfi_config_of(wire)->active ? IPFI_IN_RETRY : IPFI_IN_WAIT);
         ipfi_handshake_retry(wire);
     }
     wire->link.peer.session = 0;

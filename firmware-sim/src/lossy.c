@@ -8,20 +8,20 @@ enum { ENTRY_HEAD = 4 };
 
 IPFI_NOT_INLINE static uint16_t wrapped(const ipfi_wire_t *wire, uint32_t position)
 {
-    const uint16_t size = wire->config->lossy_size;
+    const uint16_t size = ipfi_config_of(wire)->lossy_size;
     return (uint16_t)(position >= size ? position - size : position);
 }
 
 static uint8_t at(const ipfi_wire_t *wire, uint16_t offset)
 {
-    return wire->config->lossy[wrapped(wire, (uint32_t)wire->link.lossy_start + offset)];
+    return ipfi_config_of(wire)->lossy[wrapped(wire, (uint32_t)wire->link.lossy_start + offset)];
 }
 
 static void put(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     ipfi_link_t *const link = &wire->link;
-    for (size_t i = 0; i < size && link->lossy_used < wire->config->lossy_size; i++) {
-        wire->config->lossy[wrapped(wire, (uint32_t)link->lossy_start + link->lossy_used)] = bytes[i];
+    for (size_t i = 0; i < size && link->lossy_used < ipfi_config_of(wire)->lossy_size; i++) {
+        ipfi_config_of(wire)->lossy[wrapped(wire, (uint32_t)link->lossy_start + link->lossy_used)] = bytes[i];
         link->lossy_used++;
     }
 }
@@ -59,13 +59,13 @@ static bool build(ipfi_wire_t *wire)
 static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
 {
     const size_t room = (size_t)ENTRY_HEAD + size;
-    const uint16_t most = wire->config->frame_payload < wire->link.peer.frame_payload ? wire->config->frame_payload
-                                                                                      : wire->link.peer.frame_payload;
-    if (wire->link.state != IPFI_ESTABLISHED || size > most || room > wire->config->lossy_size) {
+    const uint16_t mine = ipfi_config_of(wire)->frame_payload, theirs = wire->link.peer.frame_payload;
+    const uint16_t most = mine < theirs ? mine : theirs;
+    if (wire->link.state != IPFI_ESTABLISHED || size > most || room > ipfi_config_of(wire)->lossy_size) {
         wire->stats.lossy_dropped++;
         return false;
     }
-    while ((size_t)(wire->config->lossy_size - wire->link.lossy_used) < room) {
+    while ((size_t)(ipfi_config_of(wire)->lossy_size - wire->link.lossy_used) < room) {
         drop_oldest(wire);
         wire->stats.lossy_dropped++;
     }
@@ -80,7 +80,7 @@ bool ipfi_emit_lossy(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, siz
     uint8_t head[IPFI_MESSAGE_HEAD_MAX];
     const ipfi_message_t message = { IPFI_TYPE_EVENT, IPFI_COMPLETE, event, 0, args, (uint16_t)size };
     const size_t head_size = ipfi_message_head(head, &message);
-    const size_t payload = wire->config->frame_payload;
+    const size_t payload = ipfi_config_of(wire)->frame_payload;
     if ((wire->link.peer.extensions & IPFI_EXT_LOSSY) == 0 || size > payload
         || !queue(wire, IPFI_LOSSY, 0, head_size + size)) {
         return false;

@@ -78,7 +78,7 @@ static void grant(ipfi_wire_t *wire, ipfi_outcall_t *out)
 {
     uint8_t payload[5];
     ipfi_writer_t writer = ipfi_writer(payload, sizeof payload);
-    const uint32_t granted = out->taken + (uint32_t)wire->config->stream_credit * 16;
+    const uint32_t granted = out->taken + (uint32_t)ipfi_config_of(wire)->stream_credit * 16;
     ipfi_write_u32(&writer, granted);
     const ipfi_message_t message = { IPFI_TYPE_GRANT, IPFI_COMPLETE, out->procedure, out->index, payload,
                                      (uint16_t)ipfi_written(&writer) };
@@ -144,7 +144,7 @@ static bool send_cancel(ipfi_wire_t *wire, ipfi_outcall_t *out)
 
 static bool grant_is_due(const ipfi_wire_t *wire, const ipfi_outcall_t *out)
 {
-    const uint32_t credit = (uint32_t)wire->config->stream_credit * 16;
+    const uint32_t credit = (uint32_t)ipfi_config_of(wire)->stream_credit * 16;
     return out->stage == WAITING && out->taken != 0 && out->taken + credit - out->granted > credit / 2;
 }
 
@@ -210,7 +210,7 @@ bool ipfi_outcall_start(ipfi_wire_t *wire, ipfi_outcall_t *out, uint16_t procedu
     out->args_sent = 0;
     out->answer_length = 0;
     out->taken = 0;
-    out->granted = (uint32_t)wire->config->stream_credit * 16;
+    out->granted = (uint32_t)ipfi_config_of(wire)->stream_credit * 16;
     out->deadline_ms = now_ms + timeout_ms;
     out->sent = out->too_large = out->cancel_owed = false;
     out->stage = SENDING;

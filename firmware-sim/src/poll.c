@@ -72,7 +72,7 @@ static void send(ipfi_wire_t *wire, const ipfi_port_t *port)
 
 void ipfi_poll(ipfi_wire_t *wire)
 {
-    const ipfi_port_t *const port = wire->config->port;
+    const ipfi_port_t *const port = ipfi_config_of(wire)->port;
     receive(wire, port);
     ipfi_on_deadline(wire, port->now_ms(port->context));
     send(wire, port);

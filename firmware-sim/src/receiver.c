@@ -37,7 +37,7 @@ static void owe_ack(ipfi_wire_t *wire)
 {
     enum { AROUND = 16 }; /* head, checksum, delimiters, what COBS adds */
     ipfi_link_t *const link = &wire->link;
-    const ipfi_config_t *const config = wire->config;
+    const ipfi_config_t *const config = ipfi_config_of(wire);
     const bool takes_two = config->window > 1 && config->ring >= 2u * (config->frame_payload + AROUND);
     if (link->unacked == 0) { link->ack_due_ms = link->now_ms + ipfi_ack_delay_ms(wire); }
     if (++link->unacked >= 2 || !takes_two) {
@@ -54,7 +54,7 @@ void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length)
     const uint16_t size = (uint16_t)(length - DATA_HEAD);
     const uint8_t ahead = (uint8_t)(content[3] - link->rx_sequence);
     ipfi_sender_ack(wire, content[4], false, 0);
-    if (ahead != 0 && ahead < wire->config->window) { /* we keep none of these (flag bit 1) */
+    if (ahead != 0 && ahead < ipfi_config_of(wire)->window) { /* we keep none of these (flag bit 1) */
         wire->stats.ahead++;
         link->want |= IPFI_WANT_ACK;
     } else if (ahead != 0) { /* LINK-4 */

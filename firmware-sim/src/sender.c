@@ -57,7 +57,7 @@ IPFI_NOT_INLINE static uint16_t least(uint16_t a, uint16_t b)
 static uint16_t largest_cut(const ipfi_wire_t *wire)
 {
     const ipfi_peer_t *const peer = &wire->link.peer;
-    const uint16_t most = least(least(wire->config->frame_payload, peer->frame_payload), data_within(peer->ring));
+    const uint16_t most = least(least(ipfi_config_of(wire)->frame_payload, peer->frame_payload), data_within(peer->ring));
     uint16_t slow = 16384; /* halved until it lasts 50 ms: no division */
     while (slow > 64 && ipfi_wire_time_ms(wire, slow) > 50) { slow /= 2; }
     return least(most, slow);
@@ -144,7 +144,7 @@ static void note_evidence(ipfi_link_t *link, uint32_t charge)
 static void drop_front(ipfi_wire_t *wire, uint8_t count)
 {
     ipfi_link_t *const link = &wire->link;
-    ipfi_tx_frame_t *const frames = wire->config->tx_window;
+    ipfi_tx_frame_t *const frames = ipfi_config_of(wire)->tx_window;
     uint16_t bytes = 0;
     bool clean = true; /* a frame that waited for a repetition is no round trip to learn from */
     for (uint8_t i = 0; i < count; i++) {
@@ -172,7 +172,7 @@ static void drop_front(ipfi_wire_t *wire, uint8_t count)
 static void mark_all(ipfi_wire_t *wire)
 {
     for (uint8_t i = 0; i < wire->link.in_flight; i++) {
-        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[i];
         if ((frame->marks & SACKED) == 0) { frame->marks |= AGAIN; }
     }
 }
@@ -181,7 +181,7 @@ static void mark_all(ipfi_wire_t *wire)
 static void mark_lost(ipfi_wire_t *wire)
 {
     for (uint8_t i = 0; i < wire->link.in_flight; i++) {
-        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[i];
         if ((frame->marks & (SACKED | AGAIN)) != 0 || ipfi_due(frame->charge, wire->link.evidence)) { continue; }
         if ((wire->link.peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
             mark_all(wire); /* the other end kept nothing that was behind it */
@@ -194,7 +194,7 @@ static void mark_lost(ipfi_wire_t *wire)
 static void take_sack(ipfi_wire_t *wire, uint16_t sack)
 {
     for (uint8_t i = 1; i < wire->link.in_flight; i++) { /* bit 0 is the frame behind the oldest (LINK-3) */
-        ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[i];
         if ((sack >> (i - 1) & 1) == 0 || (frame->marks & SACKED) != 0) { continue; }
         frame->marks = SACKED;
         wire->link.backoff = 0;
@@ -206,7 +206,7 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
 void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack)
 {
     ipfi_link_t *const link = &wire->link;
-    const ipfi_tx_frame_t *const oldest = &wire->config->tx_window[0];
+    const ipfi_tx_frame_t *const oldest = &ipfi_config_of(wire)->tx_window[0];
     const uint8_t news = (uint8_t)(ack - link->tx_sequence);
     if (news > link->in_flight) { return; } /* stale, or nonsense */
     if (news != 0) {
@@ -246,7 +246,7 @@ static uint16_t new_cut(const ipfi_wire_t *wire)
     const int32_t credit = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
     uint16_t size = least((uint16_t)(link->stream_used - link->stream_sent), link->cut);
     if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */
-    if (size == 0 || link->in_flight >= least(wire->config->tx_window_length, link->peer.window)) { return 0; } /* LINK-6 */
+    if (size == 0 || link->in_flight >= least(ipfi_config_of(wire)->tx_window_length, link->peer.window)) { return 0; } /* LINK-6 */
     const uint16_t fits = data_within(ring_left(wire));
     return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */
 }
@@ -254,7 +254,7 @@ static uint16_t new_cut(const ipfi_wire_t *wire)
 static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
 {
     ipfi_link_t *const link = &wire->link;
-    ipfi_tx_frame_t *const frame = &wire->config->tx_window[place];
+    ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[place];
     if (frame->tries > 0) { link->idle = true; } /* a lone zero before a repetition (FRAME-2) */
     ipfi_encoder_t *to = ipfi_link_begin(wire, IPFI_DATA, (uint8_t)(link->tx_sequence + place));
     to = ipfi_encode_u8(to, link->rx_sequence);
@@ -272,14 +272,14 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
 
 bool ipfi_sender_must_repeat(const ipfi_wire_t *wire)
 {
-    return wire->link.in_flight != 0 && (wire->config->tx_window[0].marks & AGAIN) != 0;
+    return wire->link.in_flight != 0 && (ipfi_config_of(wire)->tx_window[0].marks & AGAIN) != 0;
 }
 
 static bool send_again(ipfi_wire_t *wire)
 {
     uint16_t offset = 0;
     for (uint8_t i = 0; i < wire->link.in_flight; i++) {
-        const ipfi_tx_frame_t *const frame = &wire->config->tx_window[i];
+        const ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[i];
         if ((frame->marks & AGAIN) != 0) {
             if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + frame->length)) { return false; }
             send_frame(wire, i, offset);
@@ -296,7 +296,7 @@ static bool ask_for_fate(ipfi_wire_t *wire)
     ipfi_link_t *const link = &wire->link;
     if (!link->repeated || link->ping_out || link->in_flight == 0) { return false; }
     link->repeated = false;
-    if ((wire->config->tx_window[0].tries & 3) == 3) { return false; } /* out of step with a line that loses in step */
+    if ((ipfi_config_of(wire)->tx_window[0].tries & 3) == 3) { return false; } /* out of step with a line that loses in step */
     link->want |= IPFI_WANT_PING;
     return ipfi_receiver_build(wire);
 }
@@ -307,7 +307,7 @@ bool ipfi_sender_build(ipfi_wire_t *wire)
     if (send_again(wire)) { return true; }
     const uint16_t size = new_cut(wire);
     if (size == 0) { return ask_for_fate(wire); }
-    ipfi_tx_frame_t *const frame = &wire->config->tx_window[link->in_flight];
+    ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;
     const uint16_t offset = link->stream_sent;
@@ -336,7 +336,7 @@ static uint32_t probe_ms(const ipfi_wire_t *wire)
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     const ipfi_link_t *const link = &wire->link;
-    const ipfi_tx_frame_t *const first = &wire->config->tx_window[0];
+    const ipfi_tx_frame_t *const first = &ipfi_config_of(wire)->tx_window[0];
     const bool may_go = (first->marks & AGAIN) != 0 && ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + first->length);
     if (link->in_flight != 0 && !may_go) { /* a repetition that the ring has no room for waits for time, too */
         *deadline_ms = first->left_ms + ipfi_sender_rto_ms(wire);
@@ -367,6 +367,6 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire)
     if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
         mark_all(wire); /* LINK-11 */
     } else {
-        wire->config->tx_window[0].marks |= AGAIN;
+        ipfi_config_of(wire)->tx_window[0].marks |= AGAIN;
     }
 }

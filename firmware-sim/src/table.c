@@ -27,9 +27,9 @@ static bool is_event(uint8_t kind)
 uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event)
 {
     if (index == IPFI_DESCRIBE_INDEX && !event) { return IPFI_ENTRY_DESCRIBE; }
-    for (uint8_t entry = 0; entry < wire->config->table_length; entry++) {
+    for (uint8_t entry = 0; entry < ipfi_config_of(wire)->table_length; entry++) {
         ipfi_procedure_t copy;
-        const ipfi_procedure_t *const procedure = ipfi_table_entry(wire->config, entry, &copy);
+        const ipfi_procedure_t *const procedure = ipfi_table_entry(ipfi_config_of(wire), entry, &copy);
         if (procedure->index != index || procedure->run == NULL) { continue; }
         if (event ? is_event(procedure->kind) : procedure->kind <= IPFI_RAW) { return entry; }
     }
@@ -100,9 +100,9 @@ static ipfi_verdict_t describe(ipfi_call_t *call)
     uint16_t *const state = call->state.u16;
     if (call->phase == IPFI_END) { return IPFI_DONE; }
     if (call->phase == IPFI_BEGIN && !ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }
-    if (state[ENTRY] >= call->wire->config->table_length) { return IPFI_DONE; }
+    if (state[ENTRY] >= ipfi_config_of(call->wire)->table_length) { return IPFI_DONE; }
     ipfi_procedure_t copy;
-    const ipfi_procedure_t *const procedure = ipfi_table_entry(call->wire->config, (uint8_t)state[ENTRY], &copy);
+    const ipfi_procedure_t *const procedure = ipfi_table_entry(ipfi_config_of(call->wire), (uint8_t)state[ENTRY], &copy);
     if (state[FIELD] == 0) {
         ipfi_write_array(&call->answer, 2 + FIELDS);
         ipfi_write_u32(&call->answer, procedure->index);

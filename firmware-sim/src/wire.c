@@ -12,8 +12,8 @@ static void begin_call(ipfi_wire_t *wire)
 {
     const bool whole = ipfi_parser_terminator(&wire->parser) == IPFI_COMPLETE;
     if (ipfi_refusal_drains(wire, whole)) { return; } /* CALL-7 */
-    if (wire->config->server != NULL) {
-        wire->config->server->begin(wire);
+    if (ipfi_config_of(wire)->server != NULL) {
+        ipfi_config_of(wire)->server->begin(wire);
     } else {
         ipfi_refuse(wire, IPFI_ERROR_NOT_ALLOWED);
     }
@@ -38,8 +38,8 @@ static void begin_message(ipfi_wire_t *wire)
         wire->stats.bad_messages++;
     } else if (parser->type == IPFI_TYPE_CALL) {
         begin_call(wire);
-    } else if (parser->type == IPFI_TYPE_EVENT && wire->config->server != NULL) {
-        wire->config->server->event(wire);
+    } else if (parser->type == IPFI_TYPE_EVENT && ipfi_config_of(wire)->server != NULL) {
+        ipfi_config_of(wire)->server->event(wire);
     } else if ((parser->type == IPFI_TYPE_RESPONSE || parser->type == IPFI_TYPE_ERROR) && wire->caller != NULL) {
         wire->caller->begin(wire);
     }
@@ -48,7 +48,7 @@ static void begin_message(ipfi_wire_t *wire)
 static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
     if (wire->target != NULL) {
-        wire->config->server->take(wire, bytes, size);
+        ipfi_config_of(wire)->server->take(wire, bytes, size);
     } else if (wire->out_target != NULL) {
         wire->caller->take(wire, bytes, size);
     } else if (wire->parser.type == IPFI_TYPE_GRANT) {
@@ -62,7 +62,7 @@ static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 static void end_control(ipfi_wire_t *wire)
 {
     const ipfi_parser_t *const parser = &wire->parser;
-    const struct ipfi_server *const server = wire->config->server;
+    const struct ipfi_server *const server = ipfi_config_of(wire)->server;
     if (parser->type == IPFI_TYPE_CANCEL) {
         if (!ipfi_refusal_drains(wire, true) && server != NULL) { server->cancel(wire); }
     } else if (parser->type == IPFI_TYPE_GRANT && server != NULL) {
@@ -73,7 +73,7 @@ static void end_control(ipfi_wire_t *wire)
 static void end_message(ipfi_wire_t *wire)
 {
     if (wire->target != NULL) {
-        wire->config->server->end(wire);
+        ipfi_config_of(wire)->server->end(wire);
     } else if (wire->out_target != NULL) {
         wire->caller->end(wire);
     } else {
@@ -114,7 +114,7 @@ void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 
 void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    if (wire->config->server != NULL) { wire->config->server->lossy(wire, bytes, size); }
+    if (ipfi_config_of(wire)->server != NULL) { ipfi_config_of(wire)->server->lossy(wire, bytes, size); }
 }
 
 /* ---- what the link asks and tells ---- */
@@ -142,7 +142,7 @@ void ipfi_wire_session_begins(ipfi_wire_t *wire)
 
 void ipfi_wire_session_ends(ipfi_wire_t *wire, ipfi_down_t why)
 {
-    if (wire->config->server != NULL) { wire->config->server->reset(wire); }
+    if (ipfi_config_of(wire)->server != NULL) { ipfi_config_of(wire)->server->reset(wire); }
     if (wire->caller != NULL) { wire->caller->reset(wire); }
     ipfi_wire_happened(wire, IPFI_EVENT_DOWN, (uint8_t)why);
 }
@@ -156,7 +156,7 @@ void ipfi_wire_fill(ipfi_wire_t *wire)
 {
     ipfi_refusals_fill(wire);
     if (wire->caller != NULL) { wire->caller->fill(wire); }
-    if (wire->config->server != NULL) { wire->config->server->fill(wire); }
+    if (ipfi_config_of(wire)->server != NULL) { ipfi_config_of(wire)->server->fill(wire); }
 }
 
 /* ---- opening and closing ---- */
@@ -177,7 +177,7 @@ void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, u
 
 void ipfi_open(ipfi_wire_t *wire, uint32_t now_ms)
 {
-    if (!ipfi_link_go(wire, wire->config->active ? IPFI_IN_CONNECT : IPFI_IN_LISTEN)) { return; }
+    if (!ipfi_link_go(wire, ipfi_config_of(wire)->active ? IPFI_IN_CONNECT : IPFI_IN_LISTEN)) { return; }
     wire->link.line_free_ms = now_ms;
     ipfi_handshake_start(wire);
 }
@@ -291,13 +291,13 @@ bool ipfi_flushed(const ipfi_wire_t *wire)
 {
     if (wire->encoder.taken != wire->encoder.length) { return false; }
     if (wire->link.state != IPFI_ESTABLISHED) { return wire->link.want == 0; }
-    if (wire->config->server != NULL && wire->config->server->answering(wire)) { return false; }
+    if (ipfi_config_of(wire)->server != NULL && ipfi_config_of(wire)->server->answering(wire)) { return false; }
     return wire->link.stream_used == 0 && wire->link.lossy_used == 0;
 }
 
 bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
 {
-    if (wire->link.state != IPFI_ESTABLISHED || size > wire->config->tx_stream_size) { return false; }
+    if (wire->link.state != IPFI_ESTABLISHED || size > ipfi_config_of(wire)->tx_stream_size) { return false; }
     const ipfi_message_t message = { IPFI_TYPE_EVENT, IPFI_COMPLETE, event, 0, args, (uint16_t)size };
     return ipfi_message_send(wire, &message);
 }

@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipfi/options.h"
+
 /* ---- Flash ------------------------------------------------------------------------------------------
  * Tables, names and documentation stay in flash.  On chips whose flash is not in the data address space
  * (AVR) every read goes through IPFI_READ_FLASH.  To override, define both (and IPFI_FLASH_APART if flash
@@ -501,5 +503,19 @@ struct ipfi_wire {
     ipfi_event_t events[4];
     ipfi_refusal_t refusals[IPFI_REFUSALS];
 };
+
+#ifdef IPFI_ONLY_CONFIG
+extern const ipfi_config_t IPFI_ONLY_CONFIG;
+#endif
+
+static inline const ipfi_config_t *ipfi_config_of(const ipfi_wire_t *wire)
+{
+#ifdef IPFI_ONLY_CONFIG
+    (void)wire;
+    return &IPFI_ONLY_CONFIG;
+#else
+    return wire->config;
+#endif
+}
 
 #endif /* IPFI_IPFI_H */

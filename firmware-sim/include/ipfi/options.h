@@ -1,0 +1,17 @@
+/* options.h - what of the library is compiled in.
+ *
+ * All of it is, unless you say otherwise, alike for every file that you compile: on the command line
+ * (-DIPFI_WITH_LOSSY=0), or in a header of yours (-DIPFI_OPTIONS='"my_options.h"').  What is switched off is told to
+ * the other end in the handshake, or refused as docs/protocol.md says.  docs/sizes.md has what each saves. */
+#ifndef IPFI_OPTIONS_H
+#define IPFI_OPTIONS_H
+
+#ifdef IPFI_OPTIONS
+#include IPFI_OPTIONS
+#endif
+
+/* IPFI_ONLY_CONFIG, not defined by default: the name of your one ipfi_config_t, which is then not static.  The
+ * compiler sees its values (with -flto, else its address); there can be one wire only, and ipfi_start or ipfi_init
+ * must be given this very configuration. */
+
+#endif
