@@ -3,6 +3,7 @@
 from ipfi_serial.codec.manifest import Entry, EntryKind
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine import wire as _wire
 from ipfi_serial.engine.context import CallContext, DeferredReply
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.stats import WireStats
@@ -34,6 +35,7 @@ from ipfi_serial.sync import CallHandle, Connection, PartialCall, Server, Stream
 _register_sim()
 
 __version__ = "0.1.0"
+__compiled__ = not _wire.__file__.endswith(".py")  # whether this is the wheel of IPFI_COMPILE=1
 
 __all__ = [
     "CallCancelledError",
@@ -70,6 +72,7 @@ __all__ = [
     "WireClosedError",
     "WireConfig",
     "WireStats",
+    "__compiled__",
     "__version__",
     "connect",
     "listen",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType, ModuleType
 from typing import Final, NoReturn
 
-from ipfi_serial import __version__
+from ipfi_serial import __compiled__, __version__
 from ipfi_serial.cli import call, demo, describe, listen, morse, ports, serve, sim, soak, stream
 from ipfi_serial.cli.failures import ExitCode, Failure, failure_of
 from ipfi_serial.cli.options import add_common
@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"ipfi {__version__}")
+    version = f"ipfi {__version__}{' (compiled)' if __compiled__ else ''}"
+    parser.add_argument("--version", action="version", version=version)
     parser.set_defaults(json=False, debug=False)
     add_common(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -1,0 +1,128 @@
+"""Builds the optional compiled wheel: ``IPFI_COMPILE=1 pip install .``.
+
+Without that variable the wheel is pure Python, which is the reference.  With it mypyc turns the
+modules on the path of a call into extension modules, which lie beside their sources in the wheel;
+a compiler that fails ends the build.  docs/decisions/compiled-wheels.md says why.
+
+The same file is the program that compiles: ``python hatch_build.py <place> <module> ...``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any, Final
+
+VARIABLE: Final = "IPFI_COMPILE"
+OFF: Final = ("", "0")
+PACKAGE: Final = "ipfi_serial"
+TOOLS: Final = ("mypy[mypyc]>=1.13", "setuptools>=65")
+LAYERS: Final = ("framing", "link", "codec", "engine")
+
+# Every module of LAYERS is compiled but these.
+_STRUCT: Final = "its msgspec Structs would lose frozen, gc and eq: mypyc drops class keywords"
+_ONCE: Final = "runs when a procedure is registered or described, with types as values"
+INTERPRETED: Final = {
+    "codec/kinds.py": _STRUCT,
+    "engine/calls.py": _STRUCT,
+    "engine/directory.py": _STRUCT,
+    "engine/items.py": _STRUCT,
+    "link/control.py": "a subclass of deque: compiled ones crash",
+    "engine/subscriptions.py": "a subclass of tuple, which a compiled class cannot have as base",
+    "engine/shell.py": "its subclasses are interpreted",
+    "framing/bytewise.py": "the simple decoder that the tests hold the compiled one against",
+    "codec/depth.py": _ONCE,
+    "codec/manifest.py": _ONCE,
+    "codec/names.py": _ONCE,
+    "codec/records.py": _ONCE,
+    "codec/signature.py": _ONCE,
+    "codec/twins.py": _ONCE,
+    "codec/values.py": _ONCE,
+}
+
+
+def compiled_modules(root: Path) -> list[str]:
+    """Return the source files that are compiled, relative to ``root``."""
+    package = root / PACKAGE
+    found = {
+        path.relative_to(package).as_posix()
+        for layer in LAYERS
+        for path in (package / layer).glob("*.py")
+        if path.name != "__init__.py"
+    }
+    unknown = INTERPRETED.keys() - found
+    if unknown:
+        raise ValueError(f"hatch_build.py excludes what does not exist: {sorted(unknown)}")
+    return sorted(f"{PACKAGE}/{name}" for name in found - INTERPRETED.keys())
+
+
+def extension_modules(modules: list[str]) -> list[str]:
+    """Return what compiling these makes: one file each, and one that holds all of their code."""
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    stems = [name.removesuffix(".py") for name in modules]
+    return [f"{stem}{suffix}" for stem in (*stems, f"{PACKAGE}__mypyc")]
+
+
+def compile_into(place: Path, modules: list[str]) -> None:
+    """Compile with mypyc; C files, objects and extension modules land below ``place``."""
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    # not pyproject's: strictness is for tests/run, and optional packages may be missing here
+    options = ["--config-file=", "--ignore-missing-imports", "--explicit-package-bases"]
+    extensions = mypycify(
+        [*options, *modules],
+        group_name=PACKAGE,
+        opt_level="2",
+        debug_level="0",
+        target_dir=str(place / "c"),
+    )
+    build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
+    build.build_lib, build.build_temp = str(place / "lib"), str(place / "o")
+    build.ensure_finalized()
+    build.run()
+
+
+def wants_compiled() -> bool:
+    """Return whether the environment asks for the compiled wheel."""
+    return os.environ.get(VARIABLE, "") not in OFF
+
+
+if __name__ == "__main__":
+    compile_into(Path(sys.argv[1]), sys.argv[2:])
+else:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+    class CompileHook(BuildHookInterface[Any]):
+        """Adds extension modules beside the sources, which stay in the wheel."""
+
+        def dependencies(self) -> list[str]:
+            """Return what compiling needs: nothing for a pure wheel, whose build stays quick.
+
+            The types of what the package imports decide what its own code becomes.
+            """
+            return [*TOOLS, *self.metadata.core.dependencies] if wants_compiled() else []
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+            """Compile if that was asked for; stop the build if it cannot be done."""
+            if not wants_compiled() or self.target_name != "wheel":
+                return
+            if version == "editable":
+                self.app.abort(f"an editable install is always pure Python: unset {VARIABLE}")
+            root = Path(self.root)
+            place = root / "build" / "compiled" / sysconfig.get_platform()
+            place.mkdir(parents=True, exist_ok=True)
+            modules = compiled_modules(root)
+            words = [sys.executable, __file__, str(place), *modules]
+            if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
+                self.app.abort(
+                    f"{VARIABLE} is set, but compiling failed (see above): install a C compiler "
+                    f"and Python's headers, or unset {VARIABLE} for the pure wheel"
+                )
+            for name in extension_modules(modules):
+                build_data["force_include"][str(place / "lib" / name)] = name
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
