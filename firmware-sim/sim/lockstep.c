@@ -213,7 +213,12 @@ void ipfi_lockstep_close(lockstep_t *end)
 
 void ipfi_lockstep_stats(const lockstep_t *end, ipfi_stats_t *stats)
 {
+#if IPFI_WITH_COUNTERS
     *stats = end->board.wire.stats;
+#else
+    (void)end;
+    memset(stats, 0, sizeof *stats);
+#endif
 }
 
 uint32_t ipfi_lockstep_ticks(const lockstep_t *end, bool out_of_order)

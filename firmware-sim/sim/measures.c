@@ -10,7 +10,12 @@
 BOARD_TEXT(board_counters_text, "counters", "() -> list[u32]", "Return what link and chip have counted.");
 ipfi_verdict_t board_counters(ipfi_call_t *call)
 {
+#if IPFI_WITH_COUNTERS
     const ipfi_stats_t *const stats = &call->wire->stats;
+#else
+    static const ipfi_stats_t none;
+    const ipfi_stats_t *const stats = &none;
+#endif
     const board_chip_t *const chip = board_of(call)->chip;
     const bool counts = chip != NULL && chip->overruns != NULL;
     if (!ipfi_read_end(&call->args)) { return IPFI_BAD_ARGUMENTS; }

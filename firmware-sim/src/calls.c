@@ -237,14 +237,14 @@ static void begin_call(ipfi_wire_t *wire)
     const ipfi_parser_t *const parser = &wire->parser;
     ipfi_call_t *call = find(wire, parser->procedure, parser->call);
     if (call != NULL && call->stage != COLLECTING) { /* CALL-2: the pair is in use */
-        wire->stats.bad_messages++;
+        IPFI_COUNT(wire, bad_messages);
         return;
     }
     if (call == NULL) { call = begin_new(wire, parser); }
     if (call == NULL) { return; }
     wire->target = call;
     if (is_too_large(wire, call)) {
-        wire->stats.bad_messages++;
+        IPFI_COUNT(wire, bad_messages);
         refuse_early(wire, call, IPFI_ERROR_LIMIT);
     }
 }
@@ -282,10 +282,10 @@ static void take_args(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
 {
     if (call->stage == COLLECTING) {
-        wire->stats.events_handled++;
+        IPFI_COUNT(wire, events_handled);
         ipfi_calls_run(call, IPFI_BEGIN);
     } else {
-        wire->stats.events_dropped++;
+        IPFI_COUNT(wire, events_dropped);
     }
     call->stage = FREE;
 }
@@ -299,11 +299,12 @@ static void end_args(ipfi_wire_t *wire)
     if (call == event_slot(wire)) {
         end_event(wire, call);
     } else {
-        wire->stats.calls_served++;
+        IPFI_COUNT(wire, calls_served);
         ipfi_calls_run(call, IPFI_BEGIN);
     }
 }
 
+#if IPFI_WITH_LOSSY
 /* EVENT-3: exactly one Event message, complete, and nothing behind it. */
 static bool is_one_event(const uint8_t *bytes, size_t size)
 {
@@ -324,7 +325,7 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     ipfi_outcall_t *const out_target = wire->out_target;
     const uint8_t small_length = wire->small_length;
     if (!is_one_event(bytes, size) || event_slot(wire)->stage != FREE) {
-        wire->stats.events_dropped++;
+        IPFI_COUNT(wire, events_dropped);
         return;
     }
     ipfi_parser_init(&wire->parser);
@@ -334,6 +335,7 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     wire->out_target = out_target;
     wire->small_length = small_length;
 }
+#endif
 
 /* ---- Cancel, Grant, the end of the session ---- */
 
@@ -378,6 +380,9 @@ static void init(ipfi_wire_t *wire)
 }
 
 const struct ipfi_server ipfi_server = {
-    init, begin_call, begin_event, take_args, end_args, cancel, grant, lossy_event, reset, ipfi_calls_fill,
-    ipfi_calls_answering,
+    init, begin_call, begin_event, take_args, end_args, cancel, grant,
+#if IPFI_WITH_LOSSY
+    lossy_event,
+#endif
+    reset, ipfi_calls_fill, ipfi_calls_answering,
 };

@@ -212,7 +212,7 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire)
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
     if (outranks(wire, &wire->link.pending) || !ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
     if (was_up) { ipfi_wire_session_ends(wire, IPFI_DOWN_SUPERSEDED); } /* HS-7: the old session dies now */
-    wire->stats.frames_received++;
+    IPFI_COUNT(wire, frames_received);
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;
     ipfi_link_enter(wire);
@@ -251,11 +251,11 @@ static bool hello_ack(ipfi_wire_t *wire, const uint8_t *content, uint16_t length
 void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo)
 {
     if ((uint8_t)(wire->link.ping - echo) >= wire->link.readies) { /* HS-6: of none of our READYs */
-        wire->stats.strays++;
+        IPFI_COUNT(wire, strays);
         return;
     }
     if (!ipfi_link_go(wire, IPFI_IN_CONFIRMED)) { return; }
-    wire->stats.frames_received++;
+    IPFI_COUNT(wire, frames_received);
     ipfi_link_enter(wire);
 }
 

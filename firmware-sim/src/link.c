@@ -79,7 +79,7 @@ void ipfi_link_enter(ipfi_wire_t *wire)
     wire->link.timer_on = false;
     wire->link.want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
     wire->link.hello_sent = false;
-    wire->stats.sessions++;
+    IPFI_COUNT(wire, sessions);
     ipfi_wire_session_begins(wire);
     ipfi_wire_happened(wire, IPFI_EVENT_UP, wire->link.peer.boot_cause);
 }
@@ -109,7 +109,7 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
 
 static void stray(ipfi_wire_t *wire)
 {
-    wire->stats.strays++;
+    IPFI_COUNT(wire, strays);
 }
 
 /* ACK and PING: both carry `ack`, a number and `credit`; an ACK may have SACK bits behind them. */
@@ -168,7 +168,7 @@ static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t len
         stray(wire); /* LINK-5 */
         ipfi_handshake_stray(wire);
     } else if (link->state == IPFI_ESTABLISHED) {
-        wire->stats.frames_received++;
+        IPFI_COUNT(wire, frames_received);
         live_frame(wire, length);
     } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
         ipfi_handshake_echoed(wire, content[4]); /* HS-6 */
@@ -187,11 +187,11 @@ void ipfi_link_frame(ipfi_wire_t *wire)
     const uint8_t profile = shakes ? IPFI_PROFILE_CRC16 : of != NULL ? of->profile : (uint8_t)IPFI_PROFILE_ANY;
     const uint16_t length = ipfi_frame_length(&wire->decoder, profile); /* FRAME-5 */
     if (length < 3) {
-        wire->stats.noise++;
+        IPFI_COUNT(wire, noise);
     } else if (!shakes) {
         session_frame(wire, of, length);
     } else {
-        wire->stats.frames_received++;
+        IPFI_COUNT(wire, frames_received);
         if (!ipfi_handshake_frame(wire, length)) { stray(wire); }
     }
 }
@@ -204,7 +204,7 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile)
     const uint16_t size = wire->encoder.length;
     wire->link.line_free_ms = ipfi_later_of(wire->link.now_ms, wire->link.line_free_ms) + ipfi_wire_time_ms(wire, size);
     wire->link.idle = false;
-    wire->stats.frames_sent++;
+    IPFI_COUNT(wire, frames_sent);
     return size;
 }
 
@@ -234,7 +234,9 @@ bool ipfi_link_build(ipfi_wire_t *wire)
     if (ipfi_handshake_build(wire)) { return true; }
     if (wire->link.state != IPFI_ESTABLISHED) { return false; }
     return ipfi_receiver_build(wire)
+#if IPFI_WITH_LOSSY
            || (wire->build_lossy != NULL && wire->build_lossy(wire))
+#endif
            || ipfi_sender_build(wire);
 }
 

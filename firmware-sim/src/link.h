@@ -24,7 +24,7 @@ enum { /* ipfi_link_t.want: frames to be sent as soon as the line takes them */
 
 enum { /* extensions, protocol.md 3.2 */
     IPFI_EXT_EVENT = 1, IPFI_EXT_ERROR = 2, IPFI_EXT_CANCEL = 4, IPFI_EXT_GRANT = 8, IPFI_EXT_LOSSY = 16,
-    IPFI_EXT_LOG = 32, IPFI_EXT_ALL = 63
+    IPFI_EXT_LOG = 32, IPFI_EXT_ALL = IPFI_WITH_LOSSY ? 63 : 15
 };
 
 enum { IPFI_FLAG_IN_ORDER = 2 }; /* we receive in order only (LINK-3); the others are in ipfi.h */

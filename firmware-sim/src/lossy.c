@@ -3,6 +3,8 @@
 #include "link.h"
 #include "message.h"
 
+#if IPFI_WITH_LOSSY
+
 /* An entry in the queue: frame type, level or 0, length (u16), bytes. */
 enum { ENTRY_HEAD = 4 };
 
@@ -62,12 +64,12 @@ static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
     const uint16_t mine = ipfi_config_of(wire)->frame_payload, theirs = wire->link.peer.frame_payload;
     const uint16_t most = mine < theirs ? mine : theirs;
     if (wire->link.state != IPFI_ESTABLISHED || size > most || room > ipfi_config_of(wire)->lossy_size) {
-        wire->stats.lossy_dropped++;
+        IPFI_COUNT(wire, lossy_dropped);
         return false;
     }
     while ((size_t)(ipfi_config_of(wire)->lossy_size - wire->link.lossy_used) < room) {
         drop_oldest(wire);
-        wire->stats.lossy_dropped++;
+        IPFI_COUNT(wire, lossy_dropped);
     }
     const uint8_t head[ENTRY_HEAD] = { type, level, (uint8_t)size, (uint8_t)(size >> 8) };
     put(wire, head, sizeof head);
@@ -96,3 +98,25 @@ bool ipfi_log(ipfi_wire_t *wire, uint8_t level, const char *text, size_t size)
     put(wire, (const uint8_t *)text, size);
     return true;
 }
+
+#else
+
+bool ipfi_emit_lossy(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
+{
+    (void)wire;
+    (void)event;
+    (void)args;
+    (void)size;
+    return false;
+}
+
+bool ipfi_log(ipfi_wire_t *wire, uint8_t level, const char *text, size_t size)
+{
+    (void)wire;
+    (void)level;
+    (void)text;
+    (void)size;
+    return false;
+}
+
+#endif

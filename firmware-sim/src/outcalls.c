@@ -59,7 +59,7 @@ static void begin_answer(ipfi_wire_t *wire)
             return;
         }
     }
-    wire->stats.bad_messages++; /* nobody asked */
+    IPFI_COUNT(wire, bad_messages); /* nobody asked */
 }
 
 static void take_answer(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)

@@ -55,10 +55,10 @@ void ipfi_receiver_data(ipfi_wire_t *wire, uint16_t length)
     const uint8_t ahead = (uint8_t)(content[3] - link->rx_sequence);
     ipfi_sender_ack(wire, content[4], false, 0);
     if (ahead != 0 && ahead < ipfi_config_of(wire)->window) { /* we keep none of these (flag bit 1) */
-        wire->stats.ahead++;
+        IPFI_COUNT(wire, ahead);
         link->want |= IPFI_WANT_ACK;
     } else if (ahead != 0) { /* LINK-4 */
-        wire->stats.duplicates++;
+        IPFI_COUNT(wire, duplicates);
         link->ack_doubled = !link->ack_doubled;
         if (link->ack_doubled) { link->want |= IPFI_WANT_ACK; }
     } else {

@@ -9,7 +9,7 @@ static bool is_free(const ipfi_refusal_t *refusal)
 
 void ipfi_refuse(ipfi_wire_t *wire, ipfi_error_t code)
 {
-    wire->stats.calls_refused++;
+    IPFI_COUNT(wire, calls_refused);
     for (ipfi_refusal_t *refusal = wire->refusals; refusal < wire->refusals + IPFI_REFUSALS; refusal++) {
         if (!is_free(refusal)) { continue; }
         refusal->procedure = wire->parser.procedure;

@@ -66,7 +66,7 @@ static uint16_t largest_cut(const ipfi_wire_t *wire)
 static void frame_lost(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    wire->stats.retransmissions++;
+    IPFI_COUNT(wire, retransmissions);
     if (link->clean < CLEAN_RUN && link->cut / 2 >= CUT_MIN) { link->cut /= 2; } /* the second in a short time */
     link->clean = 0;
 }
@@ -93,8 +93,10 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
     link->have_rtt = false;
     link->srtt8 = link->rttvar4 = 0;
     link->stream_start = link->stream_used = link->stream_sent = 0;
+#if IPFI_WITH_LOSSY
     link->lossy_start = link->lossy_used = 0;
     link->lossy_last = false;
+#endif
     link->clean = CLEAN_RUN;
     link->cut = least(CUT_START, largest_cut(wire));
 }
@@ -266,7 +268,9 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
     link->handed += ipfi_link_finish(wire, link->peer.profile);
     frame->left_ms = link->line_free_ms;
     frame->charge = link->handed;
+#if IPFI_WITH_LOSSY
     link->lossy_last = false;
+#endif
     ipfi_receiver_acked(wire);
 }
 

@@ -22,7 +22,7 @@ static void begin_call(ipfi_wire_t *wire)
 /* MSG-6: the stream cannot be trusted. */
 static void distrust(ipfi_wire_t *wire)
 {
-    wire->stats.bad_messages++;
+    IPFI_COUNT(wire, bad_messages);
     ipfi_link_lose(wire, IPFI_DOWN_CORRUPTED, true);
 }
 
@@ -35,7 +35,7 @@ static void begin_message(ipfi_wire_t *wire)
     if (parser->left > IPFI_SKIP_MAX || ipfi_parser_terminator(parser) == IPFI_INVALID) {
         distrust(wire);
     } else if (parser->huge) {
-        wire->stats.bad_messages++;
+        IPFI_COUNT(wire, bad_messages);
     } else if (parser->type == IPFI_TYPE_CALL) {
         begin_call(wire);
     } else if (parser->type == IPFI_TYPE_EVENT && ipfi_config_of(wire)->server != NULL) {
@@ -114,7 +114,13 @@ void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 
 void ipfi_wire_lossy(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
+#if IPFI_WITH_LOSSY
     if (ipfi_config_of(wire)->server != NULL) { ipfi_config_of(wire)->server->lossy(wire, bytes, size); }
+#else
+    (void)bytes;
+    (void)size;
+    IPFI_COUNT(wire, events_dropped);
+#endif
 }
 
 /* ---- what the link asks and tells ---- */
@@ -211,10 +217,10 @@ void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t
             ipfi_link_frame(wire);
             break;
         case IPFI_RX_NOISE:
-            wire->stats.noise++;
+            IPFI_COUNT(wire, noise);
             break;
         case IPFI_RX_OVERSIZED:
-            wire->stats.oversized++;
+            IPFI_COUNT(wire, oversized);
             break;
         }
     }
@@ -292,7 +298,10 @@ bool ipfi_flushed(const ipfi_wire_t *wire)
     if (wire->encoder.taken != wire->encoder.length) { return false; }
     if (wire->link.state != IPFI_ESTABLISHED) { return wire->link.want == 0; }
     if (ipfi_config_of(wire)->server != NULL && ipfi_config_of(wire)->server->answering(wire)) { return false; }
-    return wire->link.stream_used == 0 && wire->link.lossy_used == 0;
+#if IPFI_WITH_LOSSY
+    if (wire->link.lossy_used != 0) { return false; }
+#endif
+    return wire->link.stream_used == 0;
 }
 
 bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)

@@ -13,7 +13,9 @@ struct ipfi_server {
     void (*end)(ipfi_wire_t *wire);
     void (*cancel)(ipfi_wire_t *wire);
     void (*grant)(ipfi_wire_t *wire); /* its payload is in wire->small */
+#if IPFI_WITH_LOSSY
     void (*lossy)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
+#endif
     void (*reset)(ipfi_wire_t *wire);
     void (*fill)(ipfi_wire_t *wire);
     bool (*answering)(const ipfi_wire_t *wire);

@@ -465,8 +465,11 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
     uint8_t boot_cause, echoes, bye_reason, bye_profile, refuse_reason, probe_shift;
+    uint16_t bye_session;
+#if IPFI_WITH_LOSSY
+    uint16_t lossy_start, lossy_used;
     bool lossy_last;
-    uint16_t lossy_start, lossy_used, bye_session;
+#endif
     uint32_t hello_crc, ack_due_ms, probe_ms, refuse_echo;
     ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
@@ -486,7 +489,9 @@ typedef struct {
 struct ipfi_wire {
     const ipfi_config_t *config;
     ipfi_link_t link;
+#if IPFI_WITH_COUNTERS
     ipfi_stats_t stats;
+#endif
     ipfi_encoder_t encoder;
     ipfi_decoder_t decoder;
     ipfi_parser_t parser;
@@ -494,7 +499,9 @@ struct ipfi_wire {
     ipfi_outcall_t *out_target;
     ipfi_outcall_t *outcalls;
     const struct ipfi_caller *caller; /* NULL until the first ipfi_outcall_start: costs no flash till then */
+#if IPFI_WITH_LOSSY
     bool (*build_lossy)(ipfi_wire_t *wire); /* likewise, NULL until the first lossy event */
+#endif
     uint32_t schema;
     uint16_t next_call;
     uint8_t event_count, event_first;
@@ -503,6 +510,12 @@ struct ipfi_wire {
     ipfi_event_t events[4];
     ipfi_refusal_t refusals[IPFI_REFUSALS];
 };
+
+#if IPFI_WITH_COUNTERS
+#define IPFI_COUNT(wire, what) ((void)(wire)->stats.what++)
+#else
+#define IPFI_COUNT(wire, what) ((void)(wire))
+#endif
 
 #ifdef IPFI_ONLY_CONFIG
 extern const ipfi_config_t IPFI_ONLY_CONFIG;

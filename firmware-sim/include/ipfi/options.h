@@ -10,6 +10,16 @@
 #include IPFI_OPTIONS
 #endif
 
+/* Counters for the program to look at, wire.stats: the library itself needs none.  Off: they are not there. */
+#ifndef IPFI_WITH_COUNTERS
+#define IPFI_WITH_COUNTERS 1
+#endif
+
+/* Lossy events (EVENT-3) and log lines.  Off: HELLO does not offer them, and ipfi_emit_lossy and ipfi_log send nothing. */
+#ifndef IPFI_WITH_LOSSY
+#define IPFI_WITH_LOSSY 1
+#endif
+
 /* IPFI_ONLY_CONFIG, not defined by default: the name of your one ipfi_config_t, which is then not static.  The
  * compiler sees its values (with -flto, else its address); there can be one wire only, and ipfi_start or ipfi_init
  * must be given this very configuration. */
