@@ -19,6 +19,7 @@ from ipfi_serial.errors import TransportError, WireClosedError
 from ipfi_serial.events import SessionLost, SessionOpened
 from ipfi_serial.pump import Pump
 from ipfi_serial.pump import pump as pump_module
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S
 from tests.shells.ends import Background, wait_until
 from tests.shells.lines import ScriptedLine
@@ -550,6 +551,7 @@ def test_an_interrupted_leader_leaves_the_lead() -> None:
         assert bench.pump.wait(flag, PATIENCE_S)
 
 
+@replaces_parts
 def test_a_wire_that_fails_while_it_sends_ends_like_a_line_that_died() -> None:
     with a_bench() as bench:
         flag, _ = bench.start_call()

@@ -22,6 +22,7 @@ from ipfi_serial.link.parameters import Flag, Parameters
 from ipfi_serial.link.session import Link
 from tests.engine.lines import Pair
 from tests.engine.wires import ECHO, answer, interface
+from tests.harness.builds import replaces_parts
 
 
 def announced(config: WireConfig, role: Any = "host", table: Interface | None = None) -> Parameters:
@@ -202,6 +203,7 @@ def test_a_loss_report_tells_what_was_handed_over_and_repeated_since_the_last_ti
     assert sum(repeats for _, repeats in told) == 1
 
 
+@replaces_parts
 def test_the_link_is_told_when_a_transport_that_adapts_changes_its_speed() -> None:
     class Adaptive:
         bytes_per_s = 1000.0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.harness.builds import replaces_parts
 from tests.link.interleavings import PAIRS, Budget, explore, standing
 
 
+@replaces_parts
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("kinds", [("lose",), ("double",), ("late",)])
 def test_a_first_handshake_ends_in_one_session(pair: str, kinds: tuple[str, ...]) -> None:
@@ -14,6 +16,7 @@ def test_a_first_handshake_ends_in_one_session(pair: str, kinds: tuple[str, ...]
     assert explore(PAIRS[pair](), Budget((1, 1), (0, 0), 2, kinds)) > 10
 
 
+@replaces_parts
 @pytest.mark.parametrize("pair", PAIRS)
 def test_attempts_of_both_ends_that_cross_end_in_one_session(pair: str) -> None:
     """HS-8: each lost its session by itself, and had answered a HELLO before its own attempt."""

@@ -9,6 +9,7 @@ import pytest
 
 from ipfi_serial.link import opening as opening_module
 from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
+from tests.harness.builds import replaces_parts
 from tests.harness.links import new_link
 from tests.link import make_states
 from tests.link._frames import Puppet, ack, bye
@@ -109,6 +110,7 @@ class Recorder(dict[Row, LinkState]):
         return super().__getitem__(row)
 
 
+@replaces_parts
 @pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name}-{row[1].name}")
 def test_every_row_of_the_table_is_taken(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     """Section 3.3: the last step of its scenario takes exactly that row."""

@@ -26,6 +26,7 @@ from ipfi_serial import (
 )
 from ipfi_serial.aio.pump import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S, TICK, AioBoard, SyncBoard
 from tests.shells.ends import (
     SOON_S,
@@ -151,6 +152,7 @@ async def test_whatever_a_transport_of_the_users_raises_ends_the_wire(broken: Ex
     assert line.closed
 
 
+@replaces_parts
 @aio_test
 async def test_a_fault_of_the_wire_or_of_a_delivery_is_logged_and_ends_what_it_must(
     caplog: pytest.LogCaptureFixture,

@@ -36,6 +36,7 @@ from ipfi_serial import (
 from ipfi_serial.link.handshake import Handshake
 from ipfi_serial.pump.carrier import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S, TICK, SyncBoard
 from tests.shells.ends import SOON_S, Background, Ends, fresh_name, joined, wait_until
 from tests.shells.lines import PoweredBoard, ScriptedLine
@@ -173,6 +174,7 @@ def test_whatever_a_transport_of_the_users_raises_ends_the_wire(broken: Exceptio
     wire.close()
 
 
+@replaces_parts
 def test_a_fault_of_the_wire_itself_ends_it_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -401,6 +403,7 @@ def test_a_framed_end_at_a_plain_one_gives_advice_and_the_plain_one_names_it() -
         wire.close()
 
 
+@replaces_parts
 def test_another_protocol_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     name = fresh_name()
     device = connect(name, role="device")
