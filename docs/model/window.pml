@@ -47,6 +47,15 @@
 #define OUT_AT_MOST WINDOW
 #define TAKES WINDOW
 #endif
+#ifdef TRACE /* a simulation for the code: time-outs all the time, quiet near the end */
+#define MAY_TIME_OUT true
+#define QUIET_MAY_COME (delivered + 2 * WINDOW >= FRAMES)
+#define SACK (grant == NO_CREDIT -> 0 : kept) /* a DATA frame carries none */
+#else
+#define MAY_TIME_OUT quiet
+#define QUIET_MAY_COME true
+#define SACK kept
+#endif
 #define NO_CREDIT 255
 #define CREDITS 32 /* a circle, too: 2^32 */
 
@@ -100,6 +109,9 @@ inline send_data(n)
     printf("@ data %d ", n);
     if
     :: nfull(there) -> there!NUMBER(n), n; printf("arrives\n")
+#ifdef TRACE /* more often */
+    :: nfull(there) -> there!NUMBER(n), n; printf("arrives\n")
+#endif
     :: !quiet || full(there) -> printf("lost\n")
     :: !quiet && moves < MOVES && nfull(late_there) && DISPLACED > 0 ->
         moves++;
@@ -126,15 +138,15 @@ inline acknowledge()
     :: skip
     :: !quiet -> grant = NO_CREDIT /* it went in a DATA frame of the other direction */
     fi;
-    printf("@ ack %d ", delivered);
+    printf("@ ack %d %d %d ", delivered, SACK, grant);
     if
-    :: nfull(back) -> back!NUMBER(delivered), delivered, kept, grant; printf("arrives\n")
+    :: nfull(back) -> back!NUMBER(delivered), delivered, SACK, grant; printf("arrives\n")
     :: !quiet || full(back) -> printf("lost\n")
     :: !quiet && moves < MOVES && nfull(late_back) && DISPLACED > 0 ->
         moves++;
-        late_back!NUMBER(delivered), delivered, kept, grant;
+        late_back!NUMBER(delivered), delivered, SACK, grant;
         if
-        :: nfull(back) -> back!NUMBER(delivered), delivered, kept, grant; printf("twice\n")
+        :: nfull(back) -> back!NUMBER(delivered), delivered, SACK, grant; printf("twice\n")
         :: printf("late\n")
         fi
     fi
@@ -142,6 +154,12 @@ inline acknowledge()
 
 /* ---- the sender ---- */
 
+#define MAY_SEND (out < OUT_AT_MOST && HAS_CREDIT)
+
+inline tell()
+{
+    printf("@ sender %d %d %d %d\n", first, out, credit, MAY_SEND)
+}
 
 #ifdef ACK_BEYOND
 #define ACKS_UNDER_WAY true
@@ -161,8 +179,7 @@ inline on_ack(ack, waits_for, sack, grant)
         count = (count > out -> out : count);
         first = first + count;
         out = out - count;
-        sacked = sacked >> count;
-        assert(first <= delivered) /* never taken for delivered what was not */
+        sacked = sacked >> count
     :: else
     fi;
     /* sack: bit i stands for number ack + 1 + i */
@@ -177,7 +194,9 @@ inline on_ack(ack, waits_for, sack, grant)
         i++
     :: else -> break
     od;
-    asked = 0; i = 0; count = 0; place = 0
+    asked = 0; i = 0; count = 0; place = 0;
+    tell();
+    assert(first <= delivered) /* never taken for delivered what was not */
 }
 
 inline tick()
@@ -189,6 +208,7 @@ inline tick()
 inline ask()
 {
     tick();
+    printf("@ ask\n");
 #ifdef NO_PING
     skip
 #else
@@ -214,9 +234,10 @@ endless:
             ack = 0; waits_for = 0; sack = 0; grant = 0
         }
     :: atomic {
-            out < OUT_AT_MOST && first + out < FRAMES && HAS_CREDIT ->
+            MAY_SEND && first + out < FRAMES ->
             out++;
             send_data(first + out - 1);
+            tell();
             check_sender()
         }
     /* LINK-10: on evidence; here at any time */
@@ -232,7 +253,7 @@ endless:
         }
     /* LINK-11: the time-out */
     :: atomic {
-            quiet && DRAINED && owes == 0 && out > 0 -> tick();
+            MAY_TIME_OUT && DRAINED && owes == 0 && out > 0 -> tick();
             sacked = sacked & ~1; /* or it would have been acknowledged */
             i = 0;
             do
@@ -246,7 +267,7 @@ endless:
             i = 0
         }
     /* LINK-15 */
-    :: atomic { quiet && DRAINED && owes == 0 && out == 0 && !DONE && !HAS_CREDIT -> ask() }
+    :: atomic { MAY_TIME_OUT && DRAINED && owes == 0 && out == 0 && !DONE && !HAS_CREDIT -> ask() }
     od
 }
 
@@ -341,7 +362,7 @@ init
         run Sender(); run Receiver(); run Late()
     };
     atomic { /* at any time */
-        quiet = true;
+        QUIET_MAY_COME -> quiet = true;
         moves = 0;
         do
         :: nempty(late_there) -> late_there?_, _
