@@ -24,7 +24,7 @@ static const ipfi_procedure_t *entry_of(const ipfi_call_t *call, ipfi_procedure_
     return ipfi_table_entry(ipfi_config_of(call->wire), call->entry, copy);
 }
 
-static ipfi_call_t *find(ipfi_wire_t *wire, uint32_t procedure, uint32_t index)
+static ipfi_call_t *find(ipfi_wire_t *wire, ipfi_index_t procedure, ipfi_index_t index)
 {
     for (uint8_t i = 0; i < slots(wire); i++) {
         ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
@@ -38,14 +38,13 @@ static uint16_t args_limit(const ipfi_wire_t *wire)
     return (uint16_t)(ipfi_config_of(wire)->value_size - IPFI_ANSWER_ROOM);
 }
 
-static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t index)
+static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, ipfi_index_t index)
 {
     uint8_t *const memory = call->memory;
-    const uint16_t life = call->life;
     memset(call, 0, sizeof *call);
     call->wire = wire;
     call->memory = memory;
-    call->life = (uint16_t)(life + 1);
+    call->ticket = ++wire->last_ticket;
     call->entry = entry;
     call->index = index;
     if (entry != IPFI_ENTRY_NONE) {
@@ -59,7 +58,7 @@ static void claim(ipfi_wire_t *wire, ipfi_call_t *call, uint8_t entry, uint32_t 
     call->granted = (uint32_t)wire->link.peer.stream_credit * 16;
 }
 
-static ipfi_call_t *claim_free(ipfi_wire_t *wire, uint8_t entry, uint32_t index)
+static ipfi_call_t *claim_free(ipfi_wire_t *wire, uint8_t entry, ipfi_index_t index)
 {
     for (uint8_t i = 0; i < slots(wire); i++) {
         ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
@@ -184,15 +183,16 @@ static void cut_short(ipfi_call_t *call)
 
 ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
 {
-    const ptrdiff_t place = call - ipfi_config_of(call->wire)->calls;
-    return (ipfi_ticket_t)place << 16 | call->life;
+    return call->ticket;
 }
 
 ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
 {
-    if (ticket >> 16 >= slots(wire)) { return NULL; }
-    ipfi_call_t *const call = &ipfi_config_of(wire)->calls[ticket >> 16];
-    return call->stage == WORKING && call->life == (ticket & 0xFFFF) ? call : NULL;
+    for (uint8_t i = 0; i < slots(wire); i++) {
+        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
+        if (call->stage == WORKING && call->ticket == ticket) { return call; }
+    }
+    return NULL;
 }
 
 void ipfi_resume(ipfi_call_t *call)

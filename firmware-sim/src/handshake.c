@@ -32,7 +32,7 @@ IPFI_NOT_INLINE static uint32_t first_interval_ms(const ipfi_wire_t *wire)
 
 static void next_nonce(ipfi_wire_t *wire)
 {
-    wire->link.nonce = wire->link.nonce * 1664525u + 1013904223u; /* differs from attempt to attempt */
+    wire->link.nonce += 0x9E3779B9u; /* 2^32 divided by the golden ratio: takes every value, near ones late */
     wire->link.hello_sent = false;
 }
 

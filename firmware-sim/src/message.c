@@ -8,7 +8,7 @@
 /* ---- writing ---- */
 
 /* The width code of MSG-1, and the number behind it. */
-static uint8_t put_number(uint8_t *to, size_t *at, uint32_t number)
+static uint8_t put_number(uint8_t *to, size_t *at, ipfi_index_t number)
 {
     const uint8_t code = number <= 0xFF ? 0 : number <= 0xFFFF ? 2 : 1;
     const uint8_t width = code == 0 ? 1 : code == 2 ? 2 : 4;
@@ -56,20 +56,15 @@ static uint8_t width(const ipfi_parser_t *parser)
     return (uint8_t)(1u << (code >> 1 | (code & 1) << 1)); /* codes 0, 2, 1, 3 are 1, 2, 4, 8 bytes (MSG-1) */
 }
 
-IPFI_NOT_INLINE static uint32_t *number(ipfi_parser_t *parser)
-{
-    if (parser->stage == IPFI_AT_PROCEDURE) { return &parser->procedure; }
-    return parser->stage == IPFI_AT_CALL ? &parser->call : &parser->left;
-}
-
-/* One byte of one of the three numbers; what passes 32 bits is remembered as such (MSG-4). */
+/* One byte of one of the three numbers; what passes their bits is remembered as such (MSG-4). */
 static void number_byte(ipfi_parser_t *parser, uint8_t byte)
 {
-    uint32_t *const value = number(parser);
-    if (parser->at < 4) {
-        *value |= (uint32_t)byte << (8 * parser->at);
-    } else if (byte != 0 && parser->stage == IPFI_AT_LENGTH) {
-        *value = UINT32_MAX;
+    const uint8_t shift = (uint8_t)(8 * parser->at);
+    if (parser->stage == IPFI_AT_LENGTH) {
+        parser->left = parser->at < sizeof parser->left ? parser->left | (uint32_t)byte << shift : byte != 0 ? UINT32_MAX : parser->left;
+    } else if (parser->at < sizeof(ipfi_index_t)) {
+        ipfi_index_t *const index = parser->stage == IPFI_AT_PROCEDURE ? &parser->procedure : &parser->call;
+        *index |= (ipfi_index_t)((ipfi_index_t)byte << shift);
     } else if (byte != 0) {
         parser->huge = true;
     }

@@ -16,8 +16,8 @@ enum { IPFI_MESSAGE_HEAD_MAX = 14 }; /* type, flag, three numbers of at most 32 
 typedef struct {
     uint8_t type;
     uint8_t terminator;
-    uint32_t procedure;
-    uint32_t call;
+    ipfi_index_t procedure;
+    ipfi_index_t call;
     const uint8_t *payload;
     uint16_t size;
 } ipfi_message_t;

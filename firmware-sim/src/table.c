@@ -24,7 +24,7 @@ static bool is_event(uint8_t kind)
     return kind == IPFI_EVENT_HANDLED || kind == IPFI_EVENT_BOTH;
 }
 
-uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event)
+uint8_t ipfi_table_find(const ipfi_wire_t *wire, ipfi_index_t index, bool event)
 {
     if (index == IPFI_DESCRIBE_INDEX && !event) { return IPFI_ENTRY_DESCRIBE; }
     for (uint8_t entry = 0; entry < ipfi_config_of(wire)->table_length; entry++) {

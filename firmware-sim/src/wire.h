@@ -31,7 +31,7 @@ bool ipfi_calls_answering(const ipfi_wire_t *wire);
 /* table.c: the procedures, in flash */
 enum { IPFI_ENTRY_NONE = 0xFF, IPFI_ENTRY_DESCRIBE = 0xFE };
 #define IPFI_DESCRIBE_INDEX 0xFFFFu
-uint8_t ipfi_table_find(const ipfi_wire_t *wire, uint32_t index, bool event);
+uint8_t ipfi_table_find(const ipfi_wire_t *wire, ipfi_index_t index, bool event);
 /* The entry where it is; or, where flash cannot be read through a pointer, its copy. */
 const ipfi_procedure_t *ipfi_table_entry(const ipfi_config_t *config, uint8_t entry, ipfi_procedure_t *copy);
 uint32_t ipfi_table_hash(const ipfi_config_t *config);

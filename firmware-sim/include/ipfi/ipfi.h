@@ -52,6 +52,13 @@
 #define IPFI_NESTING 8
 #endif
 
+/* Of a procedure, an event or a call. */
+#if IPFI_WITH_LARGE_INDICES
+typedef uint32_t ipfi_index_t;
+#else
+typedef uint16_t ipfi_index_t;
+#endif
+
 typedef struct ipfi_wire ipfi_wire_t;
 typedef struct ipfi_call ipfi_call_t;
 typedef struct ipfi_outcall ipfi_outcall_t;
@@ -190,8 +197,8 @@ struct ipfi_call {
     bool asked;          /* the handler returned YIELD or PART: it is to be run again                  */
     bool owed;           /* a message is to be sent even if `out` is empty                             */
     uint16_t procedure;  /* its index                                                                  */
-    uint16_t life;       /* counts uses of this slot, for tickets                                      */
-    uint32_t index;      /* of the call                                                                */
+    uint32_t ticket;     /* no other call of this wire has it                                          */
+    ipfi_index_t index;  /* of the call                                                                */
     uint32_t granted;    /* stream bytes that the caller takes so far (STREAM-2)                       */
     uint32_t sent;       /* stream bytes sent so far                                                   */
     uint32_t value;      /* bytes of the value that is being answered in parts                         */
@@ -475,13 +482,14 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
 } ipfi_link_t;
 
 typedef struct {
-    uint32_t procedure, call, left;
+    ipfi_index_t procedure, call;
+    uint32_t left;
     uint8_t type, flag, stage, at;
-    bool huge; /* procedure or call above 2^32 - 1 */
+    bool huge; /* procedure or call is more than an ipfi_index_t holds */
 } ipfi_parser_t;
 
 typedef struct {
-    uint32_t procedure, call;
+    ipfi_index_t procedure, call;
     uint8_t code;  /* Error to be sent; 0: sent */
     bool draining; /* tombstone: the rest of the arguments is dropped (CALL-7) */
 } ipfi_refusal_t;
@@ -503,6 +511,7 @@ struct ipfi_wire {
     bool (*build_lossy)(ipfi_wire_t *wire); /* likewise, NULL until the first lossy event */
 #endif
     uint32_t schema;
+    uint32_t last_ticket;
     uint16_t next_call;
     uint8_t event_count, event_first;
     uint8_t turn;                /* whose answer is next */

@@ -20,6 +20,12 @@
 #define IPFI_WITH_LOSSY 1
 #endif
 
+/* Indices of 32 bits, which nobody needs (CALL-2, DESC-1) but an end may send.  Off: a message with an index above
+ * 65535 is a bad message, as one above 4294967295 always is, and is skipped. */
+#ifndef IPFI_WITH_LARGE_INDICES
+#define IPFI_WITH_LARGE_INDICES 1
+#endif
+
 /* IPFI_ONLY_CONFIG, not defined by default: the name of your one ipfi_config_t, which is then not static.  The
  * compiler sees its values (with -flto, else its address); there can be one wire only, and ipfi_start or ipfi_init
  * must be given this very configuration. */
