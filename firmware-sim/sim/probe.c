@@ -12,7 +12,7 @@ size_t ipfi_probe_head(const uint8_t *bytes, size_t size, uint32_t numbers[5]);
 size_t ipfi_probe_write_head(uint8_t type, uint8_t ends, uint32_t procedure, uint32_t call, uint16_t size, uint8_t *to);
 size_t ipfi_probe_skip(const uint8_t *bytes, size_t size);
 uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile);
-uint16_t ipfi_crc16(uint16_t crc, uint8_t byte);
+uint16_t ipfi_crc16_bytes(uint16_t crc, const uint8_t *bytes, size_t size);
 uint32_t ipfi_crc32_bytes(uint32_t crc, const uint8_t *bytes, size_t size);
 
 /* One record a verdict: 'F' length (u16) content, checksum included; 'N'; 'O'. */
@@ -21,7 +21,8 @@ size_t ipfi_probe_frames(const uint8_t *wire, size_t size, uint16_t capacity, ui
     static uint8_t content[CONTENT_MAX];
     ipfi_decoder_t decoder;
     size_t at = 0;
-    ipfi_decoder_init(&decoder, content, capacity < CONTENT_MAX ? capacity : (uint16_t)CONTENT_MAX);
+    const size_t room = capacity + capacity / 254u; /* with its codes */
+    ipfi_decoder_init(&decoder, content, room < CONTENT_MAX ? (uint16_t)room : (uint16_t)CONTENT_MAX);
     for (size_t i = 0; i < size; i++) {
         const ipfi_rx_verdict_t verdict = ipfi_decode_byte(&decoder, wire[i]);
         if (verdict == IPFI_RX_PENDING || at + 3u + decoder.length > max) { continue; }
@@ -80,7 +81,5 @@ size_t ipfi_probe_skip(const uint8_t *bytes, size_t size)
 uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile)
 {
     if (profile == IPFI_PROFILE_CRC32) { return ipfi_crc32_bytes(0xFFFFFFFFu, bytes, size) ^ 0xFFFFFFFFu; }
-    uint16_t crc = 0xFFFF;
-    for (size_t i = 0; i < size; i++) { crc = ipfi_crc16(crc, bytes[i]); }
-    return crc;
+    return ipfi_crc16_bytes(0xFFFF, bytes, size);
 }

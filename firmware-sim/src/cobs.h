@@ -1,16 +1,15 @@
-/* cobs.h - consistent overhead byte stuffing (Cheshire and Baker 1999), a byte at a time. */
+/* cobs.h - consistent overhead byte stuffing (Cheshire and Baker 1999) of a frame, where it lies. */
 #ifndef IPFI_COBS_H
 #define IPFI_COBS_H
 
-#include "ipfi/ipfi.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-void ipfi_cobs_decode_restart(ipfi_decoder_t *decoder);
-void ipfi_cobs_decode(ipfi_decoder_t *decoder, uint8_t byte); /* not for the delimiter */
-bool ipfi_cobs_complete(const ipfi_decoder_t *decoder);       /* a delimiter may come now */
-
-void ipfi_cobs_encode_begin(ipfi_encoder_t *encoder);
-void ipfi_cobs_encode(ipfi_encoder_t *encoder, uint8_t byte);
-void ipfi_cobs_encode_end(ipfi_encoder_t *encoder); /* with the delimiter */
-void ipfi_cobs_emit(ipfi_encoder_t *encoder, uint8_t byte); /* as it is, unstuffed */
+/* What came between a frame's first code and its delimiter becomes content; how much that is.  Not `whole`: a
+ * block lacks bytes. */
+uint16_t ipfi_cobs_unstuff(uint8_t code, uint8_t *bytes, uint16_t size, bool *whole);
+/* Content with a byte of room before it, both in `size`, becomes a frame without its delimiter; how long that
+ * is, or 0 if it is more than `most`. */
+uint16_t ipfi_cobs_stuff(uint8_t *bytes, uint16_t size, uint16_t most);
 
 #endif

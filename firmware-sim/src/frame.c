@@ -1,7 +1,9 @@
 #include "frame.h"
 
 #include "cobs.h"
+#include "compiler.h"
 #include "crc.h"
+#include "memory.h"
 
 /* Where the decoder is between two delimiters (FRAME-8). */
 enum { AT_START = 0, AT_SECOND, IN_FRAME, IN_TEXT };
@@ -19,18 +21,29 @@ void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size)
 {
     decoder->content = content;
     decoder->size = size;
-    ipfi_cobs_decode_restart(decoder);
+    decoder->length = 0;
     restart(decoder);
+}
+
+static void append(ipfi_decoder_t *decoder, uint8_t byte)
+{
+    if (decoder->length >= decoder->size) {
+        decoder->oversized = true; /* FRAME-7 */
+        return;
+    }
+    decoder->content[decoder->length++] = byte; /* the only write that grows content */
 }
 
 static ipfi_rx_verdict_t judge(ipfi_decoder_t *decoder)
 {
     const uint8_t mode = decoder->mode;
+    bool whole;
     restart(decoder);
     if (mode == AT_START || mode == IN_TEXT) { return IPFI_RX_PENDING; } /* FRAME-2, LINK-17 */
     if (mode == AT_SECOND) { return decoder->first < FIRST_TYPE ? IPFI_RX_PENDING : IPFI_RX_NOISE; }
     if (decoder->oversized) { return IPFI_RX_OVERSIZED; }
-    if (!ipfi_cobs_complete(decoder) || decoder->length == 0) { return IPFI_RX_NOISE; }
+    decoder->length = ipfi_cobs_unstuff(decoder->first, decoder->content, decoder->length, &whole);
+    if (!whole || decoder->length == 0) { return IPFI_RX_NOISE; }
     return decoder->content[0] >= FIRST_TYPE ? IPFI_RX_FRAME : IPFI_RX_NOISE; /* FRAME-4 */
 }
 
@@ -39,9 +52,9 @@ static void second_byte(ipfi_decoder_t *decoder, uint8_t byte)
 {
     if (decoder->first >= FIRST_TYPE || byte >= FIRST_TYPE) {
         decoder->mode = IN_FRAME;
-        ipfi_cobs_decode_restart(decoder);
-        ipfi_cobs_decode(decoder, decoder->first);
-        ipfi_cobs_decode(decoder, byte);
+        decoder->length = 0;
+        decoder->oversized = false;
+        append(decoder, byte);
     } else if (decoder->first == NEWLINE) { /* an empty line has ended; this byte starts afresh */
         decoder->first = byte;
     } else {
@@ -64,7 +77,7 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
         if (byte == NEWLINE) { decoder->mode = AT_START; }
         break;
     default:
-        ipfi_cobs_decode(decoder, byte);
+        append(decoder, byte);
         break;
     }
     return IPFI_RX_PENDING;
@@ -72,10 +85,16 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
 
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
 {
+    const uint8_t *const content = decoder->content;
+    const uint16_t length = decoder->length;
     uint16_t size = 0;
-    if (profile != IPFI_PROFILE_CRC16 && decoder->crc32 == IPFI_CRC32_RESIDUE) { size = CRC32_SIZE; }
-    if (profile != IPFI_PROFILE_CRC32 && decoder->crc16 == IPFI_CRC16_RESIDUE) { size = CRC16_SIZE; }
-    return size != 0 && decoder->length > size ? (uint16_t)(decoder->length - size) : 0;
+    if (profile != IPFI_PROFILE_CRC16 && ipfi_crc32_bytes(IPFI_CRC32_START, content, length) == IPFI_CRC32_RESIDUE) {
+        size = CRC32_SIZE;
+    }
+    if (profile != IPFI_PROFILE_CRC32 && ipfi_crc16_bytes(IPFI_CRC16_START, content, length) == IPFI_CRC16_RESIDUE) {
+        size = CRC16_SIZE;
+    }
+    return size != 0 && length > size ? (uint16_t)(length - size) : 0;
 }
 
 /* ---- sending ---- */
@@ -97,18 +116,18 @@ void ipfi_encoder_clear(ipfi_encoder_t *encoder)
 ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8_t type)
 {
     ipfi_encoder_clear(encoder);
-    encoder->crc16 = IPFI_CRC16_START;
-    encoder->crc32 = IPFI_CRC32_START;
-    if (lone_zero) { ipfi_cobs_emit(encoder, 0); } /* FRAME-2 */
-    ipfi_cobs_encode_begin(encoder);
-    return ipfi_encode_u8(encoder, type);
+    if (lone_zero) { (void)ipfi_encode_u8(encoder, 0); } /* FRAME-2 */
+    encoder->begin = lone_zero;
+    return ipfi_encode_u8(ipfi_encode_u8(encoder, 0), type); /* room for the first code, then content */
 }
 
-ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte)
+IPFI_NOT_INLINE ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte)
 {
-    encoder->crc16 = ipfi_crc16(encoder->crc16, byte);
-    encoder->crc32 = ipfi_crc32(encoder->crc32, byte);
-    ipfi_cobs_encode(encoder, byte);
+    if (encoder->length < encoder->size) {
+        encoder->bytes[encoder->length++] = byte; /* this and ipfi_encode_bytes: the only writes that grow the buffer */
+    } else {
+        encoder->overflow = true;
+    }
     return encoder;
 }
 
@@ -124,27 +143,58 @@ ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number)
 
 void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) { ipfi_encode_u8(encoder, bytes[i]); }
+    if (size > (size_t)(encoder->size - encoder->length)) {
+        encoder->overflow = true;
+        return;
+    }
+    memcpy(encoder->bytes + encoder->length, bytes, size);
+    encoder->length = (uint16_t)(encoder->length + size);
+}
+
+static const uint8_t *content_of(const ipfi_encoder_t *encoder, size_t *size)
+{
+    *size = (size_t)(encoder->length - encoder->begin) - 1u;
+    return encoder->bytes + encoder->begin + 1;
+}
+
+uint32_t ipfi_encoded_crc32(const ipfi_encoder_t *encoder, uint32_t crc)
+{
+    size_t size;
+    const uint8_t *const content = content_of(encoder, &size);
+    return ipfi_crc32_bytes(crc, content, size);
+}
+
+static void seal(ipfi_encoder_t *encoder, uint8_t profile)
+{
+    if (profile == IPFI_PROFILE_CRC32) {
+        ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START));
+        return;
+    }
+    size_t size;
+    const uint8_t *const content = content_of(encoder, &size);
+    const uint16_t crc = (uint16_t)~ipfi_crc16_bytes(IPFI_CRC16_START, content, size);
+    ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)(crc >> 8)), (uint8_t)crc); /* most significant byte first (FRAME-5) */
+}
+
+static uint16_t stuff(const ipfi_encoder_t *encoder)
+{
+    const uint8_t begin = encoder->begin;
+    const uint16_t stuffed = ipfi_cobs_stuff(encoder->bytes + begin, (uint16_t)(encoder->length - begin), (uint16_t)(encoder->size - begin));
+    return stuffed == 0 ? 0 : (uint16_t)(begin + stuffed);
 }
 
 void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
 {
-    if (profile == IPFI_PROFILE_CRC32) {
-        ipfi_encode_u32(encoder, encoder->crc32 ^ 0xFFFFFFFFu);
-    } else {
-        const uint16_t crc = encoder->crc16 ^ 0xFFFFu; /* complemented, most significant byte first (FRAME-5) */
-        ipfi_encode_u8(encoder, (uint8_t)(crc >> 8));
-        ipfi_encode_u8(encoder, (uint8_t)crc);
-    }
-    ipfi_cobs_encode_end(encoder);
+    seal(encoder, profile);
+    if (!encoder->overflow) { encoder->length = stuff(encoder); }
+    if (encoder->length != 0) { ipfi_encode_u8(encoder, 0); }
     if (encoder->overflow) { ipfi_encoder_clear(encoder); }
 }
 
 void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size)
 {
     ipfi_encoder_clear(encoder);
-    for (size_t i = 0; i < size; i++) { ipfi_cobs_emit(encoder, (uint8_t)text[i]); }
-    encoder->overflow = false; /* what did not fit was not taken */
+    ipfi_encode_bytes(encoder, (const uint8_t *)text, size);
 }
 
 /* ---- numbers ---- */

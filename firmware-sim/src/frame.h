@@ -28,6 +28,8 @@ ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8
 ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte);
 ipfi_encoder_t *ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number);
 ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number);
+/* Of the content so far, behind what has given `crc`. */
+uint32_t ipfi_encoded_crc32(const ipfi_encoder_t *encoder, uint32_t crc);
 void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size);
 void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile);
 void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size);

@@ -320,7 +320,7 @@ static void build_hello(ipfi_wire_t *wire)
 {
     ipfi_encoder_t *to = ipfi_encode_begin(&wire->encoder, true, IPFI_HELLO);
     to = ipfi_encode_u16(put_parameters(wire, to), wire->link.floor);
-    wire->link.hello_crc = to->crc32;
+    wire->link.hello_crc = ipfi_encoded_crc32(to, IPFI_CRC32_START);
     wire->link.hello_sent = true;
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
     start_timer(wire);
@@ -330,12 +330,11 @@ static void build_hello_ack(ipfi_wire_t *wire)
 {
     ipfi_peer_t *const pending = &wire->link.pending;
     ipfi_encoder_t *to = ipfi_encode_begin(&wire->encoder, true, IPFI_HELLO_ACK);
-    to->crc32 = ipfi_crc32(pending->confirm, IPFI_HELLO_ACK); /* goes on where the HELLO ended: `confirm` covers both (HS-3) */
     to = put_parameters(wire, to);
     to = ipfi_encode_u16(to, pending->session);
     to = ipfi_encode_u32(to, pending->nonce);
     to = ipfi_encode_u8(to, pending->profile);
-    pending->confirm = to->crc32 ^ 0xFFFFFFFFu;
+    pending->confirm = ~ipfi_encoded_crc32(to, pending->confirm); /* goes on where the HELLO ended: it covers both (HS-3) */
     (void)ipfi_encode_u32(to, pending->confirm);
     (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
 }

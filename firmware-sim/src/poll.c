@@ -10,33 +10,17 @@ void ipfi_ring_init(ipfi_ring_t *ring, volatile uint8_t *bytes, IPFI_RING_INDEX 
     ring->overruns = 0;
 }
 
-static IPFI_RING_INDEX after(const ipfi_ring_t *ring, IPFI_RING_INDEX index)
-{
-    return (IPFI_RING_INDEX)(index + 1 == ring->size ? 0 : index + 1);
-}
-
-void ipfi_ring_put(ipfi_ring_t *ring, uint8_t byte)
-{
-    const IPFI_RING_INDEX head = ring->head;
-    const IPFI_RING_INDEX next = after(ring, head);
-    if (next == ring->tail) {
-        ring->overruns++;
-        return;
-    }
-    ring->bytes[head] = byte; /* the only write to bytes */
-    ring->head = next;        /* last: only now may the main loop see it */
-}
-
 size_t ipfi_ring_take(ipfi_ring_t *ring, uint8_t *to, size_t max)
 {
-    size_t taken = 0;
+    uint8_t *at = to;
     IPFI_RING_INDEX tail = ring->tail;
-    while (taken < max && tail != ring->head) {
-        to[taken++] = ring->bytes[tail];
-        tail = after(ring, tail);
+    const IPFI_RING_INDEX head = ring->head, size = ring->size;
+    for (uint8_t *const end = to + max; tail != head && at != end; at++) {
+        *at = ring->bytes[tail++];
+        if (tail == size) { tail = 0; }
     }
     ring->tail = tail;
-    return taken;
+    return (size_t)(at - to);
 }
 
 void ipfi_start(ipfi_wire_t *wire, const ipfi_config_t *config)

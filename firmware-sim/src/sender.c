@@ -258,9 +258,9 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[place];
     if (frame->tries > 0) { link->idle = true; } /* a lone zero before a repetition (FRAME-2) */
-    ipfi_encoder_t *to = ipfi_link_begin(wire, IPFI_DATA, (uint8_t)(link->tx_sequence + place));
-    to = ipfi_encode_u8(to, link->rx_sequence);
-    for (uint16_t i = 0; i < frame->length; i++) { to = ipfi_encode_u8(to, ipfi_stream_at(wire, (uint16_t)(offset + i))); }
+    ipfi_encoder_t *const to = ipfi_link_begin(wire, IPFI_DATA, (uint8_t)(link->tx_sequence + place));
+    (void)ipfi_encode_u8(to, link->rx_sequence);
+    ipfi_stream_encode(wire, to, offset, frame->length);
     link->repeated = frame->tries > 0;
     if (link->repeated) { frame_lost(wire); }
     if (frame->tries < TRIES_MAX) { frame->tries++; }

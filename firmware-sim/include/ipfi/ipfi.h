@@ -309,8 +309,21 @@ typedef struct {
 } ipfi_ring_t;
 
 void ipfi_ring_init(ipfi_ring_t *ring, volatile uint8_t *bytes, IPFI_RING_INDEX size);
-void ipfi_ring_put(ipfi_ring_t *ring, uint8_t byte);                 /* from the interrupt */
 size_t ipfi_ring_take(ipfi_ring_t *ring, uint8_t *to, size_t max);   /* from the main loop */
+
+/* From the interrupt; defined here so that the interrupt calls nothing and saves few registers. */
+static inline void ipfi_ring_put(ipfi_ring_t *ring, uint8_t byte)
+{
+    const IPFI_RING_INDEX head = ring->head;
+    IPFI_RING_INDEX next = (IPFI_RING_INDEX)(head + 1);
+    if (next == ring->size) { next = 0; }
+    if (next == ring->tail) {
+        ring->overruns++;
+        return;
+    }
+    ring->bytes[head] = byte; /* the only write to bytes */
+    ring->head = next;        /* last: only now may the main loop see it */
+}
 
 /* ---- Configuration and memory ------------------------------------------------------------------------- */
 typedef struct { /* one DATA frame that is not acknowledged yet */
@@ -322,7 +335,7 @@ typedef struct { /* one DATA frame that is not acknowledged yet */
 } ipfi_tx_frame_t;
 
 enum { IPFI_ANSWER_ROOM = 16 }; /* a number always fits behind the largest arguments */
-#define IPFI_RX_FRAME_SIZE(payload) ((payload) < 40 ? 48 : (payload) + 9)
+#define IPFI_RX_FRAME_SIZE(payload) ((payload) < 40 ? 48 : (payload) + 9 + (payload) / 245)
 #define IPFI_TX_FRAME_SIZE(payload) ((payload) < 40 ? 56 : (payload) + 14 + (payload) / 250)
 
 /* Declares all buffers of one wire as one static variable; IPFI_USE_BUFFERS puts them in a config.
@@ -433,20 +446,16 @@ bool ipfi_flushed(const ipfi_wire_t *wire); /* all that was sent has been acknow
 
 /* ---- Private: the wire's parts, here only so that you can own the memory --------------------------------- */
 typedef struct {
-    uint8_t *content;
+    uint8_t *content; /* as it came, behind its first code; at the delimiter it becomes content */
     uint16_t size, length;
-    uint16_t crc16;
-    uint32_t crc32;
-    uint8_t code, left, first, mode;
+    uint8_t first, mode;
     bool oversized;
 } ipfi_decoder_t;
 
 typedef struct {
     uint8_t *bytes;
-    uint16_t size, length, taken, code_at;
-    uint16_t crc16;
-    uint32_t crc32;
-    uint8_t code;
+    uint16_t size, length, taken;
+    uint8_t begin; /* of the frame, whose first code is known only when it ends */
     bool overflow;
 } ipfi_encoder_t;
 

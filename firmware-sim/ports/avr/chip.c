@@ -22,42 +22,42 @@ ISR(USART_RX_vect)
 
 /* The transmitter holds one byte: the rest waits in a ring of its own, so that the line is busy whatever the
  * main loop does. */
-enum { SEND_RING = 16 };
-static volatile uint8_t send_bytes[SEND_RING];
-static ipfi_ring_t send_ring;
+enum { SEND_RING = 16 }; /* a power of two: an index is cut to size, which costs the interrupt a cycle */
+static volatile uint8_t send_bytes[SEND_RING], send_head, send_tail;
+enum { UART_ON = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0) };
 
 ISR(USART_UDRE_vect)
 {
-    uint8_t byte;
-    if (ipfi_ring_take(&send_ring, &byte, 1) != 0) {
-        UDR0 = byte;
+    const uint8_t tail = send_tail;
+    if (tail == send_head) {
+        UCSR0B = UART_ON;
     } else {
-        UCSR0B = (uint8_t)(UCSR0B & ~_BV(UDRIE0));
+        UDR0 = send_bytes[tail];
+        send_tail = (uint8_t)(tail + 1) % SEND_RING;
     }
 }
 
 void chip_start(void)
 {
     core_start();
-    ipfi_ring_init(&send_ring, send_bytes, SEND_RING);
     /* 19.10 USART0: double speed, 8N1 */
     UCSR0A = _BV(U2X0);
     UBRR0 = BAUD_REGISTER;
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0);
+    UCSR0B = UART_ON;
     sei();
 }
 
 bool chip_uart_can_send(void)
 {
-    const uint8_t next = (uint8_t)(send_ring.head + 1);
-    return (next == SEND_RING ? 0 : next) != send_ring.tail;
+    return (uint8_t)(send_head + 1) % SEND_RING != send_tail;
 }
 
 void chip_uart_send(uint8_t byte)
 {
-    ipfi_ring_put(&send_ring, byte);
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0) | _BV(UDRIE0);
+    send_bytes[send_head] = byte;
+    send_head = (uint8_t)(send_head + 1) % SEND_RING;
+    UCSR0B = UART_ON | _BV(UDRIE0);
 }
 
 void chip_stall_deaf(uint32_t ms)
