@@ -1,7 +1,8 @@
 """python -m tests.benchmarks [group ...]: measures, prints, and tells if targets were met.
 
 calls streams codec startup scale firmware   what is measured; all if none is named
---setup       install the peers, each in a virtual environment of its own (~/.cache)
+--setup       install the peers, each in a virtual environment of its own (~/.cache), and there
+              too the compiled wheel of this tree; it is built again when the tree has changed
 --json        print one JSON object: {"figures": [{"name", "value", "unit", "target", "ok"}]}
 --rounds N    how often the candidates take turns
 --write       store the results and write them into docs/performance.md
@@ -16,7 +17,17 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from tests.benchmarks import calls, codec, firmware, regression, report, scale, startup, streams
+from tests.benchmarks import (
+    calls,
+    codec,
+    compiled,
+    firmware,
+    regression,
+    report,
+    scale,
+    startup,
+    streams,
+)
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import setup
 
@@ -29,6 +40,7 @@ GROUPS: Final[dict[str, Callable[[int], list[Figure]]]] = {
     "scale": scale.measure,
     "firmware": firmware.measure,
 }
+COMPARED: Final = {"calls", "streams", "startup"}  # they measure the compiled wheel too
 
 
 def main() -> int:
@@ -38,6 +50,9 @@ def main() -> int:
         for name, why in setup().items():
             sys.stderr.write(f"{name}: {why}\n")
     names: list[str] = options.group or list(GROUPS)
+    why = compiled.refresh() if options.setup or COMPARED.intersection(names) else None
+    if why is not None:
+        sys.stderr.write(f"the compiled wheel: {why}\n")
     results = {name: GROUPS[name](options.rounds) for name in names}
     figures = [figure for group in results.values() for figure in group]
     if options.json:

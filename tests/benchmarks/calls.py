@@ -7,6 +7,7 @@ from typing import Final
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import (
     BOARD,
+    BOARD_COMPILED,
     ERPC,
     EVERYBODY,
     FLOOR,
@@ -14,10 +15,13 @@ from tests.benchmarks.peers import (
     GRPCIO,
     OURS,
     OURS_AIO,
+    OURS_AIO_COMPILED,
+    OURS_COMPILED,
     PW_RPC,
     RPYC,
+    Peer,
 )
-from tests.benchmarks.table import Order, Table, cpu, p50, per_s
+from tests.benchmarks.table import Order, Pick, Table, cpu, p50, per_s
 
 ADD: Final[Order] = ("add", 200, 1)
 FLIGHT: Final[Order] = ("add", 2000, 16)
@@ -31,24 +35,38 @@ def measure(rounds: int) -> list[Figure]:
 
 
 def _targets(table: Table) -> list[Figure]:
-    ratio = table.ratio
+    compiled = (BOARD_COMPILED, OURS_COMPILED, OURS_AIO_COMPILED)
     return [
-        ratio("add p50, C at the far end / ping-pong", (BOARD, FLOOR), ADD, p50, most=1.3),
-        ratio("add p50, Python at both ends / ping-pong", (OURS, FLOOR), ADD, p50, most=1.3),
-        ratio("add p50 / eRPC", (OURS, ERPC), ADD, p50, most=0.6),
-        ratio("add p50 / pw_rpc", (OURS, PW_RPC), ADD, p50, most=0.35),
-        ratio("add p50 / grpcio", (OURS, GRPCIO), ADD, p50, most=0.2),
-        ratio("add CPU of both ends / eRPC", (OURS, ERPC), ADD, cpu, most=0.6),
-        ratio("add CPU of both ends / pw_rpc", (OURS, PW_RPC), ADD, cpu, most=0.25),
-        ratio("add p50, asyncio / add_reader", (OURS_AIO, FLOOR_AIO), ADD, p50, most=1.6),
-        ratio("add, 16 in flight / pw_rpc", (OURS, PW_RPC), FLIGHT, per_s, least=6.25),
-        ratio("add, 16 in flight / rpyc", (OURS, RPYC), FLIGHT, per_s, least=2.5),
-        ratio("add, 16 in flight, asyncio / pw_rpc", (OURS_AIO, PW_RPC), FLIGHT, per_s, least=6.25),
-        ratio(
-            "add, 16 in flight, CPU of both ends / pw_rpc", (OURS, PW_RPC), FLIGHT, cpu, most=0.16
-        ),
-        ratio("echo of 1 KiB, CPU of both ends / eRPC", (OURS, ERPC), ECHO, cpu, most=0.2),
-        ratio("echo of 1 KiB, CPU of both ends / pw_rpc", (OURS, PW_RPC), ECHO, cpu, most=0.12),
+        *_ratios(table, "", (BOARD, OURS, OURS_AIO)),
+        *_ratios(table, "compiled: ", compiled),
+    ]
+
+
+def _ratios(table: Table, build: str, ours: tuple[Peer, Peer, Peer]) -> list[Figure]:
+    """Hold one build against the floor and the peers; ``ours``: with a board, blocking, asyncio."""
+    board, both, loop = ours
+
+    def most(name: str, pair: tuple[Peer, Peer], order: Order, pick: Pick, limit: float) -> Figure:
+        return table.ratio(build + name, pair, order, pick, most=limit)
+
+    def least(name: str, pair: tuple[Peer, Peer], limit: float) -> Figure:
+        return table.ratio(build + name, pair, FLIGHT, per_s, least=limit)
+
+    return [
+        most("add p50, C at the far end / ping-pong", (board, FLOOR), ADD, p50, 1.3),
+        most("add p50, Python at both ends / ping-pong", (both, FLOOR), ADD, p50, 1.3),
+        most("add p50 / eRPC", (both, ERPC), ADD, p50, 0.6),
+        most("add p50 / pw_rpc", (both, PW_RPC), ADD, p50, 0.35),
+        most("add p50 / grpcio", (both, GRPCIO), ADD, p50, 0.2),
+        most("add CPU of both ends / eRPC", (both, ERPC), ADD, cpu, 0.6),
+        most("add CPU of both ends / pw_rpc", (both, PW_RPC), ADD, cpu, 0.25),
+        most("add p50, asyncio / add_reader", (loop, FLOOR_AIO), ADD, p50, 1.6),
+        least("add, 16 in flight / pw_rpc", (both, PW_RPC), 6.25),
+        least("add, 16 in flight / rpyc", (both, RPYC), 2.5),
+        least("add, 16 in flight, asyncio / pw_rpc", (loop, PW_RPC), 6.25),
+        most("add, 16 in flight, CPU of both ends / pw_rpc", (both, PW_RPC), FLIGHT, cpu, 0.16),
+        most("echo of 1 KiB, CPU of both ends / eRPC", (both, ERPC), ECHO, cpu, 0.2),
+        most("echo of 1 KiB, CPU of both ends / pw_rpc", (both, PW_RPC), ECHO, cpu, 0.12),
     ]
 
 

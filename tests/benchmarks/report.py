@@ -30,7 +30,7 @@ COLUMNS: Final = (
 UNITS: Final = ("us", "us", "/s", "us", "us", "us", "MiB")
 BAR_PX: Final = 420
 ROW_PX: Final = 22
-LABEL_PX: Final = 230
+LABEL_PX: Final = 270
 
 
 def write(results: Mapping[str, Sequence[Figure]]) -> None:
