@@ -31,7 +31,7 @@ static void append(ipfi_decoder_t *decoder, uint8_t byte)
         decoder->oversized = true; /* FRAME-7 */
         return;
     }
-    decoder->content[decoder->length++] = byte; /* the only write that grows content */
+    decoder->content[decoder->length++] = byte; /* this and ipfi_decode_inside: the only writes that grow content */
 }
 
 static ipfi_rx_verdict_t judge(ipfi_decoder_t *decoder)
@@ -81,6 +81,18 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
         break;
     }
     return IPFI_RX_PENDING;
+}
+
+size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t size)
+{
+    if (decoder->mode != IN_FRAME) { return 0; }
+    const uint8_t *from = bytes;
+    const uint8_t *const end = bytes + size;
+    uint8_t *to = decoder->content + decoder->length;
+    const uint8_t *const full = decoder->content + decoder->size;
+    while (from != end && to != full && *from != 0) { *to++ = *from++; }
+    decoder->length = (uint16_t)(to - decoder->content);
+    return (size_t)(from - bytes);
 }
 
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)

@@ -18,6 +18,8 @@ enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1, IPFI_PROFILE_ANY = 2 };
 
 void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size);
 ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
+/* Takes bytes that can only be the inside of a frame, the sooner; how many. */
+size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t size);
 /* After IPFI_RX_FRAME: how long it is without its checksum, of this profile; 0: it does not hold. */
 uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile);
 

@@ -58,6 +58,10 @@ void ipfi_poll(ipfi_wire_t *wire)
 {
     const ipfi_port_t *const port = ipfi_config_of(wire)->port;
     receive(wire, port);
-    ipfi_on_deadline(wire, port->now_ms(port->context));
+    const uint32_t now_ms = port->now_ms(port->context);
+    if ((uint8_t)now_ms != wire->looked_ms) { /* a busy line is polled many times in a millisecond */
+        wire->looked_ms = (uint8_t)now_ms;
+        ipfi_on_deadline(wire, now_ms);
+    }
     send(wire, port);
 }

@@ -209,8 +209,10 @@ void ipfi_close(ipfi_wire_t *wire)
 void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t now_ms)
 {
     wire->link.now_ms = now_ms;
-    for (size_t i = 0; i < size; i++) {
-        switch (ipfi_decode_byte(&wire->decoder, bytes[i])) {
+    for (const uint8_t *const end = bytes + size; bytes != end;) {
+        bytes += ipfi_decode_inside(&wire->decoder, bytes, (size_t)(end - bytes));
+        if (bytes == end) { break; }
+        switch (ipfi_decode_byte(&wire->decoder, *bytes++)) {
         case IPFI_RX_PENDING:
             break;
         case IPFI_RX_FRAME:

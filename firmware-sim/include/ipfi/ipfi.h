@@ -523,6 +523,7 @@ struct ipfi_wire {
     uint32_t last_ticket;
     uint16_t next_call;
     uint8_t event_count, event_first;
+    uint8_t looked_ms;           /* ipfi_poll's: low byte of the time when deadlines were looked at */
     uint8_t turn;                /* whose answer is next */
     uint8_t small_length, small[9]; /* a Grant's payload */
     ipfi_event_t events[4];
