@@ -100,7 +100,7 @@ def a_bench(
         yield bench
     finally:
         bench.pump.close()
-        assert not bench.pump._thread.is_alive()
+        assert not bench.pump._own_thread.is_alive()
 
 
 # --- leader and followers ---
@@ -404,7 +404,7 @@ def test_a_delivery_that_raises_is_logged_and_loses_one_event_alone(
         bench.in_delivery = fail_once
         bench.line.bring(b"".join(bytes((2, 0xC0, 1, c.call, 1, 0xC0)) for c in (first, second)))
         assert bench.next_delivered().call is second
-        assert bench.pump._thread.is_alive()
+        assert bench.pump._own_thread.is_alive()
     assert "a bug" in caplog.text
 
 

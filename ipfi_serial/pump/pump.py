@@ -60,13 +60,13 @@ class Pump(Carrier):
         self._back_by_s = 0.0  # when it will have been away for too long
         self._parked = threading.Event()
         self._is_parked = False  # a thread of the pump waits until no caller leads
-        self._thread = self._new_thread()
+        self._own_thread = self._new_thread()
         self._relief: threading.Thread | None = None  # reads while the other one runs a handler
 
     def start(self) -> None:
         """Open the wire and begin to move it."""
         self.command(lambda wire, now_s: wire.open(now_s))
-        self._thread.start()
+        self._own_thread.start()
 
     # --- for any thread ---
 
@@ -156,7 +156,7 @@ class Pump(Carrier):
         finally:
             self._transport.close()
             self._parked.set()
-            for thread in (self._thread, self._relief):
+            for thread in (self._own_thread, self._relief):
                 if thread is not None and not self._shift.keeps(thread):
                     thread.join(JOIN_S)
         return True

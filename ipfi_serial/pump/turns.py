@@ -24,16 +24,16 @@ class Turn:
         waiter: what it waits for.
     """
 
-    __slots__ = ("_thread", "waiter")
+    __slots__ = ("_ident", "waiter")
 
     def __init__(self, waiter: Waiter) -> None:
         self.waiter = waiter
-        self._thread = threading.get_ident()
+        self._ident = threading.get_ident()
 
     @property
     def is_mine(self) -> bool:
         """Whether it is the thread that asks."""
-        return self._thread == threading.get_ident()
+        return self._ident == threading.get_ident()
 
 
 class Sleeper:

@@ -23,7 +23,7 @@ def test_a_short_handler_runs_on_the_thread_that_read_its_call() -> None:
             return threading.current_thread().name
 
         pump = ends.device._pump
-        assert ends.host.call(60) == pump._thread.name
+        assert ends.host.call(60) == pump._own_thread.name
         assert pump._relief is not None, "somebody must read if it does not return"
 
 
@@ -89,7 +89,7 @@ def test_a_handler_may_close_its_own_connection_and_both_threads_end() -> None:
         ends.host.start(60)
         assert closed.wait(PATIENCE_S)
         pump = ends.device._pump
-        wait_until(lambda: not pump._thread.is_alive())
+        wait_until(lambda: not pump._own_thread.is_alive())
         assert pump._relief is None or not pump._relief.is_alive()
 
 
@@ -151,7 +151,7 @@ def test_a_call_behind_an_event_gets_a_worker_as_the_event_did() -> None:
         assert "worker" in str(ends.host.call(60))
         lit.set()
         wait_until(lambda: ends.device._notifications.idle)
-        assert ends.host.call(60) == ends.device._pump._thread.name
+        assert ends.host.call(60) == ends.device._pump._own_thread.name
 
 
 # --- what is held for company ---
