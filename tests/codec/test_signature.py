@@ -15,6 +15,7 @@ from ipfi_serial.codec.names import type_name
 from ipfi_serial.codec.signature import Signature, array_header
 from ipfi_serial.codec.values import ArgumentError, ValueCodecError, encode_arguments
 from ipfi_serial.errors import ConfigError
+from tests.codec._ids import case_id
 from tests.codec._shapes import Board, Color, Context, Node, Opaque, Picky, Point
 
 
@@ -96,7 +97,7 @@ def many(*values: Any) -> bytes:
         (functools.partial(add, 1), (2,)),
         (lambda x: x, (1,)),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_arguments_that_fit_are_decoded(
     function: Callable[..., object], arguments: tuple[Any, ...]
@@ -161,7 +162,7 @@ def test_sixteen_parameters_and_more_have_a_longer_header() -> None:
             "draw(): argument 'others': expected int, got str at [0][0]",
         ),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_arguments_that_do_not_fit_are_refused_with_a_reason_for_people(
     function: Callable[..., object], data: bytes, complaint: str
@@ -270,7 +271,7 @@ def test_facts_of_a_signature_can_be_read() -> None:
         ),
         (Board(), "(n: int) -> int"),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_signature_is_described_for_people(function: Callable[..., object], text: str) -> None:
     assert Signature(function, injected=Context).text == text
@@ -296,7 +297,7 @@ def test_a_long_default_is_not_spelt_out() -> None:
         (Any, "Any"),
         ("Later", "Later"),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_type_is_named_as_it_is_written(annotation: Any, name: str) -> None:
     assert type_name(annotation) == name
@@ -323,7 +324,7 @@ def unknown(a: NoSuchType) -> None:  # type: ignore[name-defined]  # noqa: F821
         (max, r"max: its parameters cannot be found out"),
         (5, r"int: its parameters cannot be found out"),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_handler_that_cannot_be_called_from_afar_is_refused_when_it_is_declared(
     function: Any, complaint: str

@@ -19,6 +19,7 @@ from ipfi_serial.codec.values import (
     value_decoder,
 )
 from ipfi_serial.errors import ConfigError
+from tests.codec._ids import case_id
 from tests.codec._shapes import (
     Bare,
     Color,
@@ -141,7 +142,7 @@ ROUND_TRIPS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("value, wanted", ROUND_TRIPS, ids=str)
+@pytest.mark.parametrize("value, wanted", ROUND_TRIPS, ids=case_id)
 def test_a_value_comes_back_as_its_type(value: Any, wanted: Any) -> None:
     decoded = decode_value(encode_value(value), wanted)
     assert decoded == value
@@ -167,7 +168,7 @@ def test_a_value_comes_back_as_its_type(value: Any, wanted: Any) -> None:
         (memoryview(b"a"), "c40161"),
         ((1, (2, [3])), "9201920291" + "03"),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_value_has_these_bytes(value: Any, data: str) -> None:
     assert encode_value(value).hex() == data
@@ -188,7 +189,7 @@ def test_a_value_has_these_bytes(value: Any, data: str) -> None:
         ("92c0a162", Late, None),
         ("d6ff00000000", dt.datetime, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_other_spellings_are_read_as_the_protocol_says(data: str, wanted: Any, value: Any) -> None:
     if value is not None:
@@ -238,7 +239,7 @@ def test_a_member_that_takes_everything_is_tried_last() -> None:
         ("tomorrow", dt.datetime, "RFC3339"),
         ([1, 1, ["x"]], Node, "fits none"),
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_value_of_another_type_is_refused_with_the_reason(
     value: Any, wanted: Any, complaint: str
@@ -259,7 +260,7 @@ def test_a_value_of_another_type_is_refused_with_the_reason(
         "Point",
         Literal[b"x"] | 5,
     ],
-    ids=str,
+    ids=case_id,
 )
 def test_a_type_that_cannot_travel_is_refused_at_once(wanted: Any) -> None:
     with pytest.raises(ConfigError, match="cannot travel"):
