@@ -100,10 +100,11 @@ uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
     const uint8_t *const content = decoder->content;
     const uint16_t length = decoder->length;
     uint16_t size = 0;
-    if (profile != IPFI_PROFILE_CRC16 && ipfi_crc32_bytes(IPFI_CRC32_START, content, length) == IPFI_CRC32_RESIDUE) {
+    if (IPFI_WITH_CRC32 && profile != IPFI_PROFILE_CRC16
+        && ipfi_crc32_bytes(IPFI_CRC32_START, content, length) == IPFI_CRC32_RESIDUE) {
         size = CRC32_SIZE;
     }
-    if (profile != IPFI_PROFILE_CRC32 && ipfi_crc16_bytes(IPFI_CRC16_START, content, length) == IPFI_CRC16_RESIDUE) {
+    if (!ipfi_is_crc32(profile) && ipfi_crc16_bytes(IPFI_CRC16_START, content, length) == IPFI_CRC16_RESIDUE) {
         size = CRC16_SIZE;
     }
     return size != 0 && length > size ? (uint16_t)(length - size) : 0;
@@ -178,7 +179,7 @@ uint32_t ipfi_encoded_crc32(const ipfi_encoder_t *encoder, uint32_t crc)
 
 static void seal(ipfi_encoder_t *encoder, uint8_t profile)
 {
-    if (profile == IPFI_PROFILE_CRC32) {
+    if (ipfi_is_crc32(profile)) {
         ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START));
         return;
     }

@@ -16,6 +16,11 @@ typedef enum {
 /* The session's checksum: the bit number in FRAME-6. */
 enum { IPFI_PROFILE_CRC16 = 0, IPFI_PROFILE_CRC32 = 1, IPFI_PROFILE_ANY = 2 };
 
+static inline bool ipfi_is_crc32(uint8_t profile)
+{
+    return IPFI_WITH_CRC32 && profile == IPFI_PROFILE_CRC32;
+}
+
 void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size);
 ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte);
 /* Takes bytes that can only be the inside of a frame, the sooner; how many. */

@@ -77,7 +77,7 @@ static ipfi_encoder_t *put_parameters(const ipfi_wire_t *wire, ipfi_encoder_t *t
     to = ipfi_encode_u16(to, config->frame_payload);
     to = ipfi_encode_u16(to, config->ring);
     to = ipfi_encode_u8(to, config->window);
-    to = ipfi_encode_u8(to, config->crc_profiles | IPFI_CRC_16);
+    to = ipfi_encode_u8(to, IPFI_CRC_16 | (IPFI_WITH_CRC32 ? config->crc_profiles : 0));
     to = ipfi_encode_u16(to, IPFI_EXT_ALL);
     to = ipfi_encode_u32(to, IPFI_CREDIT_AHEAD);
     to = ipfi_encode_u16(to, config->stream_credit);
@@ -107,7 +107,7 @@ static bool read_parameters(const uint8_t *body, ipfi_peer_t *peer)
 
 static uint8_t best_profile(const ipfi_config_t *config, uint8_t offered)
 {
-    return (config->crc_profiles & offered & IPFI_CRC_32) != 0 ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16;
+    return IPFI_WITH_CRC32 && (config->crc_profiles & offered & IPFI_CRC_32) != 0 ? IPFI_PROFILE_CRC32 : IPFI_PROFILE_CRC16;
 }
 
 /* ---- responder ---- */

@@ -8,7 +8,7 @@
 /* ---- writing ---- */
 
 /* The width code of MSG-1, and the number behind it. */
-static uint8_t put_number(uint8_t *to, size_t *at, ipfi_index_t number)
+static uint8_t put_number(uint8_t *to, size_t *at, uint32_t number)
 {
     const uint8_t code = number <= 0xFF ? 0 : number <= 0xFFFF ? 2 : 1;
     const uint8_t width = code == 0 ? 1 : code == 2 ? 2 : 4;

@@ -13,7 +13,7 @@ enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, DOUBLINGS_MAX = 3, PRO
 /* Wire bytes of a frame: lone zero, COBS, content, CRC, delimiter. */
 uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content)
 {
-    const uint32_t crc = wire->link.peer.profile == IPFI_PROFILE_CRC32 ? 4 : 2;
+    const uint32_t crc = ipfi_is_crc32(wire->link.peer.profile) ? 4 : 2;
     const uint32_t stuffed = content + crc;
     return (uint16_t)(stuffed + (stuffed >> 7) + 3); /* COBS adds 1 in 254: more than enough */
 }

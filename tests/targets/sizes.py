@@ -10,6 +10,7 @@ then used (calls, streams, callbacks, a blob, noise on the line) and tells how d
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from ipfi_serial import Connection, Interface, connect
 from ipfi_serial.sim.firmware import find_sources
 from ipfi_serial.transport import ImpairedTransport, LineFaults, open_transport
 from tests.firmware import build
+from tests.targets import demo
 from tests.targets.chips import EMULATED, Counters
 
 PAGE: Final = Path(__file__).parents[2] / "docs/sizes.md"
@@ -57,7 +59,7 @@ LIBRARIES: Final = (
 
 @dataclass(frozen=True)
 class Budget:
-    """What the demonstration may cost on a chip, in bytes."""
+    """What a program may cost on a chip, in bytes."""
 
     flash: int
     ram: int
@@ -76,6 +78,19 @@ PORT: Final = {
     "simavr-atmega328p": ("ATmega328P", "avr"),
 }
 MEASURED: Final = tuple(name for name in EMULATED if name in PORT)
+
+
+DEMO: Final = Budget(20 * KIB, 1536)
+DEMO_TITLE: Final = "ATmega328P, small program"
+DEMO_STEPS: Final = (
+    ("nothing", ()),
+    ("its configuration in a variable", ("-DIPFI_ONLY_CONFIG=demo_config",)),
+    ("counters", ("-DIPFI_WITH_COUNTERS=0",)),
+    ("lossy events and log lines", ("-DIPFI_WITH_LOSSY=0",)),
+    ("CRC-32", ("-DIPFI_WITH_CRC32=0",)),
+    ("indices of 32 bits", ("-DIPFI_WITH_LARGE_INDICES=0",)),
+)
+"""What the small program goes without, one after the other; all of it is in the Makefile."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ def link_library(library: Library, output: Path) -> tuple[int, int]:
 
 
 def exercise(wire: Connection) -> None:
-    """Use everything that the demonstration has."""
+    """Use everything that the board has."""
     for number in range(20):
         assert wire.call("add", number, 1, timeout_s=PATIENCE_S) == number + 1
         wire.call("echo", "x" * number, timeout_s=PATIENCE_S)
@@ -127,7 +142,7 @@ def exercise(wire: Connection) -> None:
 
 
 def measure(name: str) -> Cost:
-    """Run the demonstration on a chip, first on a good line and then on a bad one."""
+    """Run the board on a chip, first on a good line and then on a bad one."""
     host = Interface()
 
     @host.procedure(50)
@@ -181,10 +196,62 @@ def chip_rows(names: Sequence[str]) -> list[str]:
     return rows
 
 
+def measure_demo() -> Cost:
+    """Run the small program, first on a good line and then on a bad one."""
+    target = demo.demo_target()
+    try:
+        endpoint = target.start()
+        with connect(endpoint, demo.host_interface(), connect_timeout_s=PATIENCE_S) as wire:
+            demo.exercise(wire)
+        faults = LineFaults(byte_flip=0.002, seed=1)
+        line = ImpairedTransport(open_transport(endpoint), faults, faults)
+        with connect(line, demo.host_interface(), connect_timeout_s=PATIENCE_S) as wire:
+            demo.exercise(wire)
+            data, stack = demo.memory(wire)
+        footprint = target.footprint()
+    finally:
+        target.stop()
+    assert footprint is not None
+    return Cost(footprint.flash or 0, data, stack, {})
+
+
+def demo_row() -> str:
+    """The line of the table for the small program."""
+    cost = measure_demo()
+    return (
+        f"| {DEMO_TITLE} | {cost.flash} | {DEMO.flash} | {cost.data} | {cost.stack} "
+        f"| {cost.data + cost.stack} | {DEMO.ram} | 32 x 2 | 64 | 2 x 40 |"
+    )
+
+
+def build_demo(flags: Sequence[str], folder: Path) -> int:
+    """Build the small program with other options; bytes of flash."""
+    output = folder / demo.PRODUCT
+    output.unlink(missing_ok=True)
+    options = f"DEMO_OPTIONS={shlex.join(flags)}"
+    build.run(["make", "-s", "-C", build.FIRMWARE, f"OUT={folder}", options, output])
+    return elf.footprint(output).flash or 0
+
+
+def step_rows() -> list[str]:
+    """A line of the table for each thing that the small program goes without."""
+    rows: list[str] = []
+    flags: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        before = 0
+        for title, more in DEMO_STEPS:
+            flags += more
+            flash = build_demo(flags, Path(folder))
+            rows.append(f"| {title} | {flash} | {before - flash if rows else ''} |")
+            before = flash
+    return rows
+
+
 def page() -> str:
     """docs/sizes.md as it should be."""
     libraries, chips = "\n".join(library_rows()), "\n".join(chip_rows(MEASURED))
-    return TEXT.format(libraries=libraries, columns=COLUMNS, chips=chips)
+    small, steps = demo_row(), "\n".join(step_rows())
+    return TEXT.format(libraries=libraries, columns=COLUMNS, chips=chips, small=small, steps=steps)
 
 
 TEXT: Final = """\
@@ -204,17 +271,40 @@ not linked. 64-byte frames, a window of 2, a ring of 256 bytes, 160 bytes of str
 |---|---|---|---|
 {libraries}
 
-## The demonstration on each chip
+## The board of the conformance suite on each chip
 
-Its seventeen procedures and two events, the port, the start-up code. Names and documentation are
-in flash. The stack is the deepest that was seen while it was used on a good line and on one that
-damages two bytes in a thousand.
+Its seventeen procedures and two events with all that the library has, the port, the start-up code.
+Names and documentation are in flash. The stack is the deepest that was seen while it was used on a
+good line and on one that damages two bytes in a thousand.
 
 {columns}
 {chips}
 
-The aim for the ATmega328P is 20 KiB of flash. It is missed: its processor of 8 bits takes half as
-much flash again for arithmetic with 32 bits as a Cortex-M0. Next to a boot loader it fits.
+On the ATmega328P it fits next to a boot loader. A processor of 8 bits takes half as much flash
+again for arithmetic with 32 bits as a Cortex-M0.
+
+## A small program on the ATmega328P
+
+`firmware-sim/ports/avr/demo.c` is what a person would write first: a call (`add`), a call that is
+answered later (`blink`, when the lamp has blinked), a stream (`count`), a call that calls the
+computer and answers what that returned (`ask`), an event each way (`lamp`, `button`), and
+`memory`, which tells how much RAM was in use. Names, signatures and documentation of all of them
+are in flash and can be asked for. Sessions, acknowledgements, repetition and the reports of resets
+are those of the board above.
+
+{columns}
+{small}
+
+It goes without some of the library, by `include/ipfi/options.h`; the rest of the savings is the
+smaller table of procedures. From line to line, one more is left out:
+
+| left out | flash | saved |
+|---|---|---|
+{steps}
+
+Counters are what `wire.stats` of the firmware would tell. Where lossy events and CRC-32 are not
+offered, the computer does not use them. A message with an index above 65535 is skipped; neither a
+procedure (DESC-1) nor a call (CALL-2) has one.
 """
 COLUMNS: Final = (
     "| chip | flash | budget | static RAM | stack | RAM in all | budget "

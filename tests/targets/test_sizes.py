@@ -9,7 +9,7 @@ import pytest
 
 from ipfi_hil.targets import elf
 from ipfi_hil.targets.building import build_firmware
-from tests.targets import sizes
+from tests.targets import demo, sizes
 from tests.targets.chips import available
 
 TOLERANCE = 0.03  # another compiler version is another size
@@ -36,7 +36,7 @@ def test_the_library_keeps_to_its_budget(library: sizes.Library, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", sizes.MEASURED)
-def test_the_demonstration_s_flash_and_data_are_those_of_the_page(name: str) -> None:
+def test_the_board_s_flash_and_data_are_those_of_the_page(name: str) -> None:
     available(name)
     title, folder = sizes.PORT[name]
     cost = elf.footprint(build_firmware(f"{folder}/board.elf"))
@@ -55,3 +55,25 @@ def test_data_and_the_deepest_stack_keep_to_the_budget(name: str) -> None:
     cost = sizes.measure(name)
     assert cost.stack > 100
     assert cost.data + cost.stack <= sizes.BUDGETS[name].ram
+
+
+def test_the_small_program_keeps_to_its_budget() -> None:
+    available(demo.CHIP)
+    cost = elf.footprint(build_firmware(demo.PRODUCT))
+    flash, flash_limit, data, stack, total, limit, *_ = documented(sizes.DEMO_TITLE)
+    assert cost.flash is not None
+    assert cost.flash <= sizes.DEMO.flash
+    assert [flash_limit, limit] == [sizes.DEMO.flash, sizes.DEMO.ram], HOW
+    assert flash == pytest.approx(cost.flash, rel=TOLERANCE), HOW
+    assert data == pytest.approx(cost.ram, rel=TOLERANCE), HOW
+    assert data + stack == total <= limit
+
+
+def test_each_thing_that_can_be_left_out_saves_flash(tmp_path: Path) -> None:
+    available(demo.CHIP)
+    everything = [flag for _, flags in sizes.DEMO_STEPS for flag in flags]
+    least = sizes.build_demo(everything, tmp_path)
+    assert least == elf.footprint(build_firmware(demo.PRODUCT)).flash  # as the Makefile has it
+    for flag in everything:
+        rest = [other for other in everything if other != flag]
+        assert sizes.build_demo(rest, tmp_path) > least, flag

@@ -20,6 +20,11 @@
 #define IPFI_WITH_LOSSY 1
 #endif
 
+/* Frames with CRC-32 (FRAME-6).  Off: IPFI_CRC_32 in a configuration is left out of HELLO. */
+#ifndef IPFI_WITH_CRC32
+#define IPFI_WITH_CRC32 1
+#endif
+
 /* Indices of 32 bits, which nobody needs (CALL-2, DESC-1) but an end may send.  Off: a message with an index above
  * 65535 is a bad message, as one above 4294967295 always is, and is skipped. */
 #ifndef IPFI_WITH_LARGE_INDICES

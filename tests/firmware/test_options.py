@@ -1,0 +1,108 @@
+"""A library with things left out (include/ipfi/options.h) refuses them and serves the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.firmware import build, model
+from tests.firmware.board import Session, connected
+
+HEADER = (build.FIRMWARE / "include/ipfi/options.h").read_text()
+OPTIONS = re.findall(r"^#define (IPFI_WITH_\w+) 1$", HEADER, re.MULTILINE)
+LOSSY_AND_LOG = 16 | 32  # extensions, protocol.md 3.2
+LED, SET_LED, MAGIC = 12, 33, 0
+
+
+def pack(*values: object) -> bytes:
+    return b"".join(msgspec.msgpack.encode(value) for value in values)
+
+
+def value_of(answer: model.Message) -> object:
+    assert answer.kind == model.RESPONSE, answer
+    return msgspec.msgpack.decode(answer.payload)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The large board without anything that can be left out, checked by sanitizers."""
+    off = [f"-D{option}=0" for option in OPTIONS]
+    output = tmp_path_factory.mktemp("options") / "bare"
+    return build.board(build.any_compiler(), output, *build.SANITIZERS, *off)
+
+
+@pytest.fixture
+def session(bare: Path) -> Iterator[Session]:
+    with connected(bare) as connection:
+        yield connection
+
+
+def test_there_are_options() -> None:
+    assert len(OPTIONS) >= 4
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_each_can_be_left_out_alone(option: str) -> None:
+    flags = [*build.WARNINGS, f"-D{option}=0", *build.INCLUDES]
+    build.run([build.any_compiler(), *flags, "-fsyntax-only", *build.board_sources()])
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_each_can_be_left_out_on_a_cortex_m0(option: str) -> None:
+    cc = build.compiler("arm-none-eabi-gcc")
+    flags = [*build.CORTEX_M0, *build.WARNINGS, f"-D{option}=0", *build.INCLUDES]
+    build.run([cc, *flags, "-fsyntax-only", *build.library_sources()])
+
+
+def test_options_may_come_from_a_header_of_one_s_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.h").write_text("#define IPFI_WITH_COUNTERS 0\n")
+    source = tmp_path / "main.c"
+    source.write_text(
+        '#include "ipfi/ipfi.h"\ntypedef char off[IPFI_WITH_COUNTERS ? -1 : 1];\n'
+        "size_t whole(void);\nsize_t whole(void) { return sizeof(ipfi_wire_t) + sizeof(off); }\n"
+    )
+    mine = '-DIPFI_OPTIONS="mine.h"'
+    flags = [*build.WARNINGS, mine, f"-I{tmp_path}", *build.INCLUDES]
+    build.run([build.any_compiler(), *flags, "-fsyntax-only", source])
+
+
+def test_what_is_left_out_is_not_offered(session: Session) -> None:
+    assert session.host.profile == model.CRC16
+    assert session.host.theirs.crc_profiles == 1
+    assert session.host.theirs.extensions & LOSSY_AND_LOG == 0
+
+
+def test_calls_streams_events_and_callbacks_are_served(session: Session) -> None:
+    assert value_of(session.call(1, pack(40, 2))) == 42
+    assert value_of(session.call(2, pack("x" * 200))) == "x" * 200
+    call = session.start(3, pack(2))
+    parts = [session.finish(3, call) for _ in range(3)]
+    assert [part.ends for part in parts] == [model.CHUNK, model.CHUNK, model.COMPLETE]
+    session.host.send(model.message(model.EVENT, SET_LED, 0, pack(True)))
+    assert value_of(session.call(LED, b"")) is True
+    started = session.start(8, pack(50, "hi"))
+    session.until(lambda: any(m.kind == model.CALL for m in session.host.messages))
+    asked = next(m for m in session.host.messages if m.kind == model.CALL)
+    session.host.send(model.message(model.RESPONSE, 50, asked.call, pack("HI")))
+    assert value_of(session.finish(8, started)) == "HI"
+
+
+def test_counters_that_are_not_there_are_told_as_zero(session: Session) -> None:
+    assert value_of(session.call(13, b"")) == [0] * 9
+
+
+def test_a_lossy_event_is_dropped(session: Session) -> None:
+    head = bytes([model.LOSSY]) + session.host.session.to_bytes(2, "little")
+    session.host.send_frame(head + model.message(model.EVENT, SET_LED, 0, pack(True)))
+    assert value_of(session.call(LED, b"")) is False
+
+
+def test_a_call_with_a_large_index_is_skipped(session: Session) -> None:
+    for procedure, call in ((1 << 16, 7), (MAGIC, 1 << 16), ((1 << 16) + MAGIC, 7)):
+        session.host.send(model.message(model.CALL, procedure, call, b""))
+    assert value_of(session.call(MAGIC, b"")) == 42
+    assert not session.host.messages
