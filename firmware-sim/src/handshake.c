@@ -215,6 +215,7 @@ bool ipfi_handshake_ready(ipfi_wire_t *wire)
     IPFI_COUNT(wire, frames_received);
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;
+    wire->link.readies = 0; /* in a session: that of its initiator is not 0 (LINK-15) */
     ipfi_link_enter(wire);
     wire->link.only_ready = true;
     ipfi_receiver_echoes(wire, wire->decoder.content[3]); /* HS-5 */

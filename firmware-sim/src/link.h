@@ -88,6 +88,7 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
 void ipfi_sender_on_deadline(ipfi_wire_t *wire);
 uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire);
 bool ipfi_sender_must_repeat(const ipfi_wire_t *wire); /* the oldest frame waits for its repetition */
+bool ipfi_ring_full(const ipfi_wire_t *wire);
 bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content);
 void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge);
 uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content);

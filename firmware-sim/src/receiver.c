@@ -2,7 +2,7 @@
 #include "frame.h"
 #include "link.h"
 
-enum { DATA_HEAD = 5, ACK_CONTENT = 9 };
+enum { DATA_HEAD = 5 };
 
 
 void ipfi_receiver_reset(ipfi_wire_t *wire)
@@ -92,11 +92,9 @@ static bool ack_as_ping(const ipfi_wire_t *wire)
 bool ipfi_receiver_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if ((link->want & (IPFI_WANT_ACK | IPFI_WANT_PING)) == 0) { return false; }
+    if ((link->want & (IPFI_WANT_ACK | IPFI_WANT_PING)) == 0 || ipfi_ring_full(wire)) { return false; } /* LINK-14 */
     const bool is_ping = (link->want & IPFI_WANT_ECHO) == 0
                          && ((link->want & IPFI_WANT_PING) != 0 || ack_as_ping(wire));
-    /* Only one frame that is not DATA may go beyond the ring: the PING that will clear it. */
-    if (!ipfi_ring_has_room(wire, ACK_CONTENT) && link->ping_out && !is_ping) { return false; }
     const uint8_t done = is_ping ? IPFI_WANT_PING : IPFI_WANT_ECHO;
     link->want &= (uint8_t)~(done | IPFI_WANT_ACK); /* a PING carries `ack` and `credit` as well */
     link->unacked = 0;

@@ -30,11 +30,17 @@ IPFI_NOT_INLINE static uint16_t ring_left(const ipfi_wire_t *wire)
     return charged(wire) < ring ? (uint16_t)(ring - charged(wire)) : 0;
 }
 
-/* The most stream bytes whose frame fits into so many wire bytes. */
+/* The most stream bytes whose frame fits into so many wire bytes and leaves one: an ACK may go beyond a ring that is not full. */
 IPFI_NOT_INLINE static uint16_t data_within(uint16_t wire_bytes)
 {
-    const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + (wire_bytes >> 7));
+    const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + 1 + (wire_bytes >> 7));
     return wire_bytes > around ? (uint16_t)(wire_bytes - around) : 0;
+}
+
+/* LINK-14: one ACK or PING may have gone beyond it; then nothing more does. */
+bool ipfi_ring_full(const ipfi_wire_t *wire)
+{
+    return ring_left(wire) == 0;
 }
 
 bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
@@ -323,54 +329,53 @@ bool ipfi_sender_build(ipfi_wire_t *wire)
 
 /* ---- deadlines ---- */
 
-/* LINK-15: data waits, and nothing that is on its way will let it go. */
-static bool is_blocked(const ipfi_wire_t *wire)
-{
-    const ipfi_link_t *const link = &wire->link;
-    return link->in_flight == 0 && link->stream_used != 0 && new_cut(wire) == 0;
-}
-
 static uint32_t probe_ms(const ipfi_wire_t *wire)
 {
-    const uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
+    uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
     const uint32_t keepalive_ms = ipfi_keepalive_ms(wire);
-    return interval_ms < keepalive_ms ? interval_ms : keepalive_ms;
+    if (interval_ms > keepalive_ms) { interval_ms = keepalive_ms; }
+    return wire->link.readies == 0 ? interval_ms : interval_ms + interval_ms / 4; /* the initiator: never in step */
 }
 
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     const ipfi_link_t *const link = &wire->link;
     const ipfi_tx_frame_t *const first = &ipfi_config_of(wire)->tx_window[0];
-    const bool may_go = (first->marks & AGAIN) != 0 && ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + first->length);
-    if (link->in_flight != 0 && !may_go) { /* a repetition that the ring has no room for waits for time, too */
-        *deadline_ms = first->left_ms + ipfi_sender_rto_ms(wire);
+    if (link->in_flight != 0) {
+        const bool repeats = ipfi_sender_must_repeat(wire);
+        if (repeats && ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + first->length)) { return false; } /* it goes at once */
+        *deadline_ms = (repeats ? link->line_free_ms : first->left_ms) + ipfi_sender_rto_ms(wire);
         return true;
     }
-    if (!is_blocked(wire) || (link->want & IPFI_WANT_PING) != 0) { return false; }
-    *deadline_ms = link->ping_out ? link->probe_ms + probe_ms(wire) : link->now_ms; /* probe_ms may be too old to compare */
+    /* LINK-15: nothing may go, or data waits, and nothing that is on its way will change it */
+    const bool full = ipfi_ring_full(wire);
+    if (!full && (link->stream_used == 0 || (link->want & IPFI_WANT_PING) != 0 || new_cut(wire) != 0)) { return false; }
+    *deadline_ms = (link->peer.ring == IPFI_NO_RING_LIMIT ? link->ping_ms : link->line_free_ms) + probe_ms(wire);
+    if (!full && !link->ping_out) { *deadline_ms = link->now_ms; }
     return true;
 }
 
+/* LINK-14: a frame whose time has run out was lost, and all before it was read or lost, but what left since then may
+ * still wait to be read.  Who waits for room alone waits until all of it is that old. */
 void ipfi_sender_on_deadline(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
+    ipfi_tx_frame_t *const first = &ipfi_config_of(wire)->tx_window[0];
     uint32_t at_ms;
     if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(link->now_ms, at_ms)) { return; }
-    if (link->in_flight == 0) { /* LINK-15 */
-        link->want |= IPFI_WANT_PING;
-        if (link->ping_out) { /* it, its echo or what it followed was lost, or is read by now (LINK-14) */
-            ipfi_ring_clear(wire, link->handed);
-            if (link->probe_shift < PROBE_MAX) { link->probe_shift++; }
-        }
-        link->probe_ms = link->now_ms;
-        return;
+    if (link->in_flight == 0) {
+        link->want |= IPFI_WANT_PING; /* LINK-15 */
+        if (!link->ping_out && !ipfi_ring_full(wire)) { return; } /* the first one is asked at once */
+        if (link->probe_shift < PROBE_MAX) { link->probe_shift++; }
     }
+    const bool all = link->in_flight == 0 || (first->marks & AGAIN) != 0;
+    ipfi_ring_clear(wire, all ? link->handed : first->charge);
+    if (link->in_flight == 0) { return; }
     if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }
     link->ping_out = false; /* it is given up (LINK-11) */
-    ipfi_ring_clear(wire, link->handed);
     if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
         mark_all(wire); /* LINK-11 */
     } else {
-        ipfi_config_of(wire)->tx_window[0].marks |= AGAIN;
+        first->marks |= AGAIN;
     }
 }

@@ -15,23 +15,31 @@ class Ring:
         limited: whether there is a limit; without one nothing is charged.
         room_bytes: wire bytes that still fit; below 0 if one frame went beyond it; without end if
             the other end sets no limit.
+        left_s: estimated moment when the last byte that was charged leaves.
     """
 
-    __slots__ = ("_charges", "_size_bytes", "limited", "room_bytes")
+    __slots__ = ("_charges", "_size_bytes", "left_s", "limited", "room_bytes")
 
     def __init__(self, size_bytes: int | None) -> None:
         self._size_bytes = size_bytes
         self.limited = size_bytes is not None
         self._charges: deque[tuple[int | None, int | None, int]] = deque()
         self.room_bytes: float = float("inf") if size_bytes is None else size_bytes
+        self.left_s = 0.0
 
     def charge(
-        self, wire_bytes: int, *, sequence: int | None = None, ping: int | None = None
+        self,
+        wire_bytes: int,
+        departure_s: float,
+        *,
+        sequence: int | None = None,
+        ping: int | None = None,
     ) -> None:
         """Count bytes handed over, as a DATA frame, as a PING, or as what nothing will clear."""
         if self._size_bytes is not None:
             self._charges.append((sequence, ping, wire_bytes))
             self.room_bytes -= wire_bytes
+            self.left_s = departure_s
 
     @property
     def overdrawn(self) -> bool:
@@ -42,6 +50,11 @@ class Ring:
     def half_full(self) -> bool:
         """Whether more than half the ring is charged."""
         return self._size_bytes is not None and self.room_bytes * 2 < self._size_bytes
+
+    @property
+    def charged_bytes(self) -> int:
+        """How many bytes are charged."""
+        return sum(size for _, _, size in self._charges)
 
     @property
     def in_use(self) -> bool:
@@ -61,12 +74,12 @@ class Ring:
         return lasting * 2 > self._size_bytes
 
     def clear_all(self) -> None:
-        """Take all for read or lost: the RTO has expired."""
+        """Take all for read or lost: an RTO has passed since the last of it left."""
         while self._charges:
             self.room_bytes += self._charges.popleft()[2]
 
     def clear_until(self, *, sequence: int | None = None, ping: int | None = None) -> None:
-        """Clear charges up to the newest entry that was proved to have been read."""
+        """Clear charges up to the newest such entry, which was read, or whose time ran out."""
         charges = self._charges
         if not charges:
             return

@@ -147,14 +147,14 @@ class Sender:
             self.retransmissions += 1
             self._sent_again(flight)
         if self.ring.limited:
-            self.ring.charge(wire_bytes, sequence=flight.sequence)
+            self.ring.charge(wire_bytes, departure_s, sequence=flight.sequence)
 
     def in_pieces(self, flight: Flight) -> bool:
         """Whether a frame that was sent before goes in pieces now (LINK-21)."""
         long = len(flight.payload) > LONGEST_WHOLE
         return self._pieces and long and flight.times > REPETITIONS_BEFORE
 
-    def piece_sent(self, flight: Flight, wire_bytes: int) -> bool:
+    def piece_sent(self, flight: Flight, departure_s: float, wire_bytes: int) -> bool:
         """Note that a piece of ``flight`` was handed over that is not the last one."""
         if not self.in_pieces(flight):
             return False
@@ -162,7 +162,7 @@ class Sender:
         if flight.cut_at >= len(flight.payload):
             flight.cut_at = 0
             return False
-        self.ring.charge(wire_bytes)
+        self.ring.charge(wire_bytes, departure_s)
         return True
 
     def _sent_again(self, flight: Flight) -> None:
@@ -310,16 +310,36 @@ class Sender:
         if not self.flights:
             return None
         oldest = self.flights[0]
-        if oldest.again and len(oldest.payload) + overhead_bytes <= self.ring.room_bytes:
-            return None  # it waits for its turn, not for time
-        wire_s = 0.0 if bytes_per_s is None else self._outstanding_bytes / bytes_per_s
-        return oldest.departure_s + self.rtt.rto_s(wire_s)
+        since_s = oldest.departure_s
+        if oldest.again:
+            if len(oldest.payload) + overhead_bytes <= self.ring.room_bytes:
+                return None  # it waits for its turn, not for time
+            since_s = self.ring.left_s
+        return since_s + self.rtt.rto_s(self._wire_s(bytes_per_s))
 
-    def expired(self) -> None:
-        """Repeat the oldest frame, or all of them to a go-back-N receiver (LINK-11)."""
-        self.rtt.expired()
-        self.ring.clear_all()
-        self.flights[0].sacked = False  # or it would have been acknowledged: that SACK was damaged
+    def _wire_s(self, bytes_per_s: float | None) -> float:
+        """Return the wire time of what is handed over and unacknowledged (LINK-9)."""
+        if bytes_per_s is None:
+            return 0.0
+        if self.ring.limited:
+            return max(self._outstanding_bytes, self.ring.charged_bytes) / bytes_per_s
+        return self._outstanding_bytes / bytes_per_s
+
+    def expired(self, bytes_per_s: float | None, overhead_bytes: int) -> None:
+        """Repeat the oldest frame, or all of them to a go-back-N receiver (LINK-11).
+
+        What left after it, and not right behind it, may still wait to be read (LINK-14).  If there
+        is no room beside that, the repetition waits until everything is an RTO old: that is the
+        same expiry, not another.
+        """
+        oldest, ring = self.flights[0], self.ring
+        if oldest.again or ring.left_s - oldest.departure_s <= self._wire_s(bytes_per_s):
+            ring.clear_all()
+        else:
+            ring.clear_until(sequence=oldest.sequence)
+        if len(oldest.payload) + overhead_bytes <= ring.room_bytes:
+            self.rtt.expired()
+        oldest.sacked = False  # or it would have been acknowledged: that SACK was damaged
         for flight in self.flights:
             self._repeat(flight)
             if not self._go_back_only:

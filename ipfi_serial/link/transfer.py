@@ -241,7 +241,7 @@ class Transfer(Waits):
         if flight is not None:
             if flight.times:
                 self.repeated = True
-                if sender.piece_sent(flight, wire_bytes):
+                if sender.piece_sent(flight, departure_s, wire_bytes):
                     return
             sender.sent(flight, departure_s, wire_bytes)
             return
@@ -249,7 +249,7 @@ class Transfer(Waits):
             self.pinged_s = now_s
             self._pings.sent(sender.next_order(), departure_s, sender.oldest, sender.credit)
             self.repeated = False
-        sender.ring.charge(wire_bytes, ping=ping)
+        sender.ring.charge(wire_bytes, departure_s, ping=ping)
         if ping is not None or sender.ring.in_use:
             self.probe_from_s = departure_s  # it may end a stall (LINK-14, LINK-15)
 

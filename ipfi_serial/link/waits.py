@@ -83,7 +83,7 @@ class Waits:
             return
         if sender.flights:
             self._pings.out = False  # it is given up
-            sender.expired()
+            sender.expired(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
         else:
             sender.probed()
             self.ping_wanted = True

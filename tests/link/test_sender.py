@@ -156,7 +156,7 @@ def test_a_frame_that_was_sent_again_is_no_sample() -> None:
     """LINK-9: Karn's rule; nor are frames that waited behind it."""
     sender = loaded(2)
     send_all(sender)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     send_all(sender, 1.0)
     sender.on_ack(2, 9.0)
     assert sender.rtt.smoothed_s is None
@@ -184,7 +184,7 @@ def test_a_repetition_that_waits_for_its_turn_is_not_due_again() -> None:
     """LINK-11."""
     sender = loaded(2)
     send_all(sender, 10.0)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     assert sender.deadline_s(None, OVERHEAD) is None
     assert send_all(sender, 11.0) == [0]
     assert sender.deadline_s(None, OVERHEAD) == pytest.approx(11.0 + max(FIRST_RTO_S, BACKED_OFF_S))
@@ -195,7 +195,7 @@ def test_on_expiry_the_oldest_frame_is_repeated_with_the_same_bytes() -> None:
     sender = loaded(3)
     send_all(sender)
     before = sender.flights[0].payload
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     assert send_all(sender) == [0]
     assert sender.flights[0].payload == before
     assert sender.retransmissions == 1
@@ -205,7 +205,7 @@ def test_on_expiry_an_in_order_receiver_gets_the_whole_window() -> None:
     """LINK-11."""
     sender = loaded(3, go_back_only=True)
     send_all(sender)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     assert send_all(sender) == [0, 1, 2]
 
 
@@ -246,7 +246,7 @@ def test_an_ack_takes_a_repetition_back_that_has_not_left() -> None:
     """LINK-10."""
     sender = loaded(3)
     send_all(sender)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     sender.on_ack(1, 0.1)
     assert send_all(sender) == []
     assert sender.retransmissions == 0
@@ -267,10 +267,10 @@ def test_a_sack_that_was_damaged_hangs_nothing() -> None:
     send_all(sender)
     sender.on_sack(255, 0b111)
     assert sender.deadline_s(None, OVERHEAD) is not None
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     assert send_all(sender) == [0]
     sender.on_ack(1, 1.0)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     assert send_all(sender) == [1]
 
 
@@ -312,7 +312,7 @@ def fail_once(sender: Sender) -> None:
     flight = sender.next_flight(OVERHEAD)
     assert flight is not None
     sender.sent(flight, 0.0, 1)
-    sender.expired()
+    sender.expired(None, OVERHEAD)
     send_all_of(sender, flight)
     sender.on_ack((flight.sequence + 1) & 0xFF, 1.0)
 
@@ -357,9 +357,9 @@ def test_the_ring_is_charged_by_all_and_cleared_by_what_was_read() -> None:
     """LINK-14."""
     sender = loaded(4, ring=200)
     assert send_all(sender) == [0, 1]
-    sender.ring.charge(14)
+    sender.ring.charge(14, 0.0)
     assert not sender.ring.overdrawn
-    sender.ring.charge(40, ping=3)
+    sender.ring.charge(40, 0.0, ping=3)
     assert sender.ring.overdrawn
     assert sender.ring.room_bytes < 0
     sender.on_ack(1, 0.1)
@@ -380,29 +380,58 @@ def test_the_ack_of_a_repeated_frame_clears_its_repetition() -> None:
     assert not sender.ring.in_use
 
 
-def test_expiry_and_a_probe_clear_the_ring() -> None:
-    """LINK-14."""
+def test_expiry_clears_what_is_an_rto_old_and_no_more() -> None:
+    """LINK-14: what left after the frame whose time ran out may still wait to be read."""
     sender = loaded(4, ring=200)
-    send_all(sender)
-    sender.expired()
-    assert not sender.ring.in_use
-    sender.ring.charge(300)
+    assert send_all(sender) == [0, 1]
+    sender.ring.charge(14, 0.24)
+    sender.expired(None, OVERHEAD)
+    assert sender.ring.room_bytes == 200 - (64 + OVERHEAD) - 14
+
+
+def test_a_probe_clears_the_ring() -> None:
+    """LINK-14, LINK-15: its time counts from the last thing that was handed over."""
+    sender = new_sender(ring=200)
+    sender.ring.charge(300, 0.0)
     sender.probed()
+    assert not sender.ring.in_use
+
+
+def test_an_overdue_repetition_that_does_not_fit_waits_until_all_is_an_rto_old() -> None:
+    """LINK-14, LINK-9: an ACK that left just now holds its room; that is one expiry, not two."""
+    sender = loaded(1, ring=80)
+    assert send_all(sender, 10.0) == [0]
+    sender.ring.charge(14, 10.2)
+    sender.expired(None, OVERHEAD)
+    assert send_all(sender, 10.25) == []
+    assert sender.deadline_s(None, OVERHEAD) == pytest.approx(10.2 + 0.25)
+    sender.expired(None, OVERHEAD)
+    assert sender.rtt.backoff == 1
+    assert send_all(sender, 10.45) == [0]
+
+
+@pytest.mark.parametrize(("speed", "behind_s"), [(None, 0.0), (1000.0, 0.014)])
+def test_expiry_clears_what_left_right_behind_too(speed: float | None, behind_s: float) -> None:
+    """LINK-14, LINK-9: its wire time is part of the time-out."""
+    sender = loaded(1, ring=80)
+    assert send_all(sender, 10.0) == [0]
+    sender.ring.charge(14, 10.0 + behind_s, ping=1)
+    sender.expired(speed, OVERHEAD)
     assert not sender.ring.in_use
 
 
 def test_the_ring_is_clogged_when_more_than_half_of_it_is_held_for_good() -> None:
     """LINK-14."""
     sender = new_sender(ring=64)
-    sender.ring.charge(14)
-    sender.ring.charge(14)
+    sender.ring.charge(14, 0.0)
+    sender.ring.charge(14, 0.0)
     assert not sender.ring.clogged
-    sender.ring.charge(14)
+    sender.ring.charge(14, 0.0)
     assert sender.ring.clogged
-    sender.ring.charge(14, ping=1)
+    sender.ring.charge(14, 0.0, ping=1)
     assert not sender.ring.clogged
     unlimited = new_sender()
-    unlimited.ring.charge(1 << 20)
+    unlimited.ring.charge(1 << 20, 0.0)
     assert not unlimited.ring.clogged
     assert not unlimited.ring.overdrawn
 
@@ -412,10 +441,9 @@ def test_a_repetition_waits_for_the_ring() -> None:
     sender = loaded(2, ring=160)
     send_all(sender)
     sender.on_sack(0, 0b1)
-    sender.ring.charge(150)
+    sender.ring.charge(150, 1.0)
     assert send_all(sender) == []
-    assert sender.deadline_s(None, OVERHEAD) is not None
-    assert sender.deadline_s(None, OVERHEAD) == pytest.approx(0.25)
+    assert sender.deadline_s(None, OVERHEAD) == pytest.approx(1.25)
 
 
 def test_the_probes_interval_stops_doubling() -> None:
@@ -433,12 +461,12 @@ def test_the_probes_interval_stops_doubling() -> None:
 def test_a_frame_is_cut_to_the_room_that_nothing_under_way_will_widen() -> None:
     """LINK-14, LINK-15: but not into crumbs."""
     sender = loaded(2, ring=64)
-    sender.ring.charge(18)
+    sender.ring.charge(18, 0.0)
     flight = sender.next_flight(OVERHEAD)
     assert flight is not None
     assert len(flight.payload) == 64 - 18 - OVERHEAD
     sender = loaded(2, ring=64)
-    sender.ring.charge(64 - OVERHEAD - 15)
+    sender.ring.charge(64 - OVERHEAD - 15, 0.0)
     assert not sender.sendable(OVERHEAD)
     assert sender.next_flight(OVERHEAD) is None
 

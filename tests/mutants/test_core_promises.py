@@ -2,75 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 from itertools import pairwise
-from typing import Any, cast
 
 import pytest
 
-from ipfi_serial.link.parameters import FrameType, Parameters
-from tests.harness.links import parameters
-from tests.link._frames import Puppet, ack, data
-from tests.simulation.core import CoreEnd
-from tests.simulation.plan import EndPlan
+from ipfi_serial.link.parameters import FrameType
+from tests.link._frames import ack, data
+from tests.simulation.core_puppet import CorePuppet
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler (gcc)")
 EVENT = bytes((4, 0xC0, 40, 0, 2, 1, 2))  # what the core's stream may carry
-WORD = b"\1\2"
-
-
-class CorePuppet(Puppet):
-    """Plays the host of a C core; the core is in a session with it.
-
-    Attributes:
-        core: the end under test.
-    """
-
-    def __init__(self, **changes: Any) -> None:
-        plan = EndPlan(
-            host=False,
-            payload=64,
-            window=4,
-            ring=0xFFFF,
-            calls=4,
-            message=256,
-            credit=64,
-            nonce=None,
-            rate=1.0,
-            offset_s=0.0,
-            fifo=4096,
-            seed=1,
-        )
-        self.core = CoreEnd(1, 0, plan, (None, False), 100.0)
-        own: Parameters = parameters(nonce=7, crc_profiles=1, **changes)
-        super().__init__(cast(Any, self.core), own)
-        self.hear()
-        self.initiate()
-
-    def emit(self) -> None:
-        """Let the core's program emit an event."""
-        assert self.core.emit(WORD, self.now_s, lossy=False)
-
-    def call(self) -> None:
-        """Let the core's program call, and acknowledge that."""
-        c = self.core._c
-        now_ms = ctypes.c_uint32(round(self.now_s * 1000))
-        timeout_ms = ctypes.c_uint32(60_000)
-        nothing = (b"", ctypes.c_size_t(0))
-        assert (
-            c.simulation_call(self.core._at, ctypes.c_uint16(1), *nothing, timeout_ms, now_ms) >= 0
-        )
-        assert self.kinds() == ["DATA"]
-        self.say(ack(self.session, 1))
-
-    def data_said_in(self, seconds: float) -> list[float]:
-        """Let time pass in steps of a millisecond; return when DATA frames came."""
-        found = []
-        for _ in range(round(seconds * 1000)):
-            found += [self.now_s for content in self.hear() if content[0] == FrameType.DATA]
-            self.wait(0.001)
-        return found
 
 
 def credit_of(content: bytes) -> int:

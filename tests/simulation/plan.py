@@ -124,7 +124,7 @@ Step = Call | Emit | Fault
 
 @dataclass(frozen=True, slots=True)
 class EndPlan:
-    """What one end is like.
+    """What one end is like; by default a modest device on a perfect clock.
 
     Attributes:
         host: whether it has the host's role and opens.
@@ -141,18 +141,18 @@ class EndPlan:
         seed: for its nonces and ids.
     """
 
-    host: bool
-    payload: int
-    window: int
-    ring: int
-    calls: int
-    message: int
-    credit: int
-    nonce: int | None
-    rate: float
-    offset_s: float
-    fifo: int
-    seed: int
+    host: bool = False
+    payload: int = 64
+    window: int = 2
+    ring: int = 0xFFFF
+    calls: int = 4
+    message: int = 256
+    credit: int = 256
+    nonce: int | None = None
+    rate: float = 1.0
+    offset_s: float = 0.0
+    fifo: int = 4096
+    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)

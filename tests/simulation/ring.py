@@ -1,13 +1,12 @@
 """What one end has handed over and does not know to be read: within the other's ring (LINK-14).
 
-An account of its own, from the frames alone.  It cannot see an RTO expire, which clears the
-sender's account: so a repetition or a PING counts as one, and so does a DATA frame that is
-unacknowledged for the shortest RTO.  Apart from that nothing may go beyond the ring but one ACK.
+An account of its own, from the frames alone.  It cannot see an RTO expire, which clears what was
+handed over by then: so whatever is older than the shortest RTO may have been cleared.  Apart from
+that nothing may go beyond the ring but one ACK or PING.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from tests.simulation.escapes import unstuffed
@@ -27,18 +26,14 @@ class RingAccount:
         side: who sends.
         ring: what the other end announced.
         crc_bytes: of a session frame.
-        lenient: whether any number of ACKs may go beyond the ring.
     """
 
-    def __init__(self, side: int, ring: int, crc_bytes: int, *, lenient: bool) -> None:
+    def __init__(self, side: int, ring: int, crc_bytes: int) -> None:
         self._side = side
         self._ring = ring
         self._crc_bytes = crc_bytes
-        self._lenient = lenient
         self._session = b""
         self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
-        self._numbers: deque[int] = deque(maxlen=64)  # of DATA frames
-        self._flights: dict[int, float] = {}  # DATA frames not acknowledged, and when they went
         self._ack = 0
         self.blind_until_s = 0.0  # a frame that was built before its port was blocked goes now
         self._unread = 0
@@ -51,31 +46,22 @@ class RingAccount:
         if content[1:3] != self._session:
             self._session = content[1:3]
             self._clear(len(self._charges))
-            self._numbers.clear()
-            self._flights.clear()
             self._ack = 0
         number = content[3] if content[0] == DATA else -1
         ping = content[4] if content[0] == PING else -1
         if now_s < self.blind_until_s:
             self._clear(len(self._charges))
-        if self._flights and min(self._flights.values()) < now_s - SHORTEST_RTO_S:
-            self._clear(len(self._charges))
         old = 0
         while old < len(self._charges) and self._charges[old][3] < now_s - SHORTEST_RTO_S:
             old += 1
         self._clear(old)
-        if ping >= 0 or number in self._numbers:
-            self._clear(len(self._charges))
         if number >= 0 and 0 < (self._ack - number) & 0xFF <= 16:
-            return  # its first bytes went before it was acknowledged
-        if number >= 0:
-            self._numbers.append(number)
-            self._flights.setdefault(number, now_s)
+            self._clear(len(self._charges))
+            return  # its first bytes went before it was acknowledged, and that cleared it
         self._charges.append((number, ping, len(wire), now_s))
         self._unread += len(wire)
-        asks = content[0] in (ACK, PING)
-        if self._unread > self._ring and not (asks and self._lenient):
-            if asks and self._unread <= self._ring + ONE_ACK:
+        if self._unread > self._ring:
+            if content[0] in (ACK, PING) and self._unread <= self._ring + ONE_ACK:
                 return
             raise WrongError(
                 f"end {self._side} handed over {self._unread} bytes, not known to be read: "
@@ -97,8 +83,6 @@ class RingAccount:
             echo = content[4]
             if len(content) - self._crc_bytes == 11:
                 bits = content[9] | content[10] << 8
-        for number in [n for n in self._flights if _proves(ack, bits, n)]:
-            del self._flights[number]
         last = -1
         for place, (number, ping, _, _) in enumerate(self._charges):
             if (number >= 0 and _proves(ack, bits, number)) or (ping >= 0 and ping == echo):

@@ -61,34 +61,8 @@ SCENARIOS: Final[dict[str, tuple[Step, ...]]] = {
 
 def plan_for(scenario: str) -> Plan:
     """Two modest ends on a good line."""
-    host = EndPlan(
-        host=True,
-        payload=128,
-        window=8,
-        ring=0xFFFF,
-        calls=8,
-        message=1024,
-        credit=256,
-        nonce=None,
-        rate=1.0,
-        offset_s=0.0,
-        fifo=256,
-        seed=1,
-    )
-    device = EndPlan(
-        host=False,
-        payload=64,
-        window=2,
-        ring=256,
-        calls=4,
-        message=256,
-        credit=256,
-        nonce=None,
-        rate=1.0,
-        offset_s=5.0,
-        fifo=64,
-        seed=2,
-    )
+    host = EndPlan(host=True, payload=128, window=8, calls=8, message=1024, fifo=256)
+    device = EndPlan(ring=256, offset_s=5.0, fifo=64, seed=2)
     line = LinePlan(11_520.0, 0.001, 0.0, None)
     return Plan(
         seed=0,

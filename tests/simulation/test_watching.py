@@ -43,7 +43,7 @@ def test_cobs_is_undone_as_it_is_defined() -> None:
 
 
 def test_the_ring_s_account_knows_what_was_not_acknowledged() -> None:
-    account = RingAccount(0, 64, 4, lenient=False)
+    account = RingAccount(0, 64, 4)
     frame = b"\x85\x01\x00%c\x00" + b"x" * 20
     account.sent(encode_frame(frame % 0, CRC32), 1.0)
     account.sent(encode_frame(frame % 1, CRC32), 1.001)

@@ -134,8 +134,7 @@ class World:
         ring = self.plan.ends[1 - side].ring
         if ring == UNLIMITED:
             return None
-        is_core = self._kinds[side] is CoreEnd  # answers each PING, whatever the ring holds
-        account = RingAccount(side, ring, 4 if self.plan.crc32 else 2, lenient=is_core)
+        account = RingAccount(side, ring, 4 if self.plan.crc32 else 2)
         self.watches[1 - side].heard = account.heard
         return account
 

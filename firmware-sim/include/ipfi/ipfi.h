@@ -486,7 +486,7 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     uint16_t lossy_start, lossy_used;
     bool lossy_last;
 #endif
-    uint32_t hello_crc, ack_due_ms, probe_ms, refuse_echo;
+    uint32_t hello_crc, ack_due_ms, refuse_echo;
     ipfi_peer_t pending; /* session 0: there is none (HS-3) */
 } ipfi_link_t;
 

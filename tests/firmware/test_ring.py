@@ -1,0 +1,92 @@
+"""The C core's account of the other end's ring, and how long it waits (LINK-14, LINK-15)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipfi_serial.link.parameters import Flag, FrameType
+from tests.link._frames import ack, ping
+from tests.simulation.core_puppet import CorePuppet
+
+RING = 64
+ACK_BYTES = 1 + 9 + 2 + 1  # COBS, content, CRC-16, delimiter; one more behind an idle line
+
+
+def wire_bytes(contents: list[bytes]) -> int:
+    return sum(len(content) + 5 for content in contents)  # CRC-16, COBS, two delimiters at most
+
+
+def asked(puppet: CorePuppet, times: int, first: int = 1) -> list[bytes]:
+    """Ask with so many PINGs; return all that the core says."""
+    heard: list[bytes] = []
+    for number in range(first, first + times):
+        puppet.say(ping(puppet.session, 0, ping=number))
+        heard += puppet.hear()
+    return heard
+
+
+def test_one_ack_goes_beyond_the_ring_and_then_none_until_an_rto_has_passed() -> None:
+    """LINK-14: however many PINGs ask; what waited goes then, with the newest echo."""
+    puppet = CorePuppet(ring=RING)
+    said = asked(puppet, 20)
+    assert RING - ACK_BYTES < wire_bytes(said) <= RING + ACK_BYTES + 1
+    before_s = puppet.now_s
+    later = puppet.wait_until_due()
+    assert puppet.now_s - before_s >= 0.03
+    assert later[0][0] == FrameType.ACK
+    assert later[0][4] == 20
+
+
+def test_nothing_is_due_for_ever_after_a_ring_was_full() -> None:
+    """Section 3.5: one PING asks whether all was read, and then there is silence."""
+    puppet = CorePuppet(ring=RING)
+    asked(puppet, 20)
+    for _ in range(3):
+        for content in puppet.wait_until_due():
+            if content[0] == FrameType.PING:
+                puppet.say(ack(puppet.session, 0, echo=content[4]))
+        if puppet.core.next_deadline_s() is None:
+            return
+    raise AssertionError("it is not silent")
+
+
+@pytest.mark.parametrize("flags", [Flag.HOST, Flag.HOST | Flag.IN_ORDER_ONLY])
+def test_the_expiry_of_an_old_frame_does_not_clear_what_left_since(flags: Flag) -> None:
+    """LINK-14: the ring may still hold it."""
+    puppet = CorePuppet(ring=RING, flags=flags)
+    puppet.emit()
+    assert puppet.kinds() == ["DATA"]
+    puppet.wait(0.24)
+    said = asked(puppet, 2)
+    puppet.wait(0.012)
+    again = puppet.hear()
+    assert [content[0] for content in again] == [FrameType.DATA, FrameType.PING]
+    said += again + asked(puppet, 5, first=3)
+    assert wire_bytes(said) <= RING + ACK_BYTES + 1
+
+
+def test_an_overdue_repetition_without_room_goes_when_all_is_an_rto_old() -> None:
+    """LINK-14: the ring holds nothing but the ACKs that left since."""
+    puppet = CorePuppet(ring=RING)
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.24)
+    asked(puppet, 6)
+    start_s = puppet.now_s
+    found: list[bytes] = []
+    while FrameType.DATA not in [content[0] for content in found]:
+        found += puppet.wait_until_due()
+        assert puppet.now_s - start_s < 0.6
+    assert puppet.now_s - start_s >= 0.25
+
+
+@pytest.mark.parametrize(("active", "interval_s"), [(False, 0.25), (True, 0.25 * 1.25)])
+def test_the_initiator_of_a_session_waits_a_quarter_longer(active: bool, interval_s: float) -> None:
+    """LINK-15: PINGs that cross clear nothing of the answers."""
+    puppet = CorePuppet(active=active, credit=0)
+    puppet.emit()
+    assert puppet.hear() == []
+    assert [content[0] for content in puppet.wait_until_due()] == [FrameType.PING]
+    before_s = puppet.now_s
+    assert [content[0] for content in puppet.wait_until_due()] == [FrameType.PING]
+    assert puppet.now_s - before_s == pytest.approx(interval_s, abs=0.002)
