@@ -20,12 +20,14 @@ class CoreDevice(End):
     in which the model says it.
     """
 
-    def __init__(self, life: int, seed: int, now_s: float) -> None:
+    def __init__(
+        self, life: int, seed: int, now_s: float, *, payload: int = 64, window: int = 2
+    ) -> None:
         super().__init__(now_s)
         plan = EndPlan(
             host=False,
-            payload=64,
-            window=2,
+            payload=payload,
+            window=window,
             ring=0xFFFF,
             calls=4,
             message=256,
@@ -66,17 +68,21 @@ class CoreDevice(End):
         del session, pending
         return ""
 
-    def take_delivered(self) -> list[tuple[int, int]]:
+    def take_delivered(self) -> list[bytes]:
         """Return what its program got."""
         found = []
         while (entry := self._core.next_event()) is not None:
             if isinstance(entry, News):
-                found.append((entry.payload[0], entry.payload[1]))
+                found.append(entry.payload)
         return found
 
-    def push(self, life: int, number: int) -> None:
-        """Send an event that says whose it is."""
-        assert self._core.emit(bytes((life, number)), self.now_s, lossy=False)
+    def push(self, payload: bytes) -> None:
+        """Send an Event."""
+        assert self._core.emit(payload, self.now_s, lossy=False)
+
+    def push_lossy(self) -> None:
+        """Send an Event in a LOSSY frame."""
+        assert self._core.emit(b"", self.now_s, lossy=True)
 
     def forget(self) -> None:
         """Give the memory back."""

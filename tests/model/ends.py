@@ -11,7 +11,12 @@ from ipfi_serial.link.parameters import FrameType
 from ipfi_serial.link.session import Link
 from ipfi_serial.link.states import LinkState
 
-_EVENT: Final = bytes((4, 0xC0, 40, 0, 2))  # Event 40, complete, with two bytes: what C can take
+EVENT_HEAD: Final = bytes((4, 0xC0, 40, 0))  # Event 40, complete: what the C core can take
+EVENT_AROUND: Final = len(EVENT_HEAD) + 1  # bytes of an Event that are not its payload
+
+
+class DivergedError(AssertionError):
+    """The code did something else than the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,12 @@ class End:
         """Let what is due happen."""
         raise NotImplementedError
 
-    def take_delivered(self) -> list[tuple[int, int]]:
-        """Return the stream data that its program got: life of the sender, number."""
+    def take_delivered(self) -> list[bytes]:
+        """Return the payloads of the Events that its program got."""
         raise NotImplementedError
 
-    def push(self, life: int, number: int) -> None:
-        """Send stream data that says whose it is."""
+    def push(self, payload: bytes) -> None:
+        """Send an Event, which is short enough for one frame."""
         raise NotImplementedError
 
     def set_busy(self) -> None:
@@ -77,8 +82,24 @@ class End:
         """Tell which live session or candidate, and which pending one it holds, if others."""
         raise NotImplementedError
 
+    def push_lossy(self) -> None:
+        """Send an Event in a LOSSY frame, which acknowledges nothing."""
+        raise NotImplementedError
+
+    def account(self) -> tuple[int, int, int] | None:
+        """Return its oldest unacknowledged number, how many are, its credit; if they show."""
+        return None
+
     def forget(self) -> None:
         """Be gone."""
+
+    def expire(self) -> list[Frame]:
+        """Let the next timer expire; return what it says then."""
+        due_s = self.due_s()
+        assert due_s is not None, "the code waits for nothing"
+        self.now_s = max(self.now_s, due_s)
+        self.on_deadline()
+        return self.say()
 
     def say(self) -> list[Frame]:
         """Return all frames that it has to say now."""
@@ -123,18 +144,28 @@ class PythonEnd(End):
         """Let what is due happen."""
         self._link.on_deadline(self.now_s)
 
-    def take_delivered(self) -> list[tuple[int, int]]:
+    def take_delivered(self) -> list[bytes]:
         """Return what its program got."""
         found = []
         while (event := self._link.next_event()) is not None:
             if isinstance(event, bytes):
-                assert len(event) == len(_EVENT) + 2, "stream data joined or cut"
-                found.append((event[-2], event[-1]))
+                assert len(event) == EVENT_AROUND + event[len(EVENT_HEAD)], "joined or cut"
+                found.append(event[EVENT_AROUND:])
         return found
 
-    def push(self, life: int, number: int) -> None:
-        """Send an Event that says whose it is."""
-        self._link.push(_EVENT + bytes((life, number)), self.now_s)
+    def push(self, payload: bytes) -> None:
+        """Send an Event."""
+        self._link.push(EVENT_HEAD + bytes((len(payload),)) + payload, self.now_s)
+
+    def push_lossy(self) -> None:
+        """Send an Event in a LOSSY frame."""
+        self._link.push_lossy(EVENT_HEAD + b"\0")
+
+    def account(self) -> tuple[int, int, int] | None:
+        """Return its oldest unacknowledged number, how many are, and its credit."""
+        live = self._link._live
+        assert live is not None, f"the session was lost: the link is {self.state.name}"
+        return live.sender.oldest, len(live.sender.flights), live.sender.credit
 
     def set_busy(self) -> None:
         """Be in the middle of a call: the other end's silence counts."""

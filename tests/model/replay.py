@@ -13,7 +13,7 @@ from typing import Final
 from ipfi_serial.link.states import LinkState
 from tests.harness.links import device_parameters, new_link, parameters
 from tests.model.core import CoreDevice
-from tests.model.ends import End, Frame, PythonEnd
+from tests.model.ends import DivergedError, End, Frame, PythonEnd
 from tests.model.trace import Sent, Step
 
 HOST: Final = 0
@@ -22,10 +22,6 @@ FIRST_HIGH_ID: Final = 128  # ids of the model from here on lie before 0 on the 
 MOST_TIMERS: Final = 60  # that may expire in one step; patience takes about 40 of them
 BEHIND_PARAMETERS: Final = 30  # place of the floor in HELLO and of the id in HELLO_ACK
 OPTIONAL: Final = ("ACK", "PING", "DATA")  # frames that the model may leave out
-
-
-class DivergedError(AssertionError):
-    """The code did something else than the model."""
 
 
 def code_id(number: int) -> int:
@@ -95,7 +91,7 @@ class Replay:
                 end.on_deadline()  # it is due at once
             return end.say()
         if step.cause == "data":
-            end.push(self._lives[step.end], end.sent)
+            end.push(bytes((self._lives[step.end], end.sent)))
             end.sent += 1
             return end.say()
         if step.cause in ("patience", "ping"):
@@ -134,11 +130,7 @@ class Replay:
                 return heard
             if not wanted and end.state is not before:
                 return heard
-            due_s = end.due_s()
-            assert due_s is not None, f"{wanted or 'another state'}: the code waits for nothing"
-            end.now_s = max(end.now_s, due_s)
-            end.on_deadline()
-            heard += end.say()
+            heard += end.expire()
         raise AssertionError(f"{wanted or 'another state'} did not come")
 
     # --- the comparison ---
@@ -175,7 +167,7 @@ class Replay:
             left = [frame for frame in left if frame.kind != "HELLO"]
         assert all(frame.kind in OPTIONAL for frame in left), f"more: {[f.kind for f in left]}"
         end.expect_nonces([])
-        delivered = end.take_delivered()
+        delivered = [(payload[0], payload[1]) for payload in end.take_delivered()]
         assert delivered == step.delivered, f"delivered {delivered}"
         if step.state is None:
             return

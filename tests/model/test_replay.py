@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ipfi_serial.link.opening import READY_LIMIT
-from tests.model.replay import DivergedError, Replay, code_id
+from tests.model.ends import DivergedError
+from tests.model.replay import Replay, code_id
 from tests.model.spin import SpinError, missing_tools, simulate
 from tests.model.trace import Step, read_steps
 
