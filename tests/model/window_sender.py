@@ -6,8 +6,14 @@ from collections import Counter
 from typing import Final
 
 from tests.model.ends import End, Frame
-from tests.model.window_message import BEFORE, CREDITS, FRAME_BYTES, code_number, payload_of
-from tests.model.window_message import stream_of
+from tests.model.window_message import (
+    BEFORE,
+    CREDITS,
+    FRAME_BYTES,
+    code_number,
+    payload_of,
+    stream_of,
+)
 from tests.model.window_step import Account
 
 MOST_TIMERS: Final = 20  # that may expire before what the model says comes
