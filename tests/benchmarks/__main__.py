@@ -47,8 +47,8 @@ def main() -> int:
     """Measure what was asked for; return 1 if a target was missed, or a ratio is worse."""
     options = _options()
     if options.setup:
-        for name, why in setup().items():
-            sys.stderr.write(f"{name}: {why}\n")
+        for name, missing in setup().items():
+            sys.stderr.write(f"{name}: {missing}\n")
     names: list[str] = options.group or list(GROUPS)
     why = compiled.refresh() if options.setup or COMPARED.intersection(names) else None
     if why is not None:
