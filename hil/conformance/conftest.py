@@ -9,6 +9,7 @@ from ipfi_hil.peer import Peer
 from ipfi_hil.plugin import excuse_requirements
 from ipfi_serial import Interface, WireConfig
 
+STREAM_BYTES, LEAST_STREAM_BYTES = WireConfig().stream_buffer_bytes, 1024
 GREET, FAIL = 50, 51
 """What the host serves to the board: see :func:`ipfi_interface`."""
 
@@ -55,8 +56,11 @@ def ipfi_interface() -> Interface:
 
 @pytest.fixture
 def ipfi_config(ipfi_target: Bench) -> WireConfig:
-    """A patient host: no deadline here is what is tested."""
-    return WireConfig(call_timeout_s=ipfi_target.patience_s(20.0))
+    """A patient host: no deadline here is what is tested; a slow line fills no large buffer."""
+    return WireConfig(
+        call_timeout_s=ipfi_target.patience_s(20.0),
+        stream_buffer_bytes=ipfi_target.amount(STREAM_BYTES, LEAST_STREAM_BYTES),
+    )
 
 
 @pytest.fixture

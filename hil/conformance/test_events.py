@@ -35,9 +35,9 @@ def settle(ask: Callable[[], object], wanted: bool) -> None:
 
 @requirement("EVENT-1", "EVENT-2")
 @needs("tick")
-def test_ticks_come_in_order_and_stop(ipfi_board: Connection) -> None:
+def test_ticks_come_in_order_and_stop(ipfi_board: Connection, ipfi_target: Bench) -> None:
     with ipfi_board.events("tick") as ticks:
-        ipfi_board.call("start_ticks", 10)
+        ipfi_board.call("start_ticks", round(10 * ipfi_target.slowness))
         counts = [count for count, _uptime in itertools.islice(ticks, 6)]
         ipfi_board.call("start_ticks", 0)
     assert counts == list(range(counts[0], counts[0] + 6))
@@ -46,12 +46,12 @@ def test_ticks_come_in_order_and_stop(ipfi_board: Connection) -> None:
 @requirement("EVENT-1")
 @needs("tick")
 def test_an_event_has_call_index_0_and_bare_arguments(peer: Peer) -> None:
-    assert peer.call(TICKS, 10) is None
+    assert peer.call(TICKS, round(10 * peer.slowness)) is None
     event = peer.next_message(TICK, 0, MessageKind.EVENT)
     assert event.terminator is Terminator.COMPLETE
     count, uptime_ms = msgspec.msgpack.decode(b"\x92" + event.payload)
     assert count == 0
-    assert uptime_ms < 60_000
+    assert uptime_ms < 60_000 * peer.slowness
     peer.call(TICKS, 0)
 
 
@@ -65,8 +65,8 @@ def test_an_event_switches_the_lamp(ipfi_board: Connection) -> None:
 
 @requirement("EVENT-2", "LINK-2")
 @needs("led")
-def test_the_last_of_many_events_counts(ipfi_board: Connection) -> None:
-    for number in range(40):
+def test_the_last_of_many_events_counts(ipfi_board: Connection, ipfi_target: Bench) -> None:
+    for number in range(ipfi_target.amount(20, least=6) * 2):
         ipfi_board.emit("led", number % 2 == 1)
     settle(lambda: ipfi_board.call("led"), wanted=True)
 
@@ -170,7 +170,7 @@ def test_a_host_without_extensions_is_sent_none(stranger: Peer) -> None:
     stranger.open(extensions=0)
     peer = stranger
     assert peer.call(ADD, 40, 2) == 42
-    peer.start(TICKS, 10)
+    peer.start(TICKS, round(10 * peer.slowness))
     peer.start(77)  # unknown: there is no Error to say so
     peer.listen(0.15)
     kinds = {message.kind for message in peer.heard.messages}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from ipfi_hil.bench import Bench
 from ipfi_hil.peer import Peer
 from ipfi_serial import Connection
 from ipfi_serial.codec.message import MessageKind, Terminator
@@ -13,11 +14,14 @@ requirement = pytest.mark.ipfi_requirement
 needs = pytest.mark.ipfi_needs
 ADD, SEQUENCE = 1, 3
 BLOB_BYTES = 4100  # twice the RAM of an ATmega328P; 0.36 s at 115200 baud
+LEAST_BLOB_BYTES = 400  # six frames of the first size
 
 
 @requirement("STREAM-1")
-def test_every_value_comes_in_order_and_then_the_end(ipfi_board: Connection) -> None:
-    for count in (0, 1, 5, 60):
+def test_every_value_comes_in_order_and_then_the_end(
+    ipfi_board: Connection, ipfi_target: Bench
+) -> None:
+    for count in (0, 1, 5, ipfi_target.amount(60, least=20)):
         with ipfi_board.stream("sequence", count) as items:
             assert list(items) == [f"item {number}" for number in range(count)]
 
@@ -64,11 +68,14 @@ def test_a_grant_never_takes_credit_back(stranger: Peer) -> None:
 
 
 @requirement("STREAM-2", "CALL-3")
-def test_a_stream_that_nobody_reads_holds_up_no_call(ipfi_board: Connection) -> None:
+def test_a_stream_that_nobody_reads_holds_up_no_call(
+    ipfi_board: Connection, ipfi_target: Bench
+) -> None:
+    count = ipfi_target.amount(10, least=3)
     with ipfi_board.stream("sequence", 200) as items:
         first = next(iter(items))
-        answers = [ipfi_board.call("add", number, 1) for number in range(10)]
-        assert (first, answers) == ("item 0", list(range(1, 11)))
+        answers = [ipfi_board.call("add", number, 1) for number in range(count)]
+        assert (first, answers) == ("item 0", list(range(1, count + 1)))
 
 
 @requirement("CALL-8", "STREAM-1")
@@ -105,23 +112,30 @@ def test_two_streams_run_side_by_side(ipfi_board: Connection) -> None:
 
 @requirement("CALL-5", "LINK-2", "LINK-7")
 @needs("blob")
-def test_an_answer_far_larger_than_its_memory_arrives_whole(ipfi_board: Connection) -> None:
-    expected = bytes(number % 251 for number in range(BLOB_BYTES))
-    assert ipfi_board.call("blob", BLOB_BYTES) == expected
+def test_an_answer_far_larger_than_its_memory_arrives_whole(
+    ipfi_board: Connection, ipfi_target: Bench
+) -> None:
+    size = ipfi_target.amount(BLOB_BYTES, LEAST_BLOB_BYTES)
+    expected = bytes(number % 251 for number in range(size))
+    assert ipfi_board.call("blob", size) == expected
 
 
 @requirement("CALL-5")
 @needs("blob", "several-calls")
-def test_other_calls_come_between_the_parts_of_a_long_answer(ipfi_board: Connection) -> None:
-    long = ipfi_board.start("blob", BLOB_BYTES)
+def test_other_calls_come_between_the_parts_of_a_long_answer(
+    ipfi_board: Connection, ipfi_target: Bench
+) -> None:
+    size = ipfi_target.amount(BLOB_BYTES, LEAST_BLOB_BYTES)
+    long = ipfi_board.start("blob", size)
     assert ipfi_board.call("add", 40, 2) == 42
-    assert len(long.result()) == BLOB_BYTES
+    assert len(long.result()) == size
 
 
 @requirement("CALL-5")
 @needs("blob")
-def test_the_parts_of_a_long_answer_are_short(peer: Peer) -> None:
-    call = peer.start(5, 2000)
+def test_the_parts_of_a_long_answer_are_short(peer: Peer, ipfi_target: Bench) -> None:
+    size = ipfi_target.amount(2000, LEAST_BLOB_BYTES)
+    call = peer.start(5, size)
     most = max(128, min(peer.theirs.frame_payload, peer.mine.frame_payload))
     sizes = []
     while True:
@@ -130,4 +144,4 @@ def test_the_parts_of_a_long_answer_are_short(peer: Peer) -> None:
         if part.terminator is Terminator.COMPLETE:
             break
     assert max(sizes) <= most
-    assert sum(sizes) == 2003  # with the header of a bin 16
+    assert sum(sizes) == size + 3  # with the header of a bin 16

@@ -14,7 +14,8 @@ from typing import Final
 
 from ipfi_hil.board import Board, Quirks
 from ipfi_hil.faults import LinkFaults
-from ipfi_hil.target import Footprint, Target, TargetError, VirtualClock, make_target
+from ipfi_hil.frame_peer import slowness
+from ipfi_hil.target import Footprint, OwnLine, Target, TargetError, VirtualClock, make_target
 from ipfi_hil.trace import Trace
 from ipfi_serial import Connection, Interface, WireConfig, connect
 from ipfi_serial.errors import IpfiError
@@ -67,6 +68,7 @@ class Bench:
         self._plugged = False
         self._fresh = False
         self._test: _OneTest | None = None
+        self._slowness = 1.0
         self._line: Transport | None = None  # open, and not taken by a wire of the test yet
 
     # --- what a test asks ---
@@ -99,6 +101,15 @@ class Bench:
     def patience_s(self, seconds: float) -> float:
         """Return a time-out for this target: ``seconds`` on the native one, more on a slow one."""
         return seconds * self.quirks.pace
+
+    def amount(self, usual: int, least: int = 1) -> int:
+        """Return how much of something a test should send here: ``usual``, less on a slow line."""
+        return max(least, round(usual * self.quirks.data_share))
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long as at 115200 baud a byte takes on the line; 1 if it is faster."""
+        return self._slowness
 
     def log(self) -> str:
         """Return what the target said beside the protocol since it was started."""
@@ -166,7 +177,7 @@ class Bench:
                     f"target {self.name}: no reset was seen within "
                     f"{self.patience_s(CONNECT_TIMEOUT_S):.0f} s; does its firmware start?"
                 )
-            time.sleep(0.005)
+            time.sleep(self.patience_s(0.005))
 
     def unplug(self) -> None:
         """Let the port vanish."""
@@ -205,7 +216,8 @@ class Bench:
     def begin_test(self, name: str) -> None:
         """Bring the target to a clean state, and open its port."""
         trace = Trace()
-        self._test = _OneTest(trace, LinkFaults(zlib.crc32(name.encode()), trace))
+        disturb = self._target.disturb if isinstance(self._target, OwnLine) else None
+        self._test = _OneTest(trace, LinkFaults(zlib.crc32(name.encode()), trace, disturb))
         if not self._plugged:
             self.power_on()
         self._line = self._open()
@@ -233,6 +245,7 @@ class Bench:
         test, self._test = self._test, None
         if test is None:
             return
+        test.faults.clear()
         for wire in test.wires:
             wire.abandon()
         for line in test.lines:
@@ -263,11 +276,15 @@ class Bench:
         until_s = time.monotonic() + OPEN_PATIENCE_S
         while True:
             try:
-                return open_transport(self.endpoint)
+                own = self._target if isinstance(self._target, OwnLine) else None
+                line = own.open_line() if own is not None else open_transport(self.endpoint)
             except IpfiError:
                 if time.monotonic() > until_s or not self._plugged:
                     raise
                 time.sleep(0.05)
+            else:
+                self._slowness = slowness(line)
+                return line
 
     def _mark(self, what: str) -> None:
         if self._test is not None:

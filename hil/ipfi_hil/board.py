@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ipfi_serial.errors import ConfigError
 
-KINDS: Final = ("native", "python", "qemu", "simavr", "unicorn", "serial")
+KINDS: Final = ("native", "python", "morse", "qemu", "simavr", "unicorn", "serial")
 """How a target is started; each is a module of :mod:`ipfi_hil.targets`."""
 
 FEATURES: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,6 +48,7 @@ KEYS: Final = frozenset(
         "needs",
         "needs_python",
         "pace",
+        "data_share",
         "argument_bytes",
         "settings",
         "cannot",
@@ -65,11 +66,13 @@ class Quirks:
         cannot: a key of :data:`FEATURES` -> the reason, as a sentence.
         pace: how many times as long as the native board's a time-out of a test should be.
         argument_bytes: how many bytes of arguments it takes; HELLO cannot say less than 256.
+        data_share: what part of the usual amount of data tests send to it: a slow line's is small.
     """
 
     cannot: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pace: float = 1.0
     argument_bytes: int = _ANNOUNCED_UNIT
+    data_share: float = 1.0
 
     def why_not(self, feature: str) -> str | None:
         """Return why the target cannot do this, or None if it can.
@@ -201,7 +204,10 @@ def _quirks(path: Path, data: dict[str, Any]) -> Quirks:
             f"{path}: argument_bytes is {room!r}; it is a number up to {_ANNOUNCED_UNIT}, and "
             "needed only below that"
         )
-    return Quirks(cannot, float(pace), room)
+    share = data.get("data_share", 1.0)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise ConfigError(f"{path}: data_share is {share!r}; it is a number above 0, up to 1")
+    return Quirks(cannot, float(pace), room, float(share))
 
 
 def _text(path: Path, data: dict[str, Any], key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 from ipfi_hil.trace import Trace
@@ -21,11 +22,24 @@ class LinkFaults:
         incoming: those from the board.
     """
 
-    def __init__(self, seed: int, trace: Trace) -> None:
+    def __init__(
+        self,
+        seed: int,
+        trace: Trace,
+        disturb: Callable[[LineFaults, LineFaults], None] | None = None,
+    ) -> None:
+        """Begin with a good line.
+
+        Args:
+            seed: of the chances.
+            trace: gets a remark of each change.
+            disturb: told of each change: outgoing and incoming faults.
+        """
         self.seed = seed
         self.outgoing = LineFaults(seed=seed)
         self.incoming = LineFaults(seed=~seed)
         self._trace = trace
+        self._disturb = disturb
         self._lines: list[ImpairedTransport] = []
 
     def set(self, faults: LineFaults, incoming: LineFaults | None = None) -> None:
@@ -40,6 +54,8 @@ class LinkFaults:
         self.incoming = replace(back, seed=~self.seed)
         for line in self._lines:
             line.outgoing.faults, line.incoming.faults = self.outgoing, self.incoming
+        if self._disturb is not None:
+            self._disturb(self.outgoing, self.incoming)
         self._trace.mark(f"line: {_shown(faults)}; from the board: {_shown(back)}")
 
     def clear(self) -> None:

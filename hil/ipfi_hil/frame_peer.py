@@ -31,11 +31,17 @@ from ipfi_serial.transport.base import Transport
 PATIENCE_S: Final = 5.0
 PLENTY: Final = 1 << 20  # stream bytes that this end takes
 SEQUENCES: Final = 256
+USUAL_BYTES_PER_S: Final = 11520.0  # 115200 baud: what the times of the tests are made for
 _LARGEST_CONTENT: Final = 16384 + 64
 
 
 class PeerError(AssertionError):
     """The board did not do what the test expects."""
+
+
+def slowness(line: Transport) -> float:
+    """Return how many times as long as at 115200 baud a byte takes; 1 if it is faster."""
+    return max(1.0, USUAL_BYTES_PER_S / (line.bytes_per_s or USUAL_BYTES_PER_S))
 
 
 def usual_parameters(**changes: int) -> Parameters:
@@ -96,6 +102,7 @@ class FramePeer:
         stream: joins what comes to messages.
         credit: stream bytes that the board was last allowed.
         acked: the number that the board waits for, as far as it said.
+        slowness: how many times as long as at 115200 baud a byte takes on this line.
     """
 
     def __init__(self, line: Transport, patience_s: float = PATIENCE_S, **changes: int) -> None:
@@ -117,6 +124,7 @@ class FramePeer:
         self.next_out = 0
         self.next_in = 0
         self.line = line
+        self.slowness = slowness(line)
         self.profile: CrcProfile = CRC16
         self._frames = FrameDecoder(_LARGEST_CONTENT)
         self.stream = MessageDecoder(unknown="skip_message", extensions=True)
@@ -209,9 +217,13 @@ class FramePeer:
             self.step(min(left_s, 0.1))
 
     def listen(self, seconds: float) -> list[bytes]:
-        """Read for a time; return and take the frames that came."""
+        """Read for a time; return and take the frames that came.
+
+        Args:
+            seconds: on a line of 115200 baud; more on a slower one.
+        """
         self.heard.frames.clear()
-        until_s = time.monotonic() + seconds
+        until_s = time.monotonic() + seconds * self.slowness
         while (left_s := until_s - time.monotonic()) > 0:
             self.step(left_s)
         frames, self.heard.frames = self.heard.frames, []

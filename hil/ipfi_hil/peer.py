@@ -21,7 +21,7 @@ from ipfi_serial.transport.base import Transport
 
 __all__ = ["CallError", "Peer", "PeerError"]
 
-REPEAT_S: Final = 0.5  # above any round trip of a good line, below any patience
+REPEAT_S: Final = 0.5  # above any round trip at 115200 baud, below any patience
 _PROFILES: Final = {0: CRC16, 1: CRC32}
 _OVERHEAD: Final = 24  # of a DATA frame on the wire, and one ACK beside it
 
@@ -54,7 +54,7 @@ class Peer(FramePeer):
         until_s = time.monotonic() + self.patience_s
         while time.monotonic() < until_s:
             hello = self.say_hello(**changes)
-            again_s = time.monotonic() + REPEAT_S
+            again_s = time.monotonic() + REPEAT_S * self.slowness
             while (left_s := again_s - time.monotonic()) > 0:
                 for content in self.taken(FrameType.HELLO_ACK):
                     if (answer := decode_hello_ack(content, hello)) is not None:
@@ -69,7 +69,7 @@ class Peer(FramePeer):
         while time.monotonic() < until_s:
             self.enter(self.shake_hands(**changes))
             self.say_ready(self.session)
-            again_s = time.monotonic() + REPEAT_S
+            again_s = time.monotonic() + REPEAT_S * self.slowness
             while (left_s := again_s - time.monotonic()) > 0:
                 if any(content[4] == 1 for content in self.taken(FrameType.ACK)):
                     return
@@ -163,7 +163,7 @@ class Peer(FramePeer):
         until_s = time.monotonic() + self.patience_s
         while time.monotonic() < until_s:
             self.send(content)
-            again_s = time.monotonic() + REPEAT_S
+            again_s = time.monotonic() + REPEAT_S * self.slowness
             while (left_s := again_s - time.monotonic()) > 0:
                 if self.acked == self.next_out:
                     return

@@ -14,10 +14,13 @@ from typing import Final, Protocol, runtime_checkable
 
 from ipfi_hil.board import Board, Quirks, load_board, shipped_boards
 from ipfi_serial.errors import ConfigError, IpfiError
+from ipfi_serial.transport.base import Transport
+from ipfi_serial.transport.faults import LineFaults
 
 __all__ = [
     "Board",
     "Footprint",
+    "OwnLine",
     "Quirks",
     "Target",
     "TargetError",
@@ -161,6 +164,21 @@ def _with_port(board: Board, name: str, port: str) -> Board:
         quirks=board.quirks,
         folder=board.folder,
     )
+
+
+@runtime_checkable
+class OwnLine(Protocol):
+    """A target whose line no endpoint string reaches, since it is inside this program."""
+
+    def open_line(self) -> Transport:
+        """Open our end of it.
+
+        Raises:
+            TransportError: it is unplugged.
+        """
+
+    def disturb(self, outgoing: LineFaults, incoming: LineFaults) -> None:
+        """Let the line itself do what it can do of these faults, beside what is done to bytes."""
 
 
 @runtime_checkable

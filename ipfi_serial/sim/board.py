@@ -20,7 +20,11 @@ from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport.base import Transport
 
 BOARD_CONFIG: Final = WireConfig(  # the limits of the C board
-    max_calls=32, max_partial_calls=32, max_message_bytes=8192, stream_buffer_bytes=4096
+    max_calls=32,
+    max_partial_calls=32,
+    max_message_bytes=8192,
+    stream_buffer_bytes=4096,
+    call_timeout_s=30.0,  # of a callback; longer on a slow line
 )
 PROGRAM_START: Final = 6  # boot causes of docs/protocol.md 3.2
 RESET_PIN: Final = 2

@@ -34,7 +34,6 @@ else:  # names that the description shows, ranges that arguments are checked aga
 TICK: Final = 32
 LED: Final = 33
 LARGEST_BLOB_BYTES: Final = 16 << 20  # a host takes no more by default; here it is made in memory
-CALLBACK_TIMEOUT_S: Final = 30.0
 _PATTERN: Final = bytes(range(251))
 _U32: Final = 0xFFFFFFFF
 _FNV_START: Final = 2166136261  # FNV-1a with 32 bits, as its authors publish it
@@ -111,7 +110,7 @@ class Procedures:
     def callback(self, procedure: u16, text: str, context: CallContext) -> Value:
         """Call the host's procedure with the text and answer what it returned."""
         try:
-            return context.wire.call(procedure, text, timeout_s=CALLBACK_TIMEOUT_S)
+            return context.wire.call(procedure, text)
         except IpfiError as error:
             context.defer().fail(str(error))
             return None

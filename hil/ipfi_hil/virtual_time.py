@@ -1,0 +1,375 @@
+"""Virtual time for a whole program: its threads run one at a time, and waiting takes no time.
+
+While it is open, what this module calls a member (the thread that opened it, and every thread that
+a member starts) sees a clock that only moves on when all members wait; then it jumps to the first
+deadline.  So a line of 30 bytes a second is tested as fast as it can be computed, nothing depends
+on the machine's speed, and the order in which threads run is the same every time.
+
+Members wait by the locks of :mod:`threading` (thus by its conditions and events), by joining
+threads, and by ``time.sleep``; these are replaced while it is open.  What waits otherwise (a
+socket) holds up all of them.  Other threads of the program see real time and the real functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ipfi_hil.target import TargetError
+
+START_S: Final = 1000.0  # of every clock, so that two runs see the same times
+LOOK_S: Final = 20e-6  # what a look at the clock costs: who waits by looking must see it move
+MOST_LOOKS: Final = 500  # of a thread in a row, before others have their turn
+MOST_WAIT_S: Final = 7200.0  # of virtual time, of the thread that opened it: nothing waits for ever
+STALL_S: Final = 120.0  # of real time in which no thread came to wait: one waits out of our sight
+
+_real_lock = threading.Lock
+_real_monotonic = time.monotonic
+_real_sleep = time.sleep
+_real_start = threading.Thread.start
+_real_join = threading.Thread.join
+
+
+class Gate:
+    """What one thread waits for once.
+
+    Attributes:
+        granted: whether it was opened; else the time ran out.
+        failed: the wait is over because it would never end.
+    """
+
+    __slots__ = ("bell", "failed", "granted", "is_member", "waits")
+
+    def __init__(self, *, is_member: bool) -> None:
+        self.bell = _real_lock()
+        self.bell.acquire()
+        self.is_member = is_member
+        self.granted = self.failed = False
+        self.waits = True
+
+
+class Device(Protocol):
+    """Something beside the threads that needs the time: an emulated chip."""
+
+    def advance(self, until_s: float) -> float:
+        """Live until a moment, or until something happens that a thread may wait for.
+
+        Returns:
+            Where it stands now.
+        """
+
+
+class VirtualTime:
+    """The time of a program; one of them may be open."""
+
+    def __init__(self) -> None:
+        self.mutex = threading.RLock()
+        self.device: Device | None = None
+        self._now_s = START_S
+        self._is_open = False
+        self._looks = 0
+        self._switches = 0
+        self._order = itertools.count()
+        self._members: set[int] = set()
+        self._asleep: set[Gate] = set()
+        self._ready: deque[Gate] = deque()
+        self._timers: list[tuple[float, int, Gate]] = []
+        self._owner = 0
+        self._owner_gate: Gate | None = None
+        self._owner_until_s = 0.0
+        self._replaced: list[tuple[Any, str, Any]] = []
+
+    def open(self) -> None:
+        """Let this thread, and those that it starts, live in virtual time."""
+        self._is_open = True
+        self._owner = threading.get_ident()
+        self._members.add(self._owner)
+        lock: Callable[[], VirtualLock] = lambda: VirtualLock(self)  # noqa: E731 - as a class is
+        for place, name, new in (
+            (time, "monotonic", self.monotonic),
+            (time, "sleep", self.sleep),
+            (threading, "Lock", lock),
+            (threading, "_allocate_lock", lock),  # what conditions wait by
+            (threading, "RLock", threading._PyRLock),  # type: ignore[attr-defined]
+            (threading, "_time", self.monotonic),
+            (threading.Thread, "start", lambda thread: self._start(thread)),
+            (
+                threading.Thread,
+                "join",
+                lambda thread, timeout=None: self._join(thread, timeout),
+            ),
+        ):
+            self._replaced.append((place, name, getattr(place, name)))
+            setattr(place, name, new)
+
+    def close(self) -> None:
+        """Go back to real time; threads that still wait go on as if their time had run out."""
+        with self.mutex:
+            if not self._is_open:
+                return
+            self._is_open = False
+            for place, name, old in self._replaced:
+                setattr(place, name, old)
+            self._replaced.clear()
+            self._members.clear()
+            for gate in self._asleep:
+                gate.waits = False
+                gate.bell.release()
+            self._asleep.clear()
+            self._ready.clear()
+            self._timers.clear()
+
+    @property
+    def now_s(self) -> float:
+        """The time, without the cost of a look."""
+        return self._now_s
+
+    # --- what members call instead of the real functions ---
+
+    def monotonic(self) -> float:
+        """Return the virtual time to a member, real time to others."""
+        if threading.get_ident() not in self._members:
+            return _real_monotonic()
+        self._now_s += LOOK_S
+        self._looks += 1
+        if self._looks > MOST_LOOKS:
+            self._yield()
+        return self._now_s
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        if threading.get_ident() not in self._members:
+            _real_sleep(seconds)
+        else:
+            self.wait(self.new_gate(), seconds)
+
+    def _start(self, thread: Any) -> None:  # noqa: ANN401 - its attributes are replaced
+        """Start a thread; a member's thread is a member, whose turn comes later."""
+        if threading.get_ident() not in self._members:
+            _real_start(thread)
+            return
+        gate, over, run = self.new_gate(), VirtualLock(self), thread.run
+        over.acquire()
+
+        def live() -> None:
+            gate.bell.acquire()
+            self._members.add(threading.get_ident())
+            try:
+                run()
+            finally:
+                over.release()
+                self._leave()
+
+        thread.run, thread.ipfi_over, thread._started = live, over, _Started()
+        _real_start(thread)
+        with self.mutex:
+            self._asleep.add(gate)
+            self.grant(gate)
+
+    def _join(self, thread: Any, timeout_s: float | None) -> None:  # noqa: ANN401 - as above
+        over: VirtualLock | None = getattr(thread, "ipfi_over", None)
+        if over is not None and threading.get_ident() in self._members:
+            if not over.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s)):
+                return
+            over.release()
+        _real_join(thread, timeout_s)
+
+    # --- gates ---
+
+    def new_gate(self) -> Gate:
+        """Return a gate for this thread to wait at."""
+        return Gate(is_member=threading.get_ident() in self._members)
+
+    def grant(self, gate: Gate) -> bool:
+        """Open a gate, with the mutex held; return False if nobody waits there any more."""
+        if not gate.waits:
+            return False
+        gate.waits, gate.granted = False, True
+        if gate.is_member and self._is_open:
+            self._ready.append(gate)
+        else:
+            gate.bell.release()
+        return True
+
+    def wait(self, gate: Gate, timeout_s: float | None) -> bool:
+        """Wait until a gate is opened; return whether it was.
+
+        Raises:
+            TargetError: that will never be.
+        """
+        if not gate.is_member or threading.get_ident() not in self._members:
+            gate.bell.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
+            with self.mutex:
+                gate.waits = False
+                return gate.granted
+        with self.mutex:
+            if timeout_s is not None:
+                due_s = self._now_s + max(0.0, timeout_s)
+                heapq.heappush(self._timers, (due_s, next(self._order), gate))
+            if threading.get_ident() == self._owner:
+                self._owner_gate, self._owner_until_s = gate, self._now_s + MOST_WAIT_S
+        self._pass_on(gate)
+        if gate.failed:
+            raise TargetError(
+                f"nothing has come of this wait in {MOST_WAIT_S:.0f} s of virtual time; "
+                "does it want a time-out?"
+            )
+        return gate.granted
+
+    # --- turns ---
+
+    def _yield(self) -> None:
+        gate = self.new_gate()
+        with self.mutex:
+            self.grant(gate)
+        self._pass_on(gate)
+
+    def _pass_on(self, gate: Gate) -> None:
+        """Let the next thread run, and come back when it is this gate's turn."""
+        with self.mutex:
+            self._asleep.add(gate)
+            following = self._next()
+            if following is not gate:
+                following.bell.release()
+        if following is not gate:
+            self._sleep_at(gate)
+        self._looks = 0
+
+    def _leave(self) -> None:
+        with self.mutex:
+            self._members.discard(threading.get_ident())
+            if self._is_open:
+                self._next().bell.release()
+
+    def _next(self) -> Gate:
+        """Return the gate of the thread that runs next; time passes if all wait."""
+        self._switches += 1
+        while True:
+            timers = self._timers
+            while timers and not timers[0][2].waits:
+                heapq.heappop(timers)
+            due_s = timers[0][0] if timers else self._owner_until_s
+            if due_s <= self._now_s and timers:
+                gate = heapq.heappop(timers)[2]
+                gate.waits = False
+                break
+            if self._ready:
+                gate = self._ready.popleft()
+                break
+            owner = self._owner_gate
+            if self._now_s >= self._owner_until_s and owner is not None:
+                owner.failed, owner.waits = True, False
+                gate = owner
+                break
+            self._pass_time(min(due_s, self._owner_until_s))
+        self._asleep.discard(gate)
+        return gate
+
+    def _pass_time(self, until_s: float) -> None:
+        if self.device is not None:
+            until_s = self.device.advance(until_s)
+        self._now_s = max(self._now_s, until_s)
+
+    def _sleep_at(self, gate: Gate) -> None:
+        """Wait in real time until it is this gate's turn."""
+        is_owner = threading.get_ident() == self._owner
+        try:
+            while True:
+                before = self._switches
+                if gate.bell.acquire(timeout=STALL_S if is_owner else -1):
+                    return
+                if self._switches == before:
+                    raise TargetError(f"virtual time stands still:\n{self._stacks()}")
+        except BaseException:  # an interrupt: nobody has the turn now
+            self.close()
+            raise
+
+    def _stacks(self) -> str:
+        """Return where every member is."""
+        frames = sys._current_frames()
+        shown = []
+        for thread in threading.enumerate():
+            if thread.ident in self._members and thread.ident in frames:
+                stack = "".join(traceback.format_stack(frames[thread.ident])[-4:])
+                shown.append(f"{thread.name}:\n{stack}")
+        return "\n".join(shown)
+
+
+class VirtualLock:
+    """A lock as of ``threading.Lock``; a member waits for it in virtual time."""
+
+    __slots__ = ("_is_locked", "_queue", "_time")
+
+    def __init__(self, of: VirtualTime) -> None:
+        self._time = of
+        self._is_locked = False
+        self._queue: deque[Gate] = deque()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take it; return whether that came about in time."""
+        virtual = self._time
+        while True:
+            with virtual.mutex:
+                if not self._is_locked:
+                    self._is_locked = True
+                    return True
+                if not blocking or timeout == 0:
+                    return False
+                gate = virtual.new_gate()
+                self._queue.append(gate)
+            got = False
+            try:
+                got = virtual.wait(gate, None if timeout < 0 else timeout)
+            finally:
+                if not got:
+                    with virtual.mutex, contextlib.suppress(ValueError):
+                        self._queue.remove(gate)
+            if got or timeout >= 0:
+                return got  # else virtual time was closed meanwhile
+
+    def release(self) -> None:
+        """Hand it to who waits longest, or free it."""
+        with self._time.mutex:
+            if not self._is_locked:
+                raise RuntimeError("release unlocked lock")
+            while self._queue:
+                if self._time.grant(self._queue.popleft()):
+                    return
+            self._is_locked = False
+
+    def locked(self) -> bool:
+        """Return whether somebody has it."""
+        return self._is_locked
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Started:
+    """A thread's flag that it has begun; its beginner waits for that in real time, and briefly."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._bell = _real_lock()
+        self._bell.acquire()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        self._bell.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._is_set or self._bell.acquire(timeout=-1 if timeout is None else timeout)
