@@ -25,7 +25,7 @@ typedef struct {
 } lockstep_t;
 
 size_t ipfi_lockstep_size(void);
-void ipfi_lockstep_init(lockstep_t *end, bool is_host, bool is_small, uint32_t nonce, uint16_t us_per_byte, uint32_t now_ms);
+void ipfi_lockstep_init(lockstep_t *end, bool is_host, bool is_small, uint32_t nonce, uint32_t us_per_byte, uint32_t now_ms);
 void ipfi_lockstep_restart(lockstep_t *end, uint32_t nonce, uint32_t now_ms);
 void ipfi_lockstep_receive(lockstep_t *end, const uint8_t *bytes, size_t size, uint32_t now_ms);
 size_t ipfi_lockstep_take_tx(lockstep_t *end, uint8_t *to, size_t max, uint32_t now_ms);
@@ -82,7 +82,7 @@ size_t ipfi_lockstep_size(void)
     return sizeof(lockstep_t);
 }
 
-void ipfi_lockstep_init(lockstep_t *end, bool is_host, bool is_small, uint32_t nonce, uint16_t us_per_byte, uint32_t now_ms)
+void ipfi_lockstep_init(lockstep_t *end, bool is_host, bool is_small, uint32_t nonce, uint32_t us_per_byte, uint32_t now_ms)
 {
     memset(end, 0, sizeof *end);
     board_init(&end->board, is_small, nonce, IPFI_BOOT_POWER, now_ms);

@@ -49,10 +49,16 @@ void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms)
 }
 
 /* Thousandths without a division: 1/1024 + 1/32768 is 0.7 % above 1/1000; rounded up. */
+IPFI_NOT_INLINE static uint32_t thousandths(uint32_t us)
+{
+    return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
+}
+
+/* A byte of a slow line is counted in milliseconds: within 2 %, and no product leaves 32 bits (ipfi.h has the limits). */
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
 {
-    const uint32_t us = bytes * ipfi_config_of(wire)->us_per_byte;
-    return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
+    const uint32_t us_per_byte = ipfi_config_of(wire)->us_per_byte;
+    return us_per_byte > 0xFFFF ? bytes * thousandths(us_per_byte) : thousandths(bytes * us_per_byte);
 }
 
 /* max(constant, frame times): keepalive and patience (LINK-12, LINK-13). */
@@ -202,8 +208,10 @@ uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile)
 {
     ipfi_encode_end(&wire->encoder, profile);
     const uint16_t size = wire->encoder.length;
-    wire->link.line_free_ms = ipfi_later_of(wire->link.now_ms, wire->link.line_free_ms) + ipfi_wire_time_ms(wire, size);
-    wire->link.idle = false;
+    ipfi_link_t *const link = &wire->link;
+    if (link->line_free_ms - link->now_ms > IPFI_AHEAD_MAX_MS) { link->line_free_ms = link->now_ms; } /* it is past, be it by weeks */
+    link->line_free_ms += ipfi_wire_time_ms(wire, size);
+    link->idle = false;
     IPFI_COUNT(wire, frames_sent);
     return size;
 }
@@ -251,7 +259,9 @@ static bool has_work(const ipfi_wire_t *wire)
 void ipfi_link_note_work(ipfi_wire_t *wire)
 {
     const bool works = has_work(wire);
-    if (works && !wire->link.working) { wire->link.heard_ms = wire->link.now_ms; } /* patience counts from here */
+    if (works && !wire->link.working) { /* patience counts from here; older times may be too old to compare */
+        wire->link.heard_ms = wire->link.ping_ms = wire->link.now_ms;
+    }
     wire->link.working = works;
 }
 

@@ -34,6 +34,7 @@ enum { IPFI_ACK_DELAY_MS = 20, IPFI_RTO_START_MS = 250, IPFI_RTO_ABOVE_DELAY_MS 
 /* We take every byte at once and keep none, so credit runs far ahead of what has arrived (LINK-7). */
 #define IPFI_CREDIT_AHEAD 0x3FFFFFFF
 enum { IPFI_KEEPALIVE_MS = 1000, IPFI_PATIENCE_MS = 5000 };
+#define IPFI_AHEAD_MAX_MS 0x07FFFFFFu /* 37 hours: nobody hands over more than that ahead of the line */
 
 typedef enum {
     IPFI_IN_LISTEN = 0, /* opened passively                                       */

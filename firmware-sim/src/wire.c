@@ -175,7 +175,7 @@ void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, u
     wire->link.boot_cause = boot_cause;
     wire->link.floor = (uint16_t)(config->active ? (nonce >> 16 | 1) : 0); /* HS-2: 0, we remember no id */
     wire->link.idle = true;
-    wire->link.frame_ms = (uint16_t)ipfi_wire_time_ms(wire, ipfi_wire_size(wire, config->frame_payload + 5u));
+    wire->link.frame_ms = ipfi_wire_time_ms(wire, ipfi_wire_size(wire, config->frame_payload + 5u));
     ipfi_decoder_init(&wire->decoder, config->rx_frame, config->rx_frame_size);
     ipfi_encoder_init(&wire->encoder, config->tx_frame, config->tx_frame_size);
     if (config->server != NULL) { config->server->init(wire); }

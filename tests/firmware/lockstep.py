@@ -136,7 +136,12 @@ class End:
         self._words = (ctypes.c_uint64 * (self.c.ipfi_lockstep_size() // 8 + 1))()
         self.at = ctypes.byref(self._words)
         self.c.ipfi_lockstep_init(
-            self.at, host, small, ctypes.c_uint32(nonce), us_per_byte, ctypes.c_uint32(now_ms)
+            self.at,
+            host,
+            small,
+            ctypes.c_uint32(nonce),
+            ctypes.c_uint32(us_per_byte),
+            ctypes.c_uint32(now_ms),
         )
         self._out = ctypes.create_string_buffer(65536)
 

@@ -142,7 +142,7 @@ class CoreEnd(SimulatedEnd):
             min(plan.calls, 32),
             plan.message + 16,
             max(plan.payload + 32, 192) if small else 32768,
-            min(round(1e6 / rate), 0xFFFF) if rate is not None else 0,
+            round(1e6 / rate) if rate is not None else 0,
             1 if plan.host else 0,
             int(plan.host),
             plan.credit // 16,

@@ -221,7 +221,7 @@ void simulation_init(end_t *end, const uint32_t *how)
     const ipfi_config_t config = {
         IPFI_SERVE(table), .window = (uint8_t)how[WINDOW], .crc_profiles = (uint8_t)how[CRC], .flags = (uint8_t)how[FLAGS],
         .active = how[ACTIVE] != 0, .frame_payload = (uint16_t)how[PAYLOAD], .ring = (uint16_t)how[RING],
-        .us_per_byte = (uint16_t)how[US_PER_BYTE], .stream_credit = (uint16_t)how[CREDIT], .user = end,
+        .us_per_byte = how[US_PER_BYTE], .stream_credit = (uint16_t)how[CREDIT], .user = end,
         .tx_window = end->window, .tx_window_length = (uint8_t)how[WINDOW], .calls = end->calls,
         .calls_length = (uint8_t)(how[CALL_COUNT] + 1), .rx_frame = end->rx_frame,
         .rx_frame_size = (uint16_t)IPFI_RX_FRAME_SIZE(how[PAYLOAD]), .tx_frame = end->tx_frame,

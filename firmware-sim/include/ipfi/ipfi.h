@@ -384,7 +384,7 @@ typedef struct {
     bool active;             /* opens the session itself; else waits for the other end                 */
     uint16_t frame_payload;  /* 16 to 16384 and not above what the buffers hold                        */
     uint16_t ring;           /* bytes the receive ring holds; 0xFFFF: the transport never loses bytes  */
-    uint16_t us_per_byte;    /* 10000000 / baud for 8N1; 0 if unknown                                  */
+    uint32_t us_per_byte;    /* 10000000 / baud for 8N1; 0 if unknown.  At most 4000000, and a frame of an hour */
     uint16_t stream_credit;  /* first credit for streams that we read, in 16 bytes                     */
     uint16_t max_message;    /* announced largest value, also as an answer to us, in 256 bytes; 0: what `value_size` holds */
     const ipfi_port_t *port; /* for ipfi_poll; may be NULL if only the five verbs are used             */
@@ -473,7 +473,8 @@ typedef struct { /* small and busy fields first: chips reach those with the shor
     ipfi_peer_t peer;                               /* of the live session, or of the one to be confirmed */
     uint16_t stream_start, stream_used, stream_sent, cut;
     uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
-    uint16_t floor, frame_ms;                       /* frame_ms: wire time of a full frame */
+    uint16_t floor;
+    uint32_t frame_ms;                              /* wire time of a full frame */
     uint32_t evidence;                              /* all handed over before it has arrived or is lost, LINK-10 */
     uint32_t now_ms;                                /* as of the verb that is running */
     uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms;

@@ -176,7 +176,7 @@ IPFI_BUFFERS(buffers, PAYLOAD, WINDOW, STREAM, CALLS, VALUE, LOSSY);
 static const ipfi_config_t config = {
     IPFI_USE_BUFFERS(buffers), IPFI_SERVE(table), .port = &port, .frame_payload = PAYLOAD, .window = WINDOW,
     .ring = 0xFFFF, /* a byte takes longer than any poll: none is ever lost for want of room */
-    .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32, .us_per_byte = US_PER_BYTE > 0xFFFF ? 0xFFFF : US_PER_BYTE,
+    .crc_profiles = IPFI_CRC_16 | IPFI_CRC_32, .us_per_byte = US_PER_BYTE,
     .stream_credit = 1,
 };
 
