@@ -1,25 +1,29 @@
 #include "link.h"
 
+#include "flash.h"
 #include "frame.h"
 #include "memory.h"
 
-enum { NO = 0xFF };
-
-/* The whole machine (docs/protocol.md 3.3): (state, input) -> state. */
-static const uint8_t transitions[IPFI_ESTABLISHED + 1][IPFI_INPUTS] IPFI_FLASH = {
-    /*                  LISTEN          CONNECT          ANSWERED          CONFIRMED         ENTERED           RETRY            WAIT            CLOSE */
-    [IPFI_CLOSED]      = { IPFI_LISTENING, IPFI_CONNECTING, NO,               NO,               NO,               NO,              NO,             IPFI_CLOSED },
-    [IPFI_LISTENING]   = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              NO,             IPFI_CLOSED },
-    [IPFI_CONNECTING]  = { NO,             NO,              IPFI_UNCONFIRMED, NO,               IPFI_ESTABLISHED, NO,              NO,             IPFI_CLOSED },
-    [IPFI_UNCONFIRMED] = { NO,             NO,              IPFI_UNCONFIRMED, IPFI_ESTABLISHED, IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
-    [IPFI_ESTABLISHED] = { NO,             NO,              NO,               NO,               IPFI_ESTABLISHED, IPFI_CONNECTING, IPFI_LISTENING, IPFI_CLOSED },
+/* The whole machine (docs/protocol.md 3.3): input -> the states in which it is legal, and the next one. */
+#define IN(state) (1u << IPFI_##state)
+#define TO(state) ((unsigned)IPFI_##state << 5)
+static const uint8_t transitions[IPFI_INPUTS] IPFI_FLASH = {
+    [IPFI_IN_LISTEN]    = IN(CLOSED) | TO(LISTENING),
+    [IPFI_IN_CONNECT]   = IN(CLOSED) | TO(CONNECTING),
+    [IPFI_IN_ANSWERED]  = IN(LISTENING) | IN(CONNECTING) | IN(UNCONFIRMED) | TO(UNCONFIRMED),
+    [IPFI_IN_CONFIRMED] = IN(UNCONFIRMED) | TO(ESTABLISHED),
+    [IPFI_IN_ENTERED]   = IN(LISTENING) | IN(CONNECTING) | IN(UNCONFIRMED) | IN(ESTABLISHED) | TO(ESTABLISHED),
+    [IPFI_IN_RETRY]     = IN(UNCONFIRMED) | IN(ESTABLISHED) | TO(CONNECTING),
+    [IPFI_IN_WAIT]      = IN(UNCONFIRMED) | IN(ESTABLISHED) | TO(LISTENING),
+    [IPFI_IN_CLOSE]     = IN(CLOSED) | IN(LISTENING) | IN(CONNECTING) | IN(UNCONFIRMED) | IN(ESTABLISHED) | TO(CLOSED),
 };
+#undef IN
+#undef TO
 
 int ipfi_link_next_state(int state, int input)
 {
-    uint8_t next;
-    IPFI_READ_FLASH(&next, &transitions[state][input], 1);
-    return next == NO ? -1 : next;
+    const uint8_t row = ipfi_flash_byte(&transitions[input]);
+    return (row >> state & 1) != 0 ? row >> 5 : -1;
 }
 
 bool ipfi_link_go(ipfi_wire_t *wire, ipfi_input_t input)

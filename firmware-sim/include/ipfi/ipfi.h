@@ -466,29 +466,27 @@ typedef struct { /* the other end's parameters (protocol.md 3.2) with the sessio
     uint32_t confirm; /* what READY must say (HS-5); of a pending session first the CRC of its HELLO */
 } ipfi_peer_t;
 
-typedef struct { /* small and busy fields first: chips reach those with the shortest instructions */
+typedef struct { /* small fields first: chips reach those with the shortest instructions */
     uint8_t state, want;                            /* want: what to send next */
     uint8_t tx_sequence, rx_sequence, in_flight, backoff, clean, unacked, ping, echo, readies;
     bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, repeated, ack_doubled;
-    ipfi_peer_t peer;                               /* of the live session, or of the one to be confirmed */
+    uint8_t probe_shift, echoes, refuse_reason, bye_reason, bye_profile, boot_cause;
+#if IPFI_WITH_LOSSY
+    bool lossy_last;
+    uint16_t lossy_start, lossy_used;
+#endif
     uint16_t stream_start, stream_used, stream_sent, cut;
     uint16_t srtt8, rttvar4;                        /* RFC 6298, scaled */
-    uint16_t floor;
+    uint16_t floor, bye_session;
     uint32_t frame_ms;                              /* wire time of a full frame */
     uint32_t evidence;                              /* all handed over before it has arrived or is lost, LINK-10 */
     uint32_t now_ms;                                /* as of the verb that is running */
-    uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms;
-    uint32_t nonce;
+    uint32_t line_free_ms, heard_ms, timer_ms, interval_ms, ping_ms, ack_due_ms;
     uint32_t acked_offset, received_offset, announced; /* stream offsets, LINK-7 */
     uint32_t handed, cleared, ping_charge;          /* the ring's account, LINK-14 */
-    uint8_t boot_cause, echoes, bye_reason, bye_profile, refuse_reason, probe_shift;
-    uint16_t bye_session;
-#if IPFI_WITH_LOSSY
-    uint16_t lossy_start, lossy_used;
-    bool lossy_last;
-#endif
-    uint32_t hello_crc, ack_due_ms, refuse_echo;
-    ipfi_peer_t pending; /* session 0: there is none (HS-3) */
+    uint32_t nonce, hello_crc, refuse_echo;
+    ipfi_peer_t peer;                               /* of the live session, or of the one to be confirmed */
+    ipfi_peer_t pending;                            /* session 0: there is none (HS-3) */
 } ipfi_link_t;
 
 typedef struct {
