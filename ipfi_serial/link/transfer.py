@@ -256,11 +256,11 @@ class Transfer(Waits):
     @property
     def has_output(self) -> bool:
         """Whether :meth:`next_frame` would return a frame."""
-        room_bytes = self.sender.ring.room_bytes
+        sender = self.sender
         return (
-            (room_bytes >= 0 and self.wants_ack)
-            or self.sender.sendable(FRAME_OVERHEAD_BYTES)
-            or self._lossy_fits
+            (sender.ring.room_bytes >= 0 and self.wants_ack)
+            or sender.sendable(FRAME_OVERHEAD_BYTES)
+            or (bool(self._lossy.contents) and self._lossy_fits)
         )
 
     def data(self, flight: Flight) -> bytes:

@@ -45,7 +45,7 @@ FIRMWARE_BUGS: Final = (
         "c-window-plus-one",
         "LINK-6",
         _C + "sender.c",
-        "link->in_flight >= least(wire->config->tx_window_length, link->peer.window)",
+        "link->in_flight >= least(ipfi_config_of(wire)->tx_window_length, link->peer.window)",
         "link->in_flight > link->peer.window",
         _BETWEEN_BOARDS,
     ),
