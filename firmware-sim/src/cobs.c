@@ -1,48 +1,43 @@
 #include "cobs.h"
 
+#include "frame.h"
 #include "memory.h"
 
 enum { FULL_BLOCK = 0xFF }; /* 254 bytes without an implied zero behind them */
 
 /* A code byte that is no longer needed stands where the zero belongs that it stood for: nothing has to
  * move, except behind a full block, which stands for none. */
-uint16_t ipfi_cobs_unstuff(uint8_t code, uint8_t *bytes, uint16_t size, bool *whole)
+bool ipfi_cobs_unstuff(ipfi_decoder_t *decoder)
 {
-    uint16_t at = 0;
-    for (;;) {
-        at = (uint16_t)(at + code - 1);
-        if (at >= size) { break; }
+    uint8_t *at = decoder->content - 1, *end = decoder->content + decoder->length; /* the first code is elsewhere */
+    uint8_t code = decoder->first;
+    while (at += code, at < end) {
         const bool was_full = code == FULL_BLOCK;
-        code = bytes[at];
+        code = *at;
+        *at = 0;
         if (was_full) {
-            size--;
-            memmove(bytes + at, bytes + at + 1, (size_t)(size - at));
-        } else {
-            bytes[at++] = 0;
+            memmove(at, at + 1, (size_t)(--end - at));
+            at--;
         }
     }
-    *whole = at == size;
-    return size;
+    decoder->length = (uint16_t)(end - decoder->content);
+    return at == end;
 }
 
-uint16_t ipfi_cobs_stuff(uint8_t *bytes, uint16_t size, uint16_t most)
+void ipfi_cobs_stuff(ipfi_encoder_t *encoder)
 {
-    uint8_t *code_at = bytes, *at = bytes, *end = bytes + size;
-    uint8_t code = 1;
-    while (++at != end) {
-        if (code == FULL_BLOCK) { /* a new block is opened only now, so that a frame never ends in an empty one */
-            if (end == bytes + most) { return 0; }
+    uint8_t *at = encoder->bytes + encoder->begin, *code_at = at - 1, *end = encoder->bytes + encoder->length;
+    for (; at != end; at++) {
+        if (at - code_at == FULL_BLOCK) { /* a new block is opened only now, so that a frame never ends in an empty one */
+            ipfi_encode_u8(encoder, 0);
+            if (encoder->overflow) { return; }
             memmove(at + 1, at, (size_t)(end++ - at));
             *at = 0;
         }
-        if (*at != 0) {
-            code++;
-        } else {
-            *code_at = code;
+        if (*at == 0) {
+            *code_at = (uint8_t)(at - code_at);
             code_at = at;
-            code = 1;
         }
     }
-    *code_at = code;
-    return (uint16_t)(end - bytes);
+    *code_at = (uint8_t)(at - code_at);
 }

@@ -27,23 +27,21 @@ void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size)
 
 static void append(ipfi_decoder_t *decoder, uint8_t byte)
 {
-    if (decoder->length >= decoder->size) {
+    if (decoder->length < decoder->size) {
+        decoder->content[decoder->length++] = byte; /* grows content */
+    } else {
         decoder->oversized = true; /* FRAME-7 */
-        return;
     }
-    decoder->content[decoder->length++] = byte; /* this and ipfi_decode_inside: the only writes that grow content */
 }
 
 static ipfi_rx_verdict_t judge(ipfi_decoder_t *decoder)
 {
     const uint8_t mode = decoder->mode;
-    bool whole;
     restart(decoder);
     if (mode == AT_START || mode == IN_TEXT) { return IPFI_RX_PENDING; } /* FRAME-2, LINK-17 */
     if (mode == AT_SECOND) { return decoder->first < FIRST_TYPE ? IPFI_RX_PENDING : IPFI_RX_NOISE; }
     if (decoder->oversized) { return IPFI_RX_OVERSIZED; }
-    decoder->length = ipfi_cobs_unstuff(decoder->first, decoder->content, decoder->length, &whole);
-    if (!whole || decoder->length == 0) { return IPFI_RX_NOISE; }
+    if (!ipfi_cobs_unstuff(decoder) || decoder->length == 0) { return IPFI_RX_NOISE; }
     return decoder->content[0] >= FIRST_TYPE ? IPFI_RX_FRAME : IPFI_RX_NOISE; /* FRAME-4 */
 }
 
@@ -65,20 +63,15 @@ static void second_byte(ipfi_decoder_t *decoder, uint8_t byte)
 ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
 {
     if (byte == 0) { return judge(decoder); } /* FRAME-3: the way out of every state */
-    switch (decoder->mode) {
-    case AT_START:
+    if (decoder->mode == IN_FRAME) {
+        append(decoder, byte);
+    } else if (decoder->mode == AT_START) {
         decoder->first = byte;
         decoder->mode = AT_SECOND;
-        break;
-    case AT_SECOND:
+    } else if (decoder->mode == AT_SECOND) {
         second_byte(decoder, byte);
-        break;
-    case IN_TEXT:
-        if (byte == NEWLINE) { decoder->mode = AT_START; }
-        break;
-    default:
-        append(decoder, byte);
-        break;
+    } else if (byte == NEWLINE) {
+        decoder->mode = AT_START;
     }
     return IPFI_RX_PENDING;
 }
@@ -90,7 +83,7 @@ size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t 
     const uint8_t *const end = bytes + size;
     uint8_t *to = decoder->content + decoder->length;
     const uint8_t *const full = decoder->content + decoder->size;
-    while (from != end && to != full && *from != 0) { *to++ = *from++; }
+    while (from != end && to != full && *from != 0) { *to++ = *from++; } /* this, too, grows content */
     decoder->length = (uint16_t)(to - decoder->content);
     return (size_t)(from - bytes);
 }
@@ -99,15 +92,15 @@ uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
 {
     const uint8_t *const content = decoder->content;
     const uint16_t length = decoder->length;
-    uint16_t size = 0;
-    if (IPFI_WITH_CRC32 && profile != IPFI_PROFILE_CRC16
-        && ipfi_crc32_bytes(IPFI_CRC32_START, content, length) == IPFI_CRC32_RESIDUE) {
+    uint16_t size = CRC16_SIZE;
+    if (ipfi_is_crc32(profile) || ipfi_crc16_bytes(IPFI_CRC16_START, content, length) != IPFI_CRC16_RESIDUE) {
         size = CRC32_SIZE;
+        if (!IPFI_WITH_CRC32 || profile == IPFI_PROFILE_CRC16
+            || ipfi_crc32_bytes(IPFI_CRC32_START, content, length) != IPFI_CRC32_RESIDUE) {
+            return 0;
+        }
     }
-    if (!ipfi_is_crc32(profile) && ipfi_crc16_bytes(IPFI_CRC16_START, content, length) == IPFI_CRC16_RESIDUE) {
-        size = CRC16_SIZE;
-    }
-    return size != 0 && length > size ? (uint16_t)(length - size) : 0;
+    return length > size ? (uint16_t)(length - size) : 0;
 }
 
 /* ---- sending ---- */
@@ -130,8 +123,9 @@ ipfi_encoder_t *ipfi_encode_begin(ipfi_encoder_t *encoder, bool lone_zero, uint8
 {
     ipfi_encoder_clear(encoder);
     if (lone_zero) { (void)ipfi_encode_u8(encoder, 0); } /* FRAME-2 */
-    encoder->begin = lone_zero;
-    return ipfi_encode_u8(ipfi_encode_u8(encoder, 0), type); /* room for the first code, then content */
+    (void)ipfi_encode_u8(encoder, 0); /* room for the first code */
+    encoder->begin = (uint8_t)encoder->length;
+    return ipfi_encode_u8(encoder, type);
 }
 
 IPFI_NOT_INLINE ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t byte)
@@ -164,43 +158,22 @@ void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t siz
     encoder->length = (uint16_t)(encoder->length + size);
 }
 
-static const uint8_t *content_of(const ipfi_encoder_t *encoder, size_t *size)
-{
-    *size = (size_t)(encoder->length - encoder->begin) - 1u;
-    return encoder->bytes + encoder->begin + 1;
-}
-
 uint32_t ipfi_encoded_crc32(const ipfi_encoder_t *encoder, uint32_t crc)
 {
-    size_t size;
-    const uint8_t *const content = content_of(encoder, &size);
-    return ipfi_crc32_bytes(crc, content, size);
-}
-
-static void seal(ipfi_encoder_t *encoder, uint8_t profile)
-{
-    if (ipfi_is_crc32(profile)) {
-        ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START));
-        return;
-    }
-    size_t size;
-    const uint8_t *const content = content_of(encoder, &size);
-    const uint16_t crc = (uint16_t)~ipfi_crc16_bytes(IPFI_CRC16_START, content, size);
-    ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)(crc >> 8)), (uint8_t)crc); /* most significant byte first (FRAME-5) */
-}
-
-static uint16_t stuff(const ipfi_encoder_t *encoder)
-{
-    const uint8_t begin = encoder->begin;
-    const uint16_t stuffed = ipfi_cobs_stuff(encoder->bytes + begin, (uint16_t)(encoder->length - begin), (uint16_t)(encoder->size - begin));
-    return stuffed == 0 ? 0 : (uint16_t)(begin + stuffed);
+    return ipfi_crc32_bytes(crc, encoder->bytes + encoder->begin, (size_t)(encoder->length - encoder->begin));
 }
 
 void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
 {
-    seal(encoder, profile);
-    if (!encoder->overflow) { encoder->length = stuff(encoder); }
-    if (encoder->length != 0) { ipfi_encode_u8(encoder, 0); }
+    if (ipfi_is_crc32(profile)) {
+        ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START));
+    } else {
+        const size_t size = (size_t)(encoder->length - encoder->begin);
+        const uint16_t crc = ipfi_crc16_bytes(IPFI_CRC16_START, encoder->bytes + encoder->begin, size) ^ 0xFFFFu;
+        ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)(crc >> 8)), (uint8_t)crc); /* most significant byte first (FRAME-5) */
+    }
+    if (!encoder->overflow) { ipfi_cobs_stuff(encoder); }
+    ipfi_encode_u8(encoder, 0);
     if (encoder->overflow) { ipfi_encoder_clear(encoder); }
 }
 

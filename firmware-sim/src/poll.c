@@ -12,15 +12,14 @@ void ipfi_ring_init(ipfi_ring_t *ring, volatile uint8_t *bytes, IPFI_RING_INDEX 
 
 size_t ipfi_ring_take(ipfi_ring_t *ring, uint8_t *to, size_t max)
 {
-    uint8_t *at = to;
+    size_t taken = 0;
     IPFI_RING_INDEX tail = ring->tail;
-    const IPFI_RING_INDEX head = ring->head, size = ring->size;
-    for (uint8_t *const end = to + max; tail != head && at != end; at++) {
-        *at = ring->bytes[tail++];
-        if (tail == size) { tail = 0; }
+    for (; taken < max && tail != ring->head; taken++) {
+        to[taken] = ring->bytes[tail++];
+        if (tail == ring->size) { tail = 0; }
     }
     ring->tail = tail;
-    return (size_t)(at - to);
+    return taken;
 }
 
 void ipfi_start(ipfi_wire_t *wire, const ipfi_config_t *config)
@@ -59,9 +58,11 @@ void ipfi_poll(ipfi_wire_t *wire)
     const ipfi_port_t *const port = ipfi_config_of(wire)->port;
     receive(wire, port);
     const uint32_t now_ms = port->now_ms(port->context);
-    if ((uint8_t)now_ms != wire->looked_ms) { /* a busy line is polled many times in a millisecond */
-        wire->looked_ms = (uint8_t)now_ms;
-        ipfi_on_deadline(wire, now_ms);
-    }
+#if IPFI_FOR_SPEED
+    const bool is_time = (uint8_t)now_ms != wire->looked_ms; /* a busy line is polled many times in a millisecond */
+    wire->looked_ms = (uint8_t)now_ms;
+    if (is_time)
+#endif
+    { ipfi_on_deadline(wire, now_ms); }
     send(wire, port);
 }

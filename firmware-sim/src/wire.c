@@ -210,8 +210,10 @@ void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t
 {
     wire->link.now_ms = now_ms;
     for (const uint8_t *const end = bytes + size; bytes != end;) {
-        bytes += ipfi_decode_inside(&wire->decoder, bytes, (size_t)(end - bytes));
-        if (bytes == end) { break; }
+        if (IPFI_FOR_SPEED) {
+            bytes += ipfi_decode_inside(&wire->decoder, bytes, (size_t)(end - bytes));
+            if (bytes == end) { break; }
+        }
         switch (ipfi_decode_byte(&wire->decoder, *bytes++)) {
         case IPFI_RX_PENDING:
             break;

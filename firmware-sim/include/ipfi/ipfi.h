@@ -522,7 +522,9 @@ struct ipfi_wire {
     uint32_t last_ticket;
     uint16_t next_call;
     uint8_t event_count, event_first;
+#if IPFI_FOR_SPEED
     uint8_t looked_ms;           /* ipfi_poll's: low byte of the time when deadlines were looked at */
+#endif
     uint8_t turn;                /* whose answer is next */
     uint8_t small_length, small[9]; /* a Grant's payload */
     ipfi_event_t events[4];

@@ -46,7 +46,7 @@ enum { TIMER_32_BITS = 3, TIMER_1_MHZ = 4, TIMER_COMPARE_0 = 1 << 16 };
 #define UART_TX REGISTER(0x4000251Cu)
 #define UART_BAUD REGISTER(0x40002524u)
 enum { ERROR_OVERRUN = 1 };
-enum { UART_INTERRUPT_RX = 1 << 2, UART_INTERRUPT_TX = 1 << 7, UART_ON = 4, BAUD_115200 = 0x01D7E000 };
+enum { UART_INTERRUPT_RX = 1 << 2, UART_INTERRUPT_TX = 1 << 7, UART_ON = 4, BAUD_115200 = 0x01D7E000, BAUD_1000000 = 0x10000000 };
 enum { PIN_TX = 24, PIN_RX = 25 }; /* the micro:bit's interface chip */
 
 /* 14 GPIO */
@@ -60,9 +60,8 @@ static uint8_t boot_cause;
 static uint32_t milliseconds, counted_us;
 /* The transmitter holds one byte: the rest waits in a ring of its own, so that the line is busy whatever the
  * main loop does. */
-enum { SEND_RING = 32 };
-static volatile uint8_t send_bytes[SEND_RING];
-static ipfi_ring_t send_ring;
+enum { SEND_RING = 32 }; /* a power of two: an index is cut to size */
+static volatile uint8_t send_bytes[SEND_RING], send_head, send_tail;
 static volatile bool is_sending;
 
 static uint32_t timer_us(void)
@@ -84,9 +83,12 @@ void timer_handler(void)
 
 static void send_next(void)
 {
-    uint8_t byte;
-    is_sending = ipfi_ring_take(&send_ring, &byte, 1) != 0;
-    if (is_sending) { UART_TX = byte; }
+    const uint8_t tail = send_tail;
+    is_sending = tail != send_head;
+    if (is_sending) {
+        UART_TX = send_bytes[tail];
+        send_tail = (uint8_t)(tail + 1) % SEND_RING;
+    }
 }
 
 void uart_handler(void)
@@ -120,9 +122,8 @@ static void start_uart(void)
     GPIO_DIRECTION_SET = 1u << PIN_TX;
     UART_PIN_TX = PIN_TX;
     UART_PIN_RX = PIN_RX;
-    UART_BAUD = BAUD_115200;
+    UART_BAUD = BOARD_BAUD == 1000000 ? BAUD_1000000 : BAUD_115200;
     UART_ENABLE = UART_ON;
-    ipfi_ring_init(&send_ring, send_bytes, SEND_RING);
     UART_INTERRUPTS = UART_INTERRUPT_RX | UART_INTERRUPT_TX;
     UART_START_RX = 1;
     UART_START_TX = 1;
@@ -169,13 +170,13 @@ void chip_stall_deaf(uint32_t ms)
 
 bool chip_uart_can_send(void)
 {
-    const uint16_t next = (uint16_t)(send_ring.head + 1);
-    return (next == SEND_RING ? 0 : next) != send_ring.tail;
+    return (uint8_t)(send_head + 1) % SEND_RING != send_tail;
 }
 
 void chip_uart_send(uint8_t byte)
 {
-    ipfi_ring_put(&send_ring, byte);
+    send_bytes[send_head] = byte;
+    send_head = (uint8_t)(send_head + 1) % SEND_RING;
     __asm__ volatile("cpsid i" ::: "memory");
     if (!is_sending) { send_next(); }
     __asm__ volatile("cpsie i" ::: "memory");
