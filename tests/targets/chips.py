@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import pytest
 
 from ipfi_hil.target import Target, find_target
-from ipfi_hil.targets.simavr_control import CYCLES_PER_S, ChipControl, SentByte
+from ipfi_hil.targets.simavr_control import CYCLES_PER_S, Edge, SentByte
 from ipfi_serial import Interface, WireConfig
 from ipfi_serial.codec.values import decode_value, encode_arguments
 from ipfi_serial.engine.calls import CallEnded, OutgoingCall
@@ -62,6 +63,22 @@ class Counters:
         self.overruns, self.static_bytes, self.stack_bytes = rest
 
 
+class Line(Protocol):
+    """A chip that runs when it is told to, as far as its UART is concerned.
+
+    Attributes:
+        cycle: its time.
+    """
+
+    cycle: int
+
+    def receive(self, data: bytes) -> None:
+        """Send bytes to the chip."""
+
+    def run(self, cycles: int) -> Sequence[Edge | SentByte]:
+        """Let so many cycles pass; return what the chip did."""
+
+
 class VirtualHost:
     """The host's end of the wire, a millisecond of the chip's time at a step.
 
@@ -69,32 +86,52 @@ class VirtualHost:
         wire: the Python core.
         now_s: the chip's time.
         ended: calls that ended and were not looked at.
+        sent_bytes, received_bytes: on the wire.
     """
 
-    def __init__(self, control: ChipControl) -> None:
+    def __init__(
+        self,
+        control: Line,
+        *,
+        cycles_per_s: int = CYCLES_PER_S,
+        step_cycles: int = STEP_CYCLES,
+        bytes_per_s: float = BYTES_PER_S,
+    ) -> None:
+        """Begin.
+
+        Args:
+            control: the chip.
+            cycles_per_s: of its clock.
+            step_cycles: how long it is left alone.
+            bytes_per_s: what the line carries.
+        """
         self.ended: list[CallEnded] = []
         self.now_s = 0.0
         self.sent_bytes = 0
+        self.received_bytes = 0
         self._control = control
+        self._cycles_per_s = cycles_per_s
+        self._step_cycles = step_cycles
         self._nonce = 0
         self.wire: Wire = build_wire(
             Interface(),
             WireConfig(),
             framed=True,
             role="host",
-            bytes_per_s=BYTES_PER_S,
+            bytes_per_s=bytes_per_s,
             random_u32=self._number,
         )
         self.wire.open(0.0)
 
     def step(self) -> None:
-        """Let a millisecond pass."""
+        """Let a step pass."""
         while data := self.wire.bytes_to_send(self.now_s):
             self._control.receive(data)
             self.sent_bytes += len(data)
-        reports = self._control.run(STEP_CYCLES)
-        self.now_s = self._control.cycle / CYCLES_PER_S
+        reports = self._control.run(self._step_cycles)
+        self.now_s = self._control.cycle / self._cycles_per_s
         if received := bytes(report.byte for report in reports if isinstance(report, SentByte)):
+            self.received_bytes += len(received)
             self.wire.receive_bytes(received, self.now_s)
         self.wire.on_deadline(self.now_s)
         while (event := self.wire.next_event()) is not None:
