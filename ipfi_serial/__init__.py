@@ -1,5 +1,7 @@
 """IPFI over serial lines: procedures, callbacks and events, exactly once, over any wire."""
 
+from typing import TYPE_CHECKING, Any
+
 from ipfi_serial.codec.manifest import Entry, EntryKind
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError
 from ipfi_serial.config import WireConfig
@@ -30,7 +32,10 @@ from ipfi_serial.errors import (
     WireClosedError,
 )
 from ipfi_serial.sim import register as _register_sim
-from ipfi_serial.sync import CallHandle, Connection, PartialCall, Server, Stream, connect, listen
+from ipfi_serial.sync import CallHandle, Connection, PartialCall, Stream, connect
+
+if TYPE_CHECKING:
+    from ipfi_serial.sync import Server, listen
 
 _register_sim()
 
@@ -77,3 +82,11 @@ __all__ = [
     "connect",
     "listen",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
+    if name not in ("Server", "listen"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ipfi_serial import sync  # not before it is needed: it loads sockets
+
+    return getattr(sync, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import Unpack
 
 from ipfi_serial.config import WireConfig
@@ -67,7 +67,7 @@ def connect(
         framed=(link or kind) == "framed",
         role=role,
         bytes_per_s=transport.bytes_per_s,
-        random_u32=lambda: secrets.randbits(32),
+        random_u32=lambda: int.from_bytes(os.urandom(4), "little"),
     )
     try:
         connection = Connection(transport, wire, interface, config)

@@ -1,18 +1,34 @@
 """Everything that carries bytes: ports, sockets, pipes, and lines that exist only here."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
-from ipfi_serial.transport.impaired import (
-    AsyncImpairedTransport,
-    FaultCounts,
-    FaultyLine,
-    ImpairedTransport,
-    LineFaults,
-)
-from ipfi_serial.transport.listener import AsyncListener, Listener
 from ipfi_serial.transport.opening import open_async_transport, open_transport, register_opener
 from ipfi_serial.transport.ports import PortInfo, list_ports
 from ipfi_serial.transport.uart import SerialOptions
+
+if TYPE_CHECKING:
+    from ipfi_serial.transport.impaired import (
+        AsyncImpairedTransport,
+        FaultCounts,
+        FaultyLine,
+        ImpairedTransport,
+        LineFaults,
+    )
+    from ipfi_serial.transport.listener import AsyncListener, Listener
+
+# Where the names are that a program with a port never asks for: imported when they are.
+_LATER: Final = {
+    "AsyncImpairedTransport": "impaired",
+    "AsyncListener": "listener",
+    "FaultCounts": "impaired",
+    "FaultyLine": "impaired",
+    "ImpairedTransport": "impaired",
+    "LineFaults": "impaired",
+    "Listener": "listener",
+}
 
 __all__ = [
     "AsyncImpairedTransport",
@@ -33,3 +49,9 @@ __all__ = [
     "parse_endpoint",
     "register_opener",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the classes above
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -1,4 +1,7 @@
-"""Turns an endpoint into an open transport: finds the opener of its kind and calls it."""
+"""Turns an endpoint into an open transport: finds the opener of its kind and calls it.
+
+An opener imports what only it needs when it is called: who opens a port loads no sockets.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,7 @@ from ipfi_serial.transport.descriptor import (
     DescriptorTransport,
 )
 from ipfi_serial.transport.endpoint import Endpoint, Kind, parse_endpoint
-from ipfi_serial.transport.listener import AsyncListener, Listener
 from ipfi_serial.transport.ports import find_usb_port
-from ipfi_serial.transport.sockets import async_transport_on, transport_on
-from ipfi_serial.transport.stream import (
-    StandardStreams,
-    connect_tcp,
-    connect_tcp_async,
-    connect_unix,
-    connect_unix_async,
-)
-from ipfi_serial.transport.threaded import (
-    POLL_S,
-    AsyncThreadedTransport,
-    PySerialSource,
-    ThreadedTransport,
-)
 from ipfi_serial.transport.uart import (
     SerialOptions,
     SerialSettings,
@@ -39,8 +27,6 @@ from ipfi_serial.transport.uart import (
     is_pty,
     open_port,
 )
-from ipfi_serial.transport.url import open_url, resolve_url, url_speed
-from ipfi_serial.transport.virtual import AsyncPtyTransport, PtyTransport, join_loopback
 
 if TYPE_CHECKING:
     import serial
@@ -140,6 +126,9 @@ def _open_device(request: Request) -> Transport:
     port, speed = _open_port(request)
     name = str(request.endpoint)
     if not HAS_DESCRIPTORS:
+        from ipfi_serial.transport.threaded import POLL_S, PySerialSource, ThreadedTransport
+
+        port.timeout = POLL_S
         return ThreadedTransport(PySerialSource(port), name, speed)
     return DescriptorTransport(
         port.fileno(),
@@ -154,6 +143,13 @@ async def _open_device_async(request: Request) -> AsyncTransport:
     port, speed = _open_port(request)
     name = str(request.endpoint)
     if not HAS_DESCRIPTORS:
+        from ipfi_serial.transport.threaded import (
+            POLL_S,
+            AsyncThreadedTransport,
+            PySerialSource,
+        )
+
+        port.timeout = POLL_S
         return AsyncThreadedTransport(PySerialSource(port), name, speed)
     return AsyncDescriptorTransport(
         port.fileno(),
@@ -169,12 +165,14 @@ def _open_port(request: Request) -> tuple[serial.Serial, float | None]:
     endpoint = request.endpoint
     path = find_usb_port(endpoint) if endpoint.kind == "usb" else endpoint.path
     port = open_port(path, request.serial)
-    port.timeout = POLL_S  # only the reader thread on Windows uses it
     told = endpoint.bytes_per_s()
     return port, told if told or is_pty(path) else request.serial.bytes_per_s()
 
 
 def _open_url(request: Request) -> Transport:
+    from ipfi_serial.transport.threaded import ThreadedTransport
+    from ipfi_serial.transport.url import open_url, resolve_url, url_speed
+
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
         return _opener(_SYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
@@ -185,6 +183,9 @@ def _open_url(request: Request) -> Transport:
 async def _open_url_async(request: Request) -> AsyncTransport:
     import asyncio  # not before it is needed: it takes 40 ms
 
+    from ipfi_serial.transport.threaded import AsyncThreadedTransport
+    from ipfi_serial.transport.url import open_url, resolve_url, url_speed
+
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
         return await _opener(_ASYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
@@ -193,40 +194,58 @@ async def _open_url_async(request: Request) -> AsyncTransport:
 
 
 def _open_tcp(request: Request) -> Transport:
+    from ipfi_serial.transport.sockets import transport_on
+    from ipfi_serial.transport.stream import connect_tcp
+
     endpoint = request.endpoint
     line = connect_tcp(endpoint, request.connect_timeout_s)
     return transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
 async def _open_tcp_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.sockets import async_transport_on
+    from ipfi_serial.transport.stream import connect_tcp_async
+
     endpoint = request.endpoint
     line = await connect_tcp_async(endpoint, request.connect_timeout_s)
     return async_transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
 def _open_unix(request: Request) -> Transport:
+    from ipfi_serial.transport.sockets import transport_on
+    from ipfi_serial.transport.stream import connect_unix
+
     endpoint = request.endpoint
     line = connect_unix(endpoint, request.connect_timeout_s)
     return transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
 async def _open_unix_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.sockets import async_transport_on
+    from ipfi_serial.transport.stream import connect_unix_async
+
     endpoint = request.endpoint
     line = await connect_unix_async(endpoint, request.connect_timeout_s)
     return async_transport_on(line, str(endpoint), endpoint.bytes_per_s())
 
 
 def _accept_one(request: Request) -> Transport:
+    from ipfi_serial.transport.listener import Listener
+
     with Listener(request.endpoint) as listener:
         return listener.accept(request.connect_timeout_s)
 
 
 async def _accept_one_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.listener import AsyncListener
+
     with AsyncListener(request.endpoint) as listener:
         return await listener.accept(request.connect_timeout_s)
 
 
 def _open_stdio(request: Request) -> Transport:
+    from ipfi_serial.transport.stream import StandardStreams
+
     streams = StandardStreams()
     return DescriptorTransport(
         streams.read_fd,
@@ -238,6 +257,8 @@ def _open_stdio(request: Request) -> Transport:
 
 
 async def _open_stdio_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.stream import StandardStreams
+
     streams = StandardStreams()
     return AsyncDescriptorTransport(
         streams.read_fd,
@@ -249,21 +270,31 @@ async def _open_stdio_async(request: Request) -> AsyncTransport:
 
 
 def _open_pty(request: Request) -> Transport:
+    from ipfi_serial.transport.virtual import PtyTransport
+
     endpoint = request.endpoint
     return PtyTransport(str(endpoint), endpoint.path, endpoint.bytes_per_s())
 
 
 async def _open_pty_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.virtual import AsyncPtyTransport
+
     endpoint = request.endpoint
     return AsyncPtyTransport(str(endpoint), endpoint.path, endpoint.bytes_per_s())
 
 
 def _open_loopback(request: Request) -> Transport:
+    from ipfi_serial.transport.sockets import transport_on
+    from ipfi_serial.transport.virtual import join_loopback
+
     line, leave = join_loopback(request.endpoint.name)
     return transport_on(line, str(request.endpoint), request.endpoint.bytes_per_s(), leave)
 
 
 async def _open_loopback_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.sockets import async_transport_on
+    from ipfi_serial.transport.virtual import join_loopback
+
     line, leave = join_loopback(request.endpoint.name)
     return async_transport_on(line, str(request.endpoint), request.endpoint.bytes_per_s(), leave)
 

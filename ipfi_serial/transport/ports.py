@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from serial.tools import list_ports as pyserial_list_ports
-
 from ipfi_serial.errors import PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import Endpoint
 
@@ -46,6 +44,8 @@ class PortInfo:
 
 def list_ports() -> list[PortInfo]:
     """Return the serial ports of this machine, sorted by path."""
+    from serial.tools import list_ports as pyserial_list_ports  # not before it is needed
+
     found = [
         PortInfo(
             path=port.device,
