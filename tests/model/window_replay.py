@@ -71,6 +71,7 @@ class WindowReplay:
         )
         self._line: dict[str, deque[tuple[int, Frame]]] = {"data": deque(), "ack": deque()}
         self._late: dict[str, tuple[int, Frame]] = {}  # one frame a direction
+        self._newest = {"data": 0, "ack": 0}
 
     def run(self, steps: list[WindowStep]) -> None:
         """Do all steps; raise at the first that ends otherwise than in the model."""
@@ -145,6 +146,8 @@ class WindowReplay:
     def _take(self, step: WindowStep) -> None:
         number, frame = self._line[step.kind].popleft()
         assert number == step.number, f"{step.kind} {number} is on the line"
+        self.seen[f"old {step.kind}"] += number < self._newest[step.kind]
+        self._newest[step.kind] = max(number, self._newest[step.kind])
         if step.kind == "data":
             self._receiver.take(step, frame)
         else:

@@ -17,6 +17,7 @@ from tests.model.window_message import (
 from tests.model.window_step import Account
 
 MOST_TIMERS: Final = 20  # that may expire before what the model says comes
+SOON_S: Final = 0.5  # LINK-15's first intervals; the keepalive, which asks too, is 1 s
 HEARS_S: Final = 3.0  # it hears something so often, for its patience (LINK-13)
 
 
@@ -103,10 +104,12 @@ class SendingEnd:
 
     def ask(self) -> Frame:
         """Let it ask for credit (LINK-15); return its PING."""
+        begun_s = self.end.now_s
         for _ in range(MOST_TIMERS):
             said = self._expire()
             assert not self._note(said), "DATA without credit"
             if pings := [frame for frame in said if frame.kind == "PING"]:
+                self._seen["asked soon"] += self.end.now_s - begun_s < SOON_S
                 return pings[-1]
         raise AssertionError("no PING")
 
