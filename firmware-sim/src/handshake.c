@@ -187,12 +187,10 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     if (length != HELLO_SIZE) { return false; } /* HS-10: of later versions, too */
     const bool good = read_parameters(content + 1, &peer);
     const bool same_role = ((peer.flags ^ ipfi_config_of(wire)->flags) & IPFI_HOST) == 0;
-    if (content[1] != VERSION) {
-        refuse(wire, REFUSED_VERSION, peer.nonce);
+    if (content[1] != VERSION || !good) {
+        refuse(wire, content[1] != VERSION ? REFUSED_VERSION : REFUSED_PARAMETERS, peer.nonce);
     } else if (same_role && wire->link.hello_sent && peer.nonce == wire->link.nonce) {
         own_echo(wire);
-    } else if (!good) {
-        refuse(wire, REFUSED_PARAMETERS, peer.nonce);
     } else if (!glare_won(wire, &peer)) {
         wire->link.echoes = 0;
         answer(wire, &peer, content);

@@ -56,21 +56,22 @@ static uint8_t width(const ipfi_parser_t *parser)
     return (uint8_t)(1u << (code >> 1 | (code & 1) << 1)); /* codes 0, 2, 1, 3 are 1, 2, 4, 8 bytes (MSG-1) */
 }
 
-/* One byte of one of the three numbers; what passes their bits is remembered as such (MSG-4). */
+/* One byte of one of the three numbers, which all grow in `left`; what passes their bits is remembered as such (MSG-4). */
 static void number_byte(ipfi_parser_t *parser, uint8_t byte)
 {
-    const uint8_t shift = (uint8_t)(8 * parser->at);
-    if (parser->stage == IPFI_AT_LENGTH) {
-        parser->left = parser->at < sizeof parser->left ? parser->left | (uint32_t)byte << shift : byte != 0 ? UINT32_MAX : parser->left;
-    } else if (parser->at < sizeof(ipfi_index_t)) {
-        ipfi_index_t *const index = parser->stage == IPFI_AT_PROCEDURE ? &parser->procedure : &parser->call;
-        *index |= (ipfi_index_t)((ipfi_index_t)byte << shift);
+    if (parser->at < 4) {
+        parser->left |= (uint32_t)byte << (8 * parser->at);
     } else if (byte != 0) {
-        parser->huge = true;
+        parser->left = UINT32_MAX;
+        parser->huge = true; /* a length is refused before that is asked */
     }
     if (++parser->at < width(parser)) { return; }
     parser->at = 0;
-    parser->stage++;
+    if (parser->stage++ == IPFI_AT_LENGTH) { return; }
+    if (parser->left > (ipfi_index_t)-1) { parser->huge = true; }
+    parser->procedure = parser->call; /* the first number moves on when the second one comes */
+    parser->call = (ipfi_index_t)parser->left;
+    parser->left = 0;
 }
 
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte)

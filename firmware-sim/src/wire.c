@@ -28,13 +28,14 @@ static void distrust(ipfi_wire_t *wire)
 
 static void begin_message(ipfi_wire_t *wire)
 {
-    const ipfi_parser_t *const parser = &wire->parser;
+    ipfi_parser_t *const parser = &wire->parser;
     wire->target = NULL;
     wire->out_target = NULL;
     wire->small_length = 0;
     if (parser->left > IPFI_SKIP_MAX || ipfi_parser_terminator(parser) == IPFI_INVALID) {
         distrust(wire);
     } else if (parser->huge) {
+        // /* of no type that means anything behind its payload */
         IPFI_COUNT(wire, bad_messages);
     } else if (parser->type == IPFI_TYPE_CALL) {
         begin_call(wire);

@@ -15,7 +15,7 @@ from tests.firmware.board import Session, connected
 HEADER = (build.FIRMWARE / "include/ipfi/options.h").read_text()
 OPTIONS = re.findall(r"^#define (IPFI_WITH_\w+) 1$", HEADER, re.MULTILINE)
 LOSSY_AND_LOG = 16 | 32  # extensions, protocol.md 3.2
-LED, SET_LED, MAGIC = 12, 33, 0
+MAGIC, SLEEP, LED, SET_LED = 0, 7, 12, 33
 
 
 def pack(*values: object) -> bytes:
@@ -106,3 +106,10 @@ def test_a_call_with_a_large_index_is_skipped(session: Session) -> None:
         session.host.send(model.message(model.CALL, procedure, call, b""))
     assert value_of(session.call(MAGIC, b"")) == 42
     assert not session.host.messages
+
+
+def test_a_cancel_with_a_large_index_cancels_nothing(session: Session) -> None:
+    call = session.start(SLEEP, pack(100))
+    for large in (1 << 16, 1 << 32):
+        session.host.send(model.message(model.CANCEL, SLEEP, call + large, b""))
+    assert value_of(session.finish(SLEEP, call)) == 100
