@@ -35,7 +35,7 @@ static void begin_message(ipfi_wire_t *wire)
     if (parser->left > IPFI_SKIP_MAX || ipfi_parser_terminator(parser) == IPFI_INVALID) {
         distrust(wire);
     } else if (parser->huge) {
-        // /* of no type that means anything behind its payload */
+        parser->type = IPFI_TYPE_TERMINATION; /* of no type that means anything behind its payload */
         IPFI_COUNT(wire, bad_messages);
     } else if (parser->type == IPFI_TYPE_CALL) {
         begin_call(wire);
