@@ -19,7 +19,7 @@ uint32_t ipfi_crc32_bytes(uint32_t crc, const uint8_t *bytes, size_t size);
 size_t ipfi_probe_frames(const uint8_t *wire, size_t size, uint16_t capacity, uint8_t *log, size_t max)
 {
     static uint8_t content[CONTENT_MAX];
-    ipfi_decoder_t decoder;
+    ipfi_decoder_t decoder = { 0 };
     size_t at = 0;
     const size_t room = capacity + capacity / 254u; /* with its codes */
     ipfi_decoder_init(&decoder, content, room < CONTENT_MAX ? (uint16_t)room : (uint16_t)CONTENT_MAX);

@@ -21,7 +21,6 @@ void ipfi_decoder_init(ipfi_decoder_t *decoder, uint8_t *content, uint16_t size)
 {
     decoder->content = content;
     decoder->size = size;
-    decoder->length = 0;
     restart(decoder);
 }
 
@@ -41,8 +40,7 @@ static ipfi_rx_verdict_t judge(ipfi_decoder_t *decoder)
     if (mode == AT_START || mode == IN_TEXT) { return IPFI_RX_PENDING; } /* FRAME-2, LINK-17 */
     if (mode == AT_SECOND) { return decoder->first < FIRST_TYPE ? IPFI_RX_PENDING : IPFI_RX_NOISE; }
     if (decoder->oversized) { return IPFI_RX_OVERSIZED; }
-    if (!ipfi_cobs_unstuff(decoder) || decoder->length == 0) { return IPFI_RX_NOISE; }
-    return decoder->content[0] >= FIRST_TYPE ? IPFI_RX_FRAME : IPFI_RX_NOISE; /* FRAME-4 */
+    return ipfi_cobs_unstuff(decoder) && decoder->content[0] >= FIRST_TYPE ? IPFI_RX_FRAME : IPFI_RX_NOISE; /* FRAME-4 */
 }
 
 /* The second byte after a delimiter tells text from a frame (FRAME-8). */
@@ -170,7 +168,7 @@ void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
     } else {
         const size_t size = (size_t)(encoder->length - encoder->begin);
         const uint16_t crc = ipfi_crc16_bytes(IPFI_CRC16_START, encoder->bytes + encoder->begin, size) ^ 0xFFFFu;
-        ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)(crc >> 8)), (uint8_t)crc); /* most significant byte first (FRAME-5) */
+        ipfi_encode_u16(encoder, (uint16_t)(crc << 8 | crc >> 8)); /* most significant byte first (FRAME-5) */
     }
     if (!encoder->overflow) { ipfi_cobs_stuff(encoder); }
     ipfi_encode_u8(encoder, 0);

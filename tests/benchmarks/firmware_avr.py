@@ -1,6 +1,6 @@
 """Cycles of the board on an ATmega328P, counted by simavr.
 
-The board of ``avr/board-500000.elf``: CRC-16, frames of 64 bytes, a window of 4, a ring of 254.
+The boards of ``avr/board-BAUD.elf``: CRC-16, frames of 64 bytes, a window of 4, a ring of 254.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from tests.benchmarks import firmware_load as load
 from tests.targets.chips import Counters, VirtualHost
 
 BAUD: Final = 500_000
-PRODUCT: Final = f"avr/board-{BAUD}.elf"
 STEP_CYCLES: Final = 1600  # 100 us: the host answers about as fast as a USB adapter of high speed
 SECONDS: Final = 0.4  # 10,000 bytes each way
 CALLING_SECONDS: Final = 0.2
@@ -48,13 +47,11 @@ class Measured:
 class Bench:
     """A chip that is switched on and connected."""
 
-    def __init__(self, firmware: Path | None = None) -> None:
-        """Switch it on; with the board of this file, or another firmware with its procedures."""
-        self._firmware = firmware or build_firmware(PRODUCT)
+    def __init__(self, baud: int = BAUD, firmware: Path | None = None) -> None:
+        """Switch it on; with the board for that line, or another firmware with its procedures."""
+        self._firmware = firmware or build_firmware(f"avr/board-{baud}.elf")
         self._chip = WiredChip(self._firmware)
-        self._host = VirtualHost(
-            self._chip.control, step_cycles=STEP_CYCLES, bytes_per_s=BAUD / 10
-        )
+        self._host = VirtualHost(self._chip.control, step_cycles=STEP_CYCLES, bytes_per_s=baud / 10)
         self._host.connect()
         load.rest(self._host, 0.05)
 
@@ -69,11 +66,18 @@ class Bench:
         return Measured(traffic, costs, functions(self._firmware, costs.at), lost)
 
     def idle_share(self, seconds: float = CALLING_SECONDS) -> float:
-        """Tell how busy the chip is while nothing happens: its clock's tick, a poll a millisecond."""
+        """Tell how busy the chip is while nothing happens: a tick and a poll a millisecond."""
         self._chip.control.profile()
         load.rest(self._host, seconds)
         costs = self._chip.control.costs()
         return costs.busy / (costs.busy + costs.asleep)
+
+    def call_cycles(self) -> float:
+        """Return what one call costs beyond idling, all layers."""
+        idle = self.idle_share()
+        measured = self.measure(load.ADDING, CALLING_SECONDS)
+        cycles = measured.traffic.seconds * CYCLES_PER_S
+        return (measured.costs.busy - idle * cycles) / measured.traffic.calls
 
     def close(self) -> None:
         """Switch it off.  Idempotent."""
@@ -102,11 +106,3 @@ def functions(firmware: Path, at: dict[int, int]) -> dict[str, int]:
         name = re.sub(r"\.(lto_priv|isra|part|constprop)\..*", "", name)
         found[name] = found.get(name, 0) + cycles
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def call_cycles(bench: Bench) -> float:
-    """Return what one call costs beyond idling, all layers."""
-    idle = bench.idle_share()
-    measured = bench.measure(load.ADDING, CALLING_SECONDS)
-    cycles = measured.traffic.seconds * CYCLES_PER_S
-    return (measured.costs.busy - idle * cycles) / measured.traffic.calls

@@ -5,7 +5,6 @@ What comes out does not depend on the machine: two runs are the same to the cycl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,8 +92,3 @@ def _check(host: VirtualHost) -> None:
         if event.error is not None:
             raise AssertionError(f"a call failed: {event.error}")
     host.ended.clear()
-
-
-def share(at: Sequence[tuple[str, int]], names: Sequence[str]) -> int:
-    """Return the cycles of some functions."""
-    return sum(cycles for name, cycles in at if name in names)

@@ -1,6 +1,7 @@
 """The peripherals of the nRF51822 that the micro:bit's board uses, on a line as fast as wanted.
 
-Registers are those of the nRF51 Series Reference Manual: 12 POWER, 14 GPIO, 18 TIMER, 20 RNG, 29 UART.
+Registers are those of the nRF51 Series Reference Manual: chapters 12 (power), 14 (pins),
+18 (timer), 20 (random numbers) and 29 (UART).
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Uart:
         return min(events, default=None)
 
     def _arrive(self) -> None:
-        assert self._arrives is not None  # noqa: S101 - for the type checker: asked before
+        assert self._arrives is not None
         byte = self._waiting.popleft()
         if len(self._received) < FIFO_BYTES:
             self._received.append(byte)
