@@ -9,7 +9,7 @@ from ipfi_hil.peer import Peer
 from ipfi_hil.plugin import excuse_requirements
 from ipfi_serial import Interface, WireConfig
 
-STREAM_BYTES, LEAST_STREAM_BYTES = WireConfig().stream_buffer_bytes, 1024
+STREAM_BYTES, LEAST_STREAM_BYTES = 16 << 10, 256  # that a stream may send ahead; 256 are 32 items
 GREET, FAIL = 50, 51
 """What the host serves to the board: see :func:`ipfi_interface`."""
 

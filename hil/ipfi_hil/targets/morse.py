@@ -14,7 +14,7 @@ from ipfi_hil.diary import Diary
 from ipfi_hil.target import Footprint, TargetError, VirtualClock
 from ipfi_hil.targets.morse_line import LinePins, MorseLine, Quality
 from ipfi_hil.virtual_time import VirtualTime
-from ipfi_serial.errors import PortNotFoundError
+from ipfi_serial.errors import PortNotFoundError, TransportError
 from ipfi_serial.morse.alphabet import alphabet_named
 from ipfi_serial.morse.modem import ModemSettings
 from ipfi_serial.sim.board import BOARD_CONFIG as USUAL_CONFIG
@@ -56,6 +56,7 @@ class MorseTarget:
         self._time: VirtualTime | None = None
         self._line: MorseLine | None = None
         self._board: PythonBoard | None = None
+        self._end: MorseTransport  # the board's, once it was switched on
         self._plug: LinePins | None = None  # our end, while somebody has it open
         self._is_plugged = False
 
@@ -75,8 +76,9 @@ class MorseTarget:
         theirs = ModemSettings(
             settings.wpm / self._clock, settings.alphabet, settings.shared, settings.seed + 1
         )
-        end = MorseTransport(theirs, LinePins(self._line, BOARD), f"{self._endpoint} (board)")
-        self._board = PythonBoard(end, BOARD_CONFIG)
+        pins = LinePins(self._line, BOARD)
+        self._end = MorseTransport(theirs, pins, f"{self._endpoint} (board)")
+        self._board = PythonBoard(self._end, BOARD_CONFIG)
         return self.replug()
 
     def open_line(self) -> MorseTransport:
@@ -144,7 +146,18 @@ class MorseTarget:
     def _running(self) -> tuple[MorseLine, PythonBoard]:
         if self._line is None or self._board is None:
             raise TargetError(f"target {self.name} is switched off; call start()")
+        if self._board.wait(0.0):
+            raise TargetError(f"target {self.name}: the board has left its line: {self._end_lost}")
         return self._line, self._board
+
+    @property
+    def _end_lost(self) -> str:
+        """Why the board's end of the line is gone."""
+        try:
+            self._end.write(b"")
+        except TransportError as error:
+            return str(error)
+        return "its program closed it"
 
 
 def _settings_of(endpoint: str) -> ModemSettings:

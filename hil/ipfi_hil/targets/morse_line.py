@@ -96,6 +96,14 @@ class MorseLine:
             self.pass_time(time.monotonic())
             self.heard[end].clear()
 
+    def release(self, end: int) -> None:
+        """Let go of the pin of an end: what it was going to key is not keyed, a mark ends."""
+        with self.changed:
+            now_s = time.monotonic()
+            self.pass_time(now_s)
+            self._coming[end] = [now_s] if self._levels[end] else []
+            self.changed.notify_all()
+
     def _bring(self, end: int, at_s: float, rises: bool) -> None:
         if not self.heard[end]:
             self.rises[end] = rises
@@ -156,10 +164,10 @@ class LinePins:
 
     def break_off(self, why: str) -> None:
         """Let the pins be gone."""
-        self._why = why
-        self._stopped.set()
-        with self._line.changed:
-            self._line.changed.notify_all()
+        if not self._stopped.is_set():
+            self._why = why
+            self._stopped.set()
+            self._line.release(self._end)
 
     def _due_s(self, until_s: float) -> float:
         edge_s = self._line.next_edge_s(self._end)
