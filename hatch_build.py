@@ -21,7 +21,12 @@ OFF: Final = ("", "0")
 PACKAGE: Final = "ipfi_serial"
 TOOLS: Final = ("mypy[mypyc]>=1.13", "setuptools>=65")
 LAYERS: Final = ("framing", "link", "codec", "engine", "pump", "sync", "aio")
-ALONE: Final = ("workers.py", "transport/descriptor.py", "transport/async_descriptor.py")
+ALONE: Final = (  # of other layers
+    "workers.py",
+    "transport/descriptor.py",
+    "transport/async_descriptor.py",
+    "transport/virtual.py",  # has subclasses of these two
+)
 
 # Every module of LAYERS is compiled, and those ALONE, but these are not:
 _STRUCT: Final = "its msgspec Structs would lose frozen, gc and eq: mypyc drops class keywords"
