@@ -24,20 +24,7 @@ class CoreDevice(End):
         self, life: int, seed: int, now_s: float, *, payload: int = 64, window: int = 2
     ) -> None:
         super().__init__(now_s)
-        plan = EndPlan(
-            host=False,
-            payload=payload,
-            window=window,
-            ring=0xFFFF,
-            calls=4,
-            message=256,
-            credit=64,
-            nonce=None,
-            rate=1.0,
-            offset_s=0.0,
-            fifo=4096,
-            seed=seed,
-        )
+        plan = EndPlan(credit=64, seed=seed, payload=payload, window=window)
         self._core = CoreEnd(1, life, plan, (None, False), now_s)
 
     @property

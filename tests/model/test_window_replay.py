@@ -26,7 +26,6 @@ class Kind:
     """Two ends, and the model of them."""
 
     name: str
-    switches: tuple[str, ...] = ()
     window: int = 2
     credit: int = 2
     frames: int = 20
@@ -130,8 +129,7 @@ def test_a_model_of_another_window_or_credit_is_not_what_the_code_does(kind: Kin
 
 
 def test_a_trace_that_breaks_an_assertion_is_an_error_unless_a_bug_is_planted() -> None:
-    kind = replace(KEEPS, switches=("TAKES_ANY",))
-    assert kind.steps(1, "TAKES_ANY")[-1].cause != "settled"
+    assert KEEPS.steps(1, "TAKES_ANY")[-1].cause != "settled"
     with pytest.raises(SpinError):
         simulate("window", (*LIVELY, "TAKES_ANY"), 1)
 
