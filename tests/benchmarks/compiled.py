@@ -35,7 +35,8 @@ def refresh() -> str | None:
 def _is_compiled() -> bool:
     look = "import ipfi_serial, sys; sys.exit(not ipfi_serial.__compiled__)"
     command = [str(HOME / "bin" / "python"), "-c", look]
-    return subprocess.run(command, cwd=HOME, check=False).returncode == 0  # noqa: S603
+    done = subprocess.run(command, cwd=HOME, check=False, env=OURS_COMPILED.variables)  # noqa: S603
+    return done.returncode == 0
 
 
 def digest() -> str:

@@ -94,7 +94,7 @@ class Pair:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=[] if pty is None else [pty.far],
-            env={k: v for k, v in os.environ.items() if not k.startswith("COV")},
+            env=self.peer.variables,
         )
         _place(process.pid, role)
         self._stack.callback(_end, process)

@@ -61,6 +61,12 @@ class Peer:
             raise Unavailable("not installed: python -m tests.benchmarks --setup")
         return str(python)
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that it runs with: none that would find another package."""
+        hidden = ("COV", "PYTHONPATH") if self.packages else ("COV",)
+        return {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+
     def install(self) -> str | None:
         """Install it in its environment; return why that failed, or None."""
         if not self.packages:

@@ -74,10 +74,13 @@ class _Build:
     def take(self, environment: dict[str, str], path: str, *, keep: bool) -> None:
         """Measure once."""
         try:
-            run = partial(_run, self._peer.python, environment)
+            python = self._peer.python
         except Unavailable as error:
             self._why = str(error)
             return
+        if self._peer.packages:
+            environment = {k: v for k, v in environment.items() if k != "PYTHONPATH"}
+        run = partial(_run, python, environment)
         took_ms, cpu_ms = run(_IMPORT)
         (connect_ms,) = run(_CONNECT, path)
         (memory_mib,) = run(_MEMORY, path)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 Order = dict[str, Any]
@@ -20,6 +21,12 @@ Order = dict[str, Any]
 def arguments() -> tuple[str, str]:
     """Return the role, "client" or "server", and where the line is."""
     return sys.argv[1], sys.argv[2]
+
+
+def expect_build(is_compiled: bool) -> None:
+    """Stop unless the environment of the compiled wheel runs it, and no other one does."""
+    if is_compiled != (Path(sys.prefix).name == "compiled"):
+        raise SystemExit(f"{sys.prefix} runs the wrong build of ipfi-serial")
 
 
 def report(**values: Any) -> None:

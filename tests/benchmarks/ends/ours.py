@@ -6,13 +6,15 @@ import sys
 import threading
 from pathlib import Path
 
-from measuring import PAYLOAD, arguments, check, obey
+from measuring import PAYLOAD, arguments, check, expect_build, obey
 
+import ipfi_serial
 from ipfi_serial import Interface, WireConfig, connect
 from ipfi_serial.engine.setup import build_wire
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES, DescriptorTransport
 
+expect_build(ipfi_serial.__compiled__)
 interface = Interface()
 
 

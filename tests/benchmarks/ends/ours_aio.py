@@ -3,8 +3,9 @@
 import asyncio
 import random
 
-from measuring import PAYLOAD, arguments, check, obey_async
+from measuring import PAYLOAD, arguments, check, expect_build, obey_async
 
+import ipfi_serial
 from ipfi_serial import Interface, WireConfig
 from ipfi_serial.aio import connect
 from ipfi_serial.aio.connection import Connection
@@ -12,6 +13,7 @@ from ipfi_serial.engine.setup import build_wire
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.descriptor import TTY_READ_SIZE_BYTES
 
+expect_build(ipfi_serial.__compiled__)
 interface = Interface()
 
 
