@@ -4,6 +4,29 @@
 #include "stream.h"
 #include "wire.h"
 
+/* ---- answering later ---- */
+
+ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
+{
+    return call->ticket;
+}
+
+ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
+{
+    for (uint8_t i = 0; i < (uint8_t)(ipfi_config_of(wire)->calls_length - 1); i++) {
+        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
+        if (call->stage == IPFI_SLOT_WORKING && call->ticket == ticket) { return call; }
+    }
+    return NULL;
+}
+
+void ipfi_resume(ipfi_call_t *call)
+{
+    if (call->stage == IPFI_SLOT_WORKING) { ipfi_calls_run(call, IPFI_RESUME); }
+}
+
+/* ---- what leaves now ---- */
+
 bool ipfi_calls_answering(const ipfi_wire_t *wire)
 {
     for (uint8_t i = 0; i < (uint8_t)(ipfi_config_of(wire)->calls_length - 1); i++) {

@@ -181,25 +181,6 @@ static void cut_short(ipfi_call_t *call)
     if (waits) { ipfi_calls_run(call, IPFI_END); }
 }
 
-ipfi_ticket_t ipfi_ticket(const ipfi_call_t *call)
-{
-    return call->ticket;
-}
-
-ipfi_call_t *ipfi_ticket_call(ipfi_wire_t *wire, ipfi_ticket_t ticket)
-{
-    for (uint8_t i = 0; i < slots(wire); i++) {
-        ipfi_call_t *const call = &ipfi_config_of(wire)->calls[i];
-        if (call->stage == WORKING && call->ticket == ticket) { return call; }
-    }
-    return NULL;
-}
-
-void ipfi_resume(ipfi_call_t *call)
-{
-    if (call->stage == WORKING) { ipfi_calls_run(call, IPFI_RESUME); }
-}
-
 /* ---- arguments ---- */
 
 /* Gives a call up before its arguments are complete (CALL-7). */
@@ -264,9 +245,8 @@ static void begin_event(ipfi_wire_t *wire)
     wire->target = call;
 }
 
-static void take_args(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+static void take_args(ipfi_wire_t *wire, ipfi_call_t *call, const uint8_t *bytes, size_t size)
 {
-    ipfi_call_t *const call = wire->target;
     if (call->stage != COLLECTING) { return; }
     ipfi_procedure_t copy;
     const ipfi_procedure_t *const procedure = entry_of(call, &copy);
@@ -277,6 +257,17 @@ static void take_args(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     if (size > (size_t)(args_limit(wire) - call->collected)) { return; } /* was checked at the head */
     memcpy(call->memory + call->collected, bytes, size);
     call->collected = (uint16_t)(call->collected + size);
+}
+
+static void take(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
+{
+    if (wire->target != NULL) {
+        take_args(wire, wire->target, bytes, size);
+    } else if (wire->parser.type == IPFI_TYPE_GRANT) {
+        for (size_t i = 0; i < size && wire->small_length < sizeof wire->small; i++) {
+            wire->small[wire->small_length++] = bytes[i];
+        }
+    }
 }
 
 static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
@@ -290,9 +281,8 @@ static void end_event(ipfi_wire_t *wire, ipfi_call_t *call)
     call->stage = FREE;
 }
 
-static void end_args(ipfi_wire_t *wire)
+static void end_args(ipfi_wire_t *wire, ipfi_call_t *call)
 {
-    ipfi_call_t *const call = wire->target;
     wire->target = NULL;
     if (ipfi_parser_terminator(&wire->parser) != IPFI_COMPLETE) { return; } /* CALL-4 */
     call->args = ipfi_reader(call->memory, call->collected);
@@ -323,7 +313,6 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     const ipfi_parser_t stream = wire->parser;
     ipfi_call_t *const target = wire->target;
     ipfi_outcall_t *const out_target = wire->out_target;
-    const uint8_t small_length = wire->small_length;
     if (!is_one_event(bytes, size) || event_slot(wire)->stage != FREE) {
         IPFI_COUNT(wire, events_dropped);
         return;
@@ -333,7 +322,6 @@ static void lossy_event(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     wire->parser = stream;
     wire->target = target;
     wire->out_target = out_target;
-    wire->small_length = small_length;
 }
 #endif
 
@@ -353,8 +341,20 @@ static void grant(ipfi_wire_t *wire)
 {
     ipfi_call_t *const call = find(wire, wire->parser.procedure, wire->parser.call);
     ipfi_reader_t reader = ipfi_reader(wire->small, wire->small_length);
+    wire->small_length = 0;
     const uint32_t granted = ipfi_read_u32(&reader);
     if (call != NULL && ipfi_read_end(&reader)) { call->granted = ipfi_later_of(granted, call->granted); } /* STREAM-2 */
+}
+
+static void end(ipfi_wire_t *wire)
+{
+    if (wire->target != NULL) {
+        end_args(wire, wire->target);
+    } else if (wire->parser.type == IPFI_TYPE_CANCEL) {
+        cancel(wire);
+    } else if (wire->parser.type == IPFI_TYPE_GRANT) {
+        grant(wire);
+    }
 }
 
 static void reset(ipfi_wire_t *wire)
@@ -365,6 +365,7 @@ static void reset(ipfi_wire_t *wire)
         call->stage = FREE;
     }
     wire->target = NULL;
+    wire->small_length = 0;
     wire->turn = 0;
 }
 
@@ -380,7 +381,7 @@ static void init(ipfi_wire_t *wire)
 }
 
 const struct ipfi_server ipfi_server = {
-    init, begin_call, begin_event, take_args, end_args, cancel, grant,
+    init, begin_call, begin_event, take, end,
 #if IPFI_WITH_LOSSY
     lossy_event,
 #endif

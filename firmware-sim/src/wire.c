@@ -31,7 +31,6 @@ static void begin_message(ipfi_wire_t *wire)
     ipfi_parser_t *const parser = &wire->parser;
     wire->target = NULL;
     wire->out_target = NULL;
-    wire->small_length = 0;
     if (parser->left > IPFI_SKIP_MAX || ipfi_parser_terminator(parser) == IPFI_INVALID) {
         distrust(wire);
     } else if (parser->huge) {
@@ -48,58 +47,43 @@ static void begin_message(ipfi_wire_t *wire)
 
 static void take_payload(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    if (wire->target != NULL) {
-        ipfi_config_of(wire)->server->take(wire, bytes, size);
-    } else if (wire->out_target != NULL) {
-        wire->caller->take(wire, bytes, size);
-    } else if (wire->parser.type == IPFI_TYPE_GRANT) {
-        for (size_t i = 0; i < size && wire->small_length < sizeof wire->small; i++) {
-            wire->small[wire->small_length++] = bytes[i];
-        }
-    }
-}
-
-/* Cancel and Grant concern calls that we serve, or served. */
-static void end_control(ipfi_wire_t *wire)
-{
-    const ipfi_parser_t *const parser = &wire->parser;
     const struct ipfi_server *const server = ipfi_config_of(wire)->server;
-    if (parser->type == IPFI_TYPE_CANCEL) {
-        if (!ipfi_refusal_drains(wire, true) && server != NULL) { server->cancel(wire); }
-    } else if (parser->type == IPFI_TYPE_GRANT && server != NULL) {
-        server->grant(wire);
+    if (wire->out_target != NULL) {
+        wire->caller->take(wire, bytes, size);
+    } else if (server != NULL) {
+        server->take(wire, bytes, size);
     }
 }
 
 static void end_message(ipfi_wire_t *wire)
 {
-    if (wire->target != NULL) {
-        ipfi_config_of(wire)->server->end(wire);
-    } else if (wire->out_target != NULL) {
+    const struct ipfi_server *const server = ipfi_config_of(wire)->server;
+    if (wire->out_target != NULL) {
         wire->caller->end(wire);
-    } else {
-        end_control(wire);
+    } else if (wire->parser.type == IPFI_TYPE_CANCEL && ipfi_refusal_drains(wire, true)) { /* CALL-7 */
+    } else if (server != NULL) {
+        server->end(wire);
     }
     ipfi_parser_next(&wire->parser);
 }
 
-/* Some bytes of the stream; how many of them were used. */
+/* Payload, as much as there is, or a byte of a head; how many bytes that were. */
 static size_t stream_step(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 {
-    size_t used = 1;
-    if (ipfi_parser_in_payload(&wire->parser)) {
-        used = size < wire->parser.left ? size : (size_t)wire->parser.left;
-        wire->parser.left -= (uint32_t)used;
-        take_payload(wire, bytes, used);
-        return used;
+    ipfi_parser_t *const parser = &wire->parser;
+    if (ipfi_parser_in_payload(parser)) {
+        if (size > parser->left) { size = (size_t)parser->left; }
+        parser->left -= (uint32_t)size;
+        take_payload(wire, bytes, size);
+        return size;
     }
-    const ipfi_parsed_t parsed = ipfi_parse_byte(&wire->parser, *bytes);
+    const ipfi_parsed_t parsed = ipfi_parse_byte(parser, *bytes);
     if (parsed == IPFI_PARSED_HEAD) {
         begin_message(wire);
-    } else if (parsed == IPFI_PARSED_BARE && wire->parser.type == IPFI_TYPE_TERMINATION) {
+    } else if (parsed == IPFI_PARSED_BARE && parser->type == IPFI_TYPE_TERMINATION) {
         distrust(wire); /* on a framed wire BYE says that */
     }
-    return used;
+    return 1;
 }
 
 void ipfi_wire_stream(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)

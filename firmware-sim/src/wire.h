@@ -9,10 +9,8 @@ struct ipfi_server {
     void (*init)(ipfi_wire_t *wire);
     void (*begin)(ipfi_wire_t *wire); /* a Call's head is in wire->parser */
     void (*event)(ipfi_wire_t *wire); /* an Event's                       */
-    void (*take)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
-    void (*end)(ipfi_wire_t *wire);
-    void (*cancel)(ipfi_wire_t *wire);
-    void (*grant)(ipfi_wire_t *wire); /* its payload is in wire->small */
+    void (*take)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size); /* payload: of a Call, an Event, a Grant */
+    void (*end)(ipfi_wire_t *wire);                                     /* of them, and of a Cancel */
 #if IPFI_WITH_LOSSY
     void (*lossy)(ipfi_wire_t *wire, const uint8_t *bytes, size_t size);
 #endif
