@@ -34,13 +34,17 @@ def build_firmware(product: str) -> Path:
     """
     try:
         sources = find_sources()
-        fingerprint = _fingerprint(sources)
-        place = cache_directory() / f"firmware-{fingerprint}" / product
+        place = cache_place(sources, product)
     except IpfiError as error:
         raise TargetError(str(error)) from error
     if not place.is_file():
         _build(sources, product, place)
     return place
+
+
+def cache_place(sources: Path, product: str) -> Path:
+    """Return where a product of these sources is kept; it need not be there yet."""
+    return cache_directory() / f"firmware-{_fingerprint(sources)}" / product
 
 
 @functools.cache  # the sources are not edited while tests run

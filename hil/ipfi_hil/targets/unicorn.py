@@ -1,6 +1,7 @@
 """The Cortex-M firmware inside this process: Unicorn executes it, on a clock that can be held.
 
-Settings of the board file: ``product`` of the firmware's Makefile.
+Settings of the board file: ``product`` of the firmware's Makefile.  Where arm-none-eabi-gcc or make
+is missing, ziglang builds the board of the LM3S6965.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from ipfi_hil.board import Board
 from ipfi_hil.target import Footprint, Target, TargetError, VirtualClock
-from ipfi_hil.targets import elf
+from ipfi_hil.targets import elf, zig
 from ipfi_hil.targets.bridge import Bridge
 from ipfi_hil.targets.building import build_firmware
 from ipfi_hil.targets.process import new_folder
@@ -87,7 +88,8 @@ class UnicornTarget:
 
     def why_unavailable(self) -> str | None:
         """Return which tools are missing, or None."""
-        return self._board.why_unavailable()
+        why = self._board.why_unavailable()
+        return zig.WHY_NOT if why is None and zig.is_needed() and not zig.is_there() else why
 
     def start(self) -> str:
         """Build the firmware and switch the chip on."""
@@ -141,6 +143,8 @@ class UnicornTarget:
         return elf.footprint(self._firmware())
 
     def _firmware(self) -> Path:
+        if zig.is_needed():
+            return zig.build()
         return build_firmware(self._board.setting("product", str))
 
     def _running(self) -> Runner:

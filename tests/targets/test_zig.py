@@ -1,0 +1,71 @@
+"""The target that needs nothing but pip: Unicorn runs what ziglang built."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ipfi_hil.target import Target, TargetError, find_target
+from ipfi_hil.targets import zig
+from ipfi_serial import Interface, connect
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without compilers."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def target(bare: None) -> Iterator[Target]:  # noqa: ARG001 - used for what it does
+    for module, package in (("ziglang", "zig"), ("unicorn", "unicorn")):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed (pip install ipfi-serial[{package}])")
+    target = find_target("unicorn")
+    assert target.why_unavailable() is None
+    yield target
+    target.stop()
+
+
+def test_a_machine_without_compilers_runs_the_board(target: Target) -> None:
+    own = Interface()
+
+    @own.procedure(index=80)
+    def shout(text: str) -> str:
+        return text.upper()
+
+    with connect(target.start(), interface=own) as wire:
+        assert wire.call("add", 40, 2, timeout_s=PATIENCE_S) == 42
+        assert wire.call("divide", -(2**40), 7, timeout_s=PATIENCE_S) == -(2**40 // 7)
+        assert list(wire.stream("sequence", 3)) == ["item 0", "item 1", "item 2"]
+        assert wire.call("callback", 80, "quiet", timeout_s=PATIENCE_S) == "QUIET"
+        wire.emit("led", True)
+        assert wire.call("led", timeout_s=PATIENCE_S) is True
+    target.reset()
+    with connect(target.start()) as wire:
+        assert wire.call("led", timeout_s=PATIENCE_S) is False
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_any_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("unicorn") is None:
+        pytest.skip("unicorn is not installed (pip install ipfi-serial[unicorn])")
+    monkeypatch.setattr(zig, "is_there", lambda: False)
+    why = find_target("unicorn").why_unavailable()
+    assert why is not None
+    assert "pip install ipfi-serial[zig]" in why
+    assert "apt install gcc-arm-none-eabi make" in why
+
+
+def test_what_clang_says_is_in_the_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang is not installed (pip install ipfi-serial[zig])")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(zig, "_DEFINES", ("-DBOARD_ON_CHIP", "-DUART_IRQ=nonsense"))
+    with pytest.raises(TargetError, match="nonsense"):
+        zig.build()
