@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final
 
 from ipfi_serial.transport.base import Transport
+from ipfi_serial.transport.morse_losses import pass_losses_on
 
 MOST_BYTES: Final = 1 << 20  # about 90 s of a line at 115200 baud, or the last 10,000 calls
 
@@ -102,6 +103,7 @@ class TappedTransport:
         self.endpoint = inner.endpoint
         self.bytes_per_s = inner.bytes_per_s
         self._inner = inner
+        pass_losses_on(self, inner)
         self._trace = trace
         self._number = number
 

@@ -286,21 +286,22 @@ class VirtualTime:
                 before = self._switches
                 if gate.bell.acquire(timeout=STALL_S if is_owner else -1):
                     return
-                if self._switches == before:
-                    raise TargetError(f"virtual time stands still:\n{self._stacks()}")
+                self._check_moves(before)
         except BaseException:  # an interrupt: nobody has the turn now
             self.close()
             raise
 
-    def _stacks(self) -> str:
-        """Return where every member is."""
+    def _check_moves(self, switches: int) -> None:
+        """Raise TargetError, with where every member is, if no thread has come to wait since."""
+        if self._switches != switches:
+            return
         frames = sys._current_frames()
         shown = []
         for thread in threading.enumerate():
             if thread.ident in self._members and thread.ident in frames:
                 stack = "".join(traceback.format_stack(frames[thread.ident])[-4:])
                 shown.append(f"{thread.name}:\n{stack}")
-        return "\n".join(shown)
+        raise TargetError("virtual time stands still:\n" + "\n".join(shown))
 
 
 class VirtualLock:

@@ -10,6 +10,7 @@ from typing import Final
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport.base import Transport
+from ipfi_serial.transport.morse_losses import pass_losses_on
 
 _DELIMITER: Final = 0
 
@@ -66,6 +67,7 @@ class BootTransport:
     def __init__(self, line: BoardLine) -> None:
         self.endpoint = line.inner.endpoint
         self.bytes_per_s = line.inner.bytes_per_s
+        pass_losses_on(self, line.inner)
         self._line = line
         self._has_power = True
         self._closed = False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.descriptor import READ_SIZE_BYTES
 from ipfi_serial.transport.faults import FaultCounts, FaultyLine, LineFaults
+from ipfi_serial.transport.morse_losses import pass_losses_on
 
 if TYPE_CHECKING:
     import asyncio
@@ -86,6 +87,7 @@ class ImpairedTransport:
         self.bytes_per_s = inner.bytes_per_s
         self.outgoing, self.incoming = _two_lines(faults, incoming)
         self._inner = inner
+        pass_losses_on(self, inner)
         self._sender = _Outgoing(inner, self.outgoing)
         self._late: deque[tuple[float, bytes]] = deque()  # when it is due, and what came in
 
@@ -136,6 +138,7 @@ class AsyncImpairedTransport:
         self.bytes_per_s = inner.bytes_per_s
         self.outgoing, self.incoming = _two_lines(faults, incoming)
         self._inner = inner
+        pass_losses_on(self, inner)
         self._sender = _Outgoing(inner, self.outgoing)
         self._is_full = False
         self._late: deque[tuple[float, bytes]] = deque()
