@@ -1,6 +1,8 @@
 """Cycles of the board on an ATmega328P, counted by simavr.
 
 The boards of ``avr/board-BAUD.elf``: CRC-16, frames of 64 bytes, a window of 4, a ring of 254.
+
+python -m tests.benchmarks.firmware_avr     where the cycles go, by function
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,3 +109,17 @@ def functions(firmware: Path, at: dict[int, int]) -> dict[str, int]:
         name = re.sub(r"\.(lto_priv|isra|part|constprop)\..*", "", name)
         found[name] = found.get(name, 0) + cycles
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def main() -> int:
+    """Print where the cycles of a byte in and a byte out go."""
+    bench = Bench(1_000_000)
+    measured = bench.measure(load.echoing(58, 3))
+    bench.close()
+    for name, cycles in list(measured.functions.items())[:24]:
+        sys.stdout.write(f"{cycles / measured.traffic.pairs:7.1f}  {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

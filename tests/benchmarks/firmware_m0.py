@@ -109,7 +109,7 @@ class Bench:
 
     def __init__(self, firmware: Path | None = None) -> None:
         """Switch it on; needs Unicorn."""
-        from ipfi_hil.targets.cortex_m import CortexM, unicorn
+        from ipfi_hil.targets.cortex_m import CortexM, Device, unicorn
 
         segments = elf.load_segments(firmware or build_firmware(PRODUCT))
         self._flash = bytearray(0x10000)
@@ -140,7 +140,7 @@ class Bench:
                 super()._leave()
                 bench.leave()
 
-        devices = [self._uart, Timer(INSTRUCTIONS_PER_US), Rest()]
+        devices: list[Device] = [self._uart, Timer(INSTRUCTIONS_PER_US), Rest()]
         self._chip = Counted(segments, devices)
         self._counter: _Counter | None = None
         self._exception = self._entered_at = 0
