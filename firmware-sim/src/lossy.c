@@ -46,7 +46,8 @@ static bool build(ipfi_wire_t *wire)
     if (link->lossy_used == 0) { return false; }
     if (link->lossy_last && link->stream_used != link->stream_sent) { return false; } /* every second frame */
     const uint16_t size = entry_size(wire);
-    if (ipfi_sender_must_repeat(wire) || !ipfi_ring_has_room(wire, size + 4u)) { return false; }
+    link->lossy_waits = !ipfi_ring_has_room(wire, size + 4u);
+    if (link->lossy_waits || ipfi_sender_must_repeat(wire)) { return false; }
     const uint8_t type = at(wire, 0);
     uint16_t next = type == IPFI_LOG ? 1 : ENTRY_HEAD; /* a level comes first, or at once the bytes, of which an event has some */
     ipfi_encoder_t *to = ipfi_link_begin(wire, type, at(wire, next));

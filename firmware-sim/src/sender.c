@@ -51,6 +51,9 @@ bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
 void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
 {
     wire->link.cleared = ipfi_later_of(charge, wire->link.cleared);
+#if IPFI_WITH_LOSSY
+    wire->link.lossy_waits = false; /* until it is tried again */
+#endif
 }
 
 /* ---- frame size (LINK-16) ---- */
@@ -101,7 +104,7 @@ void ipfi_sender_reset(ipfi_wire_t *wire)
     link->stream_start = link->stream_used = link->stream_sent = 0;
 #if IPFI_WITH_LOSSY
     link->lossy_start = link->lossy_used = 0;
-    link->lossy_last = false;
+    link->lossy_last = link->lossy_waits = false;
 #endif
     link->clean = CLEAN_RUN;
     link->cut = least(CUT_START, largest_cut(wire));
@@ -337,6 +340,15 @@ static uint32_t probe_ms(const ipfi_wire_t *wire)
     return wire->link.readies == 0 ? interval_ms : interval_ms + interval_ms / 4; /* the initiator: never in step */
 }
 
+/* Something waits for credit or the ring, and nothing is under way that may let it go. */
+static bool is_blocked(const ipfi_wire_t *wire)
+{
+#if IPFI_WITH_LOSSY
+    if (wire->link.lossy_waits) { return true; }
+#endif
+    return wire->link.stream_used != 0 && new_cut(wire) == 0;
+}
+
 bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
 {
     const ipfi_link_t *const link = &wire->link;
@@ -349,7 +361,7 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     }
     /* LINK-15: nothing may go, or data waits, and nothing that is on its way will change it */
     const bool full = ipfi_ring_full(wire);
-    if (!full && (link->stream_used == 0 || (link->want & IPFI_WANT_PING) != 0 || new_cut(wire) != 0)) { return false; }
+    if (!full && ((link->want & IPFI_WANT_PING) != 0 || !is_blocked(wire))) { return false; }
     *deadline_ms = (link->peer.ring == IPFI_NO_RING_LIMIT ? link->ping_ms : link->line_free_ms) + probe_ms(wire);
     if (!full && !link->ping_out) { *deadline_ms = link->now_ms; }
     return true;

@@ -106,3 +106,23 @@ def test_a_host_that_stays_silent_is_lost_link_13() -> None:
         said += puppet.kinds()
     assert said[-1] == "BYE"
     assert not puppet.core.up
+
+
+@pytest.mark.parametrize("lost_pings", [0, 2])
+def test_lossy_events_alone_ask_for_the_ring_that_they_have_filled(lost_pings: int) -> None:
+    """LINK-15: no ACK would ever clear them; a PING does, and is repeated if it was lost."""
+    puppet = CorePuppet(ring=64)
+    sent = 0
+    for _ in range(20):
+        puppet.emit(lossy=True)
+        for _ in range(3000):
+            for content in puppet.hear():
+                if content[0] == FrameType.LOSSY:
+                    sent += 1
+                elif content[0] == FrameType.PING and lost_pings:
+                    lost_pings -= 1
+                elif content[0] == FrameType.PING:
+                    puppet.say(ack(puppet.session, 0, echo=content[3]))
+            puppet.wait(0.001)
+    assert sent == 20
+    assert puppet.kinds() == [], "it asks on when nothing waits"

@@ -38,9 +38,9 @@ class CorePuppet(Puppet):
         else:
             self.initiate()
 
-    def emit(self) -> None:
+    def emit(self, *, lossy: bool = False) -> None:
         """Let the core's program emit an event."""
-        assert self.core.emit(WORD, self.now_s, lossy=False)
+        assert self.core.emit(WORD, self.now_s, lossy=lossy)
 
     def call(self) -> None:
         """Let the core's program call, and acknowledge that."""

@@ -472,7 +472,7 @@ typedef struct { /* small fields first: chips reach those with the shortest inst
     bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, repeated, ack_doubled;
     uint8_t probe_shift, echoes, refuse_reason, bye_reason, bye_profile, boot_cause;
 #if IPFI_WITH_LOSSY
-    bool lossy_last;
+    bool lossy_last, lossy_waits;                   /* waits: for the other end's ring */
     uint16_t lossy_start, lossy_used;
 #endif
     uint16_t stream_start, stream_used, stream_sent, cut;
