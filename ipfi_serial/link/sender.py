@@ -1,7 +1,7 @@
 """Stream bytes in, numbered payloads out, each again until it is acknowledged.
 
-Owns the window (LINK-6), the credit it was given (LINK-7), retransmission (LINK-9 to LINK-11) and
-the frame size (LINK-16); asks the other end's ring (LINK-14).
+Owns the window (LINK-6), the credit it was given (LINK-7) and retransmission (LINK-9 to LINK-11);
+asks the frame size (LINK-16) and the other end's ring (LINK-14).
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ from typing import Final
 
 from ipfi_serial.link.beat import copies
 from ipfi_serial.link.flight import Flight
-from ipfi_serial.link.framesize import FIRST_FRAME_BYTES
+from ipfi_serial.link.framesize import FrameSize
 from ipfi_serial.link.pieces import LONGEST_WHOLE, PIECE_BYTES, REPETITIONS_BEFORE
 from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
 
-SMALLEST_FRAME_BYTES: Final = 32  # LINK-16
 MOST_FLIGHTS: Final = 16  # LINK-6
-CLEAN_FRAMES_TO_GROW: Final = 16
-FRAMES_BETWEEN_LOSSES: Final = 16
 SMALLEST_CUT_BYTES: Final = 16  # for the room of a ring (LINK-14): no crumbs
 FLIGHT_OVERHEAD_BYTES: Final = 12  # on the wire; CRC-32
 MOST_PROBE_DOUBLINGS: Final = 10  # the keepalive is reached long before
@@ -32,7 +29,7 @@ class Sender:
         rtt: the round-trip estimate.
         ring: the other end's.
         credit: stream offset that we may send up to.
-        frame_bytes: stream bytes for the next frame (LINK-16).
+        size: of the next frame (LINK-16).
         repeats: flights that wait to be sent again.
         retransmissions: frames sent again.
         probes: how often the interval of a stall's PINGs was doubled (LINK-15).
@@ -42,26 +39,23 @@ class Sender:
 
     __slots__ = (
         "_beat",
-        "_clean",
         "_go_back_only",
-        "_largest_frame",
         "_next_sequence",
         "_offset",
         "_order",
         "_outstanding_bytes",
         "_pieces",
         "_queue",
-        "_since_loss",
         "_window",
         "credit",
         "flights",
-        "frame_bytes",
         "probes",
         "queued_bytes",
         "repeats",
         "retransmissions",
         "ring",
         "rtt",
+        "size",
     )
 
     def __init__(
@@ -79,21 +73,18 @@ class Sender:
         self._beat = beat
         self._pieces = pieces
         self._window = window
-        self._largest_frame = largest_frame
         self._go_back_only = go_back_only
         self._queue: deque[bytes] = deque()
         self._next_sequence = 0
         self._offset = 0
         self._order = 0
         self.repeats = 0
-        self._clean = 0
-        self._since_loss = FRAMES_BETWEEN_LOSSES
         self._outstanding_bytes = 0  # of the flights, on the wire
         self.probes = 0
         self.ring = Ring(ring)
         self.rtt = RttEstimator(ack_delay_s)
         self.credit = credit
-        self.frame_bytes = min(FIRST_FRAME_BYTES, largest_frame)
+        self.size = FrameSize(largest_frame)
         self.retransmissions = 0
         self.flights: deque[Flight] = deque()
         self.queued_bytes = 0
@@ -113,7 +104,7 @@ class Sender:
     @property
     def room_bytes(self) -> int:
         """How many more bytes are worth queueing: two windows; small messages overtake."""
-        room_bytes = 2 * MOST_FLIGHTS * self.frame_bytes - self.queued_bytes
+        room_bytes = 2 * MOST_FLIGHTS * self.size.frame_bytes - self.queued_bytes
         return max(0, room_bytes)
 
     # --- frames out ---
@@ -168,7 +159,7 @@ class Sender:
     def _sent_again(self, flight: Flight) -> None:
         """Send it at once again if several copies are due (LINK-11); note the loss, once."""
         if not flight.copies:
-            self._note_loss()
+            self.size.note_loss()
             if len(flight.payload) <= LONGEST_WHOLE:
                 flight.copies = copies(self._beat, flight.times - 1)
         flight.copies = max(0, flight.copies - 1)
@@ -196,7 +187,7 @@ class Sender:
         size = (self.credit - self._offset) & 0xFFFFFFFF
         if size > self.queued_bytes:
             size = self.queued_bytes
-        size = min(self.frame_bytes, size)
+        size = min(self.size.frame_bytes, size)
         if self.ring.limited and not self.flights:  # nothing under way will clear the ring
             room_bytes = int(self.ring.room_bytes) - overhead_bytes
             if SMALLEST_CUT_BYTES <= room_bytes < size:
@@ -253,7 +244,7 @@ class Sender:
             if newest.again:
                 self.repeats -= 1
             if newest.times == 1 and not newest.sacked:
-                self._note_clean()
+                self.size.note_clean()
                 proved = newest.order
             else:
                 clean = False  # the frames behind it waited for it: no round trip to learn from
@@ -354,19 +345,3 @@ class Sender:
         if not (flight.again or flight.sacked) and flight.times:
             flight.again = True
             self.repeats += 1
-
-    # --- frame size ---
-
-    def _note_clean(self) -> None:
-        self._since_loss += 1
-        self._clean += 1
-        if self._clean >= CLEAN_FRAMES_TO_GROW:
-            self._clean = 0
-            self.frame_bytes = min(self.frame_bytes * 2, self._largest_frame)
-
-    def _note_loss(self) -> None:
-        self._clean = 0
-        if self._since_loss < FRAMES_BETWEEN_LOSSES:
-            smallest = min(SMALLEST_FRAME_BYTES, self._largest_frame)
-            self.frame_bytes = max(self.frame_bytes // 2, smallest)
-        self._since_loss = 0

@@ -86,7 +86,7 @@ def test_goodput_has_a_floor(case: Case) -> None:
     pair.check()
     print(  # noqa: T201 - the figures are what people look for here
         f"\n{case.name}: {share:.1%} of the line, {pair.host.session_counts()[0]} frames again, "
-        f"frame {pair.host._live.sender.frame_bytes if pair.host._live else 0} bytes"
+        f"frame {pair.host._live.sender.size.frame_bytes if pair.host._live else 0} bytes"
     )
     assert share >= case.floor
     if not case.bit_errors:

@@ -133,7 +133,7 @@ def test_a_long_frame_is_not_sent_several_times() -> None:
         puppet.hear()
         sender = puppet.link._live.sender if puppet.link._live else None
         assert sender is not None
-        sender.frame_bytes = size
+        sender.size.frame_bytes = size
         puppet.link.push(bytes(size), puppet.now_s)
         puppet.hear()
         most = 0

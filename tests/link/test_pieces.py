@@ -146,7 +146,7 @@ def repetitions(puppet: Puppet, size: int, count: int) -> list[list[bytes]]:
     """Let the link send a frame of ``size`` bytes; return what it says at each repetition."""
     live = puppet.link._live
     assert live is not None
-    live.sender.frame_bytes = size
+    live.sender.size.frame_bytes = size
     puppet.link.push(WHOLE[:size], puppet.now_s)
     said = [puppet.hear()]
     while len(said) <= count:

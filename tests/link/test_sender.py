@@ -96,7 +96,7 @@ def test_the_numbers_wrap_from_255_to_0() -> None:
     while sender.queued_bytes:
         sent += send_all(sender)
         assert sender.on_ack((sent[-1] + 1) & 0xFF, 0.1)
-        sender.frame_bytes = 64
+        sender.size.frame_bytes = 64
     assert sent == [number & 0xFF for number in range(300)]
     assert sender.idle
 
@@ -327,11 +327,11 @@ def test_the_frame_size_halves_when_two_of_the_last_16_were_repeated_down_to_32(
     """LINK-16."""
     sender = loaded(200, window=1)
     fail_once(sender)
-    assert sender.frame_bytes == 64
+    assert sender.size.frame_bytes == 64
     fail_once(sender)
-    assert sender.frame_bytes == 32
+    assert sender.size.frame_bytes == 32
     fail_once(sender)
-    assert sender.frame_bytes == 32
+    assert sender.size.frame_bytes == 32
 
 
 def test_a_loss_now_and_then_leaves_the_frame_size_alone() -> None:
@@ -342,7 +342,7 @@ def test_a_loss_now_and_then_leaves_the_frame_size_alone() -> None:
         for _ in range(16):
             (number,) = send_all(sender)
             sender.on_ack((number + 1) & 0xFF, 1.0)
-    assert sender.frame_bytes == 64
+    assert sender.size.frame_bytes == 64
 
 
 def test_frames_smaller_than_32_bytes_are_not_made_larger_by_losses() -> None:
@@ -350,7 +350,7 @@ def test_frames_smaller_than_32_bytes_are_not_made_larger_by_losses() -> None:
     sender = loaded(20, window=1, largest_frame=16)
     for _ in range(3):
         fail_once(sender)
-    assert sender.frame_bytes == 16
+    assert sender.size.frame_bytes == 16
 
 
 def test_the_ring_is_charged_by_all_and_cleared_by_what_was_read() -> None:

@@ -371,7 +371,7 @@ def test_the_largest_frame_fits_both_ends_the_ring_and_50_ms(
     agreement = Agreement(5, 1, parameters(), theirs, initiated=True, confirm=b"")
     made = Transfer(agreement, CRC32, bytes_per_s, LossyQueue(8), 0.0)
     assert made.largest_frame == largest
-    assert made.sender.frame_bytes == min(64, largest)
+    assert made.sender.size.frame_bytes == min(64, largest)
 
 
 def test_pings_are_numbered_on_from_the_ready_and_never_0() -> None:
