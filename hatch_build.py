@@ -42,6 +42,7 @@ INTERPRETED: Final = {
     "sync/notifications.py": "callbacks of events; no call waits for them",
     "aio/notifications.py": "callbacks of events; no call waits for them",
     "aio/serving.py": "async generators, which mypyc does not compile",
+    "codec/values.py": "its exceptions would have no dictionary, and could not be copied",
     "codec/manifest.py": _ONCE,
     "codec/names.py": _ONCE,
     "codec/records.py": _ONCE,

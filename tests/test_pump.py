@@ -162,6 +162,7 @@ def test_a_caller_whose_time_is_up_passes_the_lead_on() -> None:
         assert second.result()
 
 
+@replaces_parts
 def test_a_sleeper_whose_time_is_up_just_when_it_should_lead_passes_that_on() -> None:
     with a_bench() as bench:
         (first, first_call), (second, _), (third, third_call) = (
@@ -223,6 +224,7 @@ def test_an_answer_between_the_leaders_look_and_its_read_is_not_missed() -> None
         assert leading.result()
 
 
+@replaces_parts
 def test_what_is_ready_before_a_follower_sleeps_is_not_slept_through() -> None:
     with a_bench() as bench:
         (first, first_call), (second, second_call) = bench.start_call(), bench.start_call()
@@ -242,6 +244,7 @@ def test_what_is_ready_before_a_follower_sleeps_is_not_slept_through() -> None:
         assert bench.lead(second).result()
 
 
+@replaces_parts
 def test_a_follower_leads_if_the_leader_left_before_it_slept() -> None:
     with a_bench() as bench:
         (first, first_call), (second, second_call) = bench.start_call(), bench.start_call()

@@ -159,9 +159,9 @@ class Serving:
                 return None
             if procedure.is_async:
                 result = run_coroutine(_cancellable(result, call, served))
-        except BaseException as error:  # noqa: BLE001 - a handler may raise anything
-            if not (call.cancelled and _is_cancellation(error)):
-                self._report(procedure, call, error)
+        except BaseException as failure:  # noqa: BLE001 - a handler may raise anything
+            if not (call.cancelled and _is_cancellation(failure)):
+                self._report(procedure, call, failure)
             return None
         return None if served.deferred else self._encoded(procedure, call, result)
 

@@ -24,6 +24,7 @@ from ipfi_serial import (
     WireConfig,
 )
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S
 from tests.shells.ends import AioEnds, aio_test, ajoined, await_until, fresh_name
 
@@ -417,6 +418,7 @@ async def test_a_call_without_a_session_fails_at_once() -> None:
         assert [event async for event in ends.host.events(32)] == []
 
 
+@replaces_parts
 @aio_test
 async def test_commands_of_one_turn_of_the_loop_leave_together_and_all_of_them() -> None:
     async with ajoined() as ends:
@@ -434,6 +436,7 @@ async def test_commands_of_one_turn_of_the_loop_leave_together_and_all_of_them()
         del vars(transport)["write"]
 
 
+@replaces_parts
 @aio_test
 async def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
     monkeypatch: pytest.MonkeyPatch,
@@ -479,6 +482,7 @@ async def _cancel_after(steps: int, ends: AioEnds, doing: Any) -> None:
         await task
 
 
+@replaces_parts
 @aio_test
 async def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     async with ajoined() as ends:
@@ -494,6 +498,7 @@ async def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPa
         assert ends.device.stats().refused == 1
 
 
+@replaces_parts
 @aio_test
 async def test_a_name_that_a_restart_took_away_is_an_error(
     monkeypatch: pytest.MonkeyPatch,

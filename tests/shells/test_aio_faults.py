@@ -26,7 +26,7 @@ from ipfi_serial import (
 )
 from ipfi_serial.aio.pump import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
-from tests.harness.builds import replaces_parts
+from tests.harness.builds import about_to_replace_parts, replaces_parts
 from tests.shells.boards import PATIENCE_S, TICK, AioBoard, SyncBoard
 from tests.shells.ends import (
     SOON_S,
@@ -70,6 +70,8 @@ async def all_end_soon(waiting: list[asyncio.Task[Any]]) -> list[BaseException]:
 @pytest.mark.parametrize("by_write", [False, True])
 @aio_test
 async def test_everything_that_waits_ends_when_the_line_dies(kind: str, *, by_write: bool) -> None:
+    if by_write:
+        about_to_replace_parts()
     async with ajoined(kind) as ends:
         ends.host.on_close(ends.near.seen.put)
         waiting = await everything_that_waits(ends)
@@ -195,6 +197,7 @@ async def test_what_the_line_does_not_take_is_sent_when_it_has_room() -> None:
     await wire.close()
 
 
+@replaces_parts
 @aio_test
 async def test_a_full_line_with_overdue_sending_is_not_polled_at_full_speed() -> None:
     name = fresh_name()

@@ -23,6 +23,7 @@ from ipfi_serial import (
     WireConfig,
 )
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S
 from tests.shells.ends import Background, joined, wait_until
 
@@ -477,6 +478,7 @@ def test_an_async_handler_that_cancels_itself_is_a_failure() -> None:
             ends.host.call(61)
 
 
+@replaces_parts
 def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     with joined() as ends:
 
@@ -491,6 +493,7 @@ def test_no_thread_for_a_handler_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -
         assert ends.host.call(1, 1, 1) == 2
 
 
+@replaces_parts
 def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -504,6 +507,7 @@ def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
         assert ends.host.call("add", 1, 2) == 3
 
 
+@replaces_parts
 def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with joined() as ends:
         with monkeypatch.context() as patched:

@@ -36,7 +36,7 @@ from ipfi_serial import (
 from ipfi_serial.link.handshake import Handshake
 from ipfi_serial.pump.carrier import FULL_LOOK_S
 from ipfi_serial.transport import open_transport
-from tests.harness.builds import replaces_parts
+from tests.harness.builds import about_to_replace_parts, replaces_parts
 from tests.shells.boards import PATIENCE_S, TICK, SyncBoard
 from tests.shells.ends import SOON_S, Background, Ends, fresh_name, joined, wait_until
 from tests.shells.lines import PoweredBoard, ScriptedLine
@@ -88,6 +88,8 @@ def die_by_write(ends: Ends) -> None:
 def test_everything_that_waits_ends_when_the_line_dies(
     kind: str, die: Callable[[Ends], None]
 ) -> None:
+    if die is die_by_write:
+        about_to_replace_parts()
     with joined(kind) as ends:
         seen = ends.near.seen
         ends.host.on_close(seen.put)
@@ -192,6 +194,7 @@ def test_a_fault_of_the_wire_itself_ends_it_and_is_logged(
     assert "the wire failed" in caplog.text
 
 
+@replaces_parts
 def test_a_full_line_with_overdue_sending_is_not_polled_at_full_speed() -> None:
     name = fresh_name()
     with connect(name, role="device"), connect(f"{name}?bps=9600") as host:
@@ -225,6 +228,7 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_read(kind: str) -> None:
             assert handle.done
             assert wire.closed
     else:
+        about_to_replace_parts()
         with joined(config=config) as ends:
             go = threading.Event()
 

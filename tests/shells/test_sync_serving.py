@@ -11,6 +11,7 @@ import pytest
 from ipfi_serial.pump import carrier
 from ipfi_serial.pump import pump as pump_module
 from ipfi_serial.pump.pump import Pump
+from tests.harness.builds import replaces_parts
 from tests.shells.boards import LED, PATIENCE_S
 from tests.shells.ends import joined, wait_until
 
@@ -117,6 +118,7 @@ def test_a_handler_that_calls_back_reads_for_itself() -> None:
         assert [ends.host.call(60, k) for k in range(10)] == [2 * k for k in range(10)]
 
 
+@replaces_parts
 def test_without_a_second_thread_handlers_get_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     with joined() as ends:
 
@@ -165,6 +167,7 @@ def test_what_is_held_leaves_although_nobody_waits_for_it() -> None:
             assert ends.far.next_seen() == "nothing"
 
 
+@replaces_parts
 def test_a_call_under_way_among_few_is_never_held() -> None:
     with joined() as ends:
         held = []
@@ -180,6 +183,7 @@ def test_a_call_under_way_among_few_is_never_held() -> None:
         assert not any(held)
 
 
+@replaces_parts
 def test_calls_that_were_held_share_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump_module, "GRACE_S", PATIENCE_S)  # only this thread reads
     with joined() as ends:
