@@ -61,7 +61,7 @@ static uint16_t announced_message(const ipfi_config_t *config)
     return (uint16_t)((config->value_size - IPFI_ANSWER_ROOM + 255u) / 256u);
 }
 
-IPFI_NOT_INLINE static uint8_t served_at_once(const ipfi_config_t *config)
+static uint8_t served_at_once(const ipfi_config_t *config)
 {
     return config->server == NULL ? 0 : (uint8_t)(config->calls_length - 1);
 }

@@ -53,7 +53,7 @@ void ipfi_earlier(bool *any, uint32_t *deadline_ms, uint32_t at_ms)
 }
 
 /* Thousandths without a division: 1/1024 + 1/32768 is 0.7 % above 1/1000; rounded up. */
-IPFI_NOT_INLINE static uint32_t thousandths(uint32_t us)
+static uint32_t thousandths(uint32_t us)
 {
     return us == 0 ? 0 : (us >> 10) + (us >> 15) + 1;
 }
@@ -269,7 +269,7 @@ void ipfi_link_note_work(ipfi_wire_t *wire)
     wire->link.working = works;
 }
 
-IPFI_NOT_INLINE static uint32_t keepalive_at(const ipfi_wire_t *wire)
+static uint32_t keepalive_at(const ipfi_wire_t *wire)
 {
     return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + ipfi_keepalive_ms(wire);
 }

@@ -31,7 +31,7 @@ IPFI_NOT_INLINE static uint16_t ring_left(const ipfi_wire_t *wire)
 }
 
 /* The most stream bytes whose frame fits into so many wire bytes and leaves one: an ACK may go beyond a ring that is not full. */
-IPFI_NOT_INLINE static uint16_t data_within(uint16_t wire_bytes)
+static uint16_t data_within(uint16_t wire_bytes)
 {
     const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + 1 + (wire_bytes >> 7));
     return wire_bytes > around ? (uint16_t)(wire_bytes - around) : 0;
@@ -152,7 +152,7 @@ static void note_evidence(ipfi_link_t *link, uint32_t charge)
     link->evidence = ipfi_later_of(charge, link->evidence);
 }
 
-static void drop_front(ipfi_wire_t *wire, uint8_t count)
+IPFI_NOT_INLINE static void drop_front(ipfi_wire_t *wire, uint8_t count)
 {
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const frames = ipfi_config_of(wire)->tx_window;

@@ -51,6 +51,16 @@ LIBRARIES: Final = (
     Library("empty interface, link-time optimisation", ("-flto",), 8 * KIB),
     Library("empty interface", (), 8 * KIB + 400),
     Library(
+        "empty interface, without what the small program below goes without",
+        (
+            "-DIPFI_WITH_COUNTERS=0",
+            "-DIPFI_WITH_LOSSY=0",
+            "-DIPFI_WITH_CRC32=0",
+            "-DIPFI_WITH_LARGE_INDICES=0",
+        ),
+        8 * KIB,
+    ),
+    Library(
         "one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 11 * KIB + 512
     ),
     Library("one procedure", ("-DWITH_A_PROCEDURE",), 12 * KIB + 256),
@@ -69,7 +79,7 @@ BUDGETS: Final = {
     "qemu-microbit": Budget(20 * KIB, 2 * KIB),
     "qemu-lm3s6965": Budget(20 * KIB, 12 * KIB),
     "qemu-riscv": Budget(24 * KIB, 5 * KIB),
-    "simavr-atmega328p": Budget(29 * KIB, 1536),
+    "simavr-atmega328p": Budget(28 * KIB + 512, 1536),
 }
 PORT: Final = {
     "qemu-microbit": ("nRF51822, Cortex-M0", "microbit"),
@@ -168,8 +178,9 @@ def measure(name: str) -> Cost:
 
 
 def settings(name: str) -> dict[str, int]:
-    """What the port's sizes.h says."""
-    text = (find_sources() / "ports" / PORT[name][1] / "sizes.h").read_text()
+    """What the port's sizes.h says of the board that the Makefile makes by itself."""
+    header = find_sources() / "ports" / PORT[name][1] / "sizes.h"
+    text = build.run([build.any_compiler(), "-E", "-P", header])
     return {word: int(value) for word, value in re.findall(r"BOARD_(\w+) = (\d+)", text)}
 
 
@@ -270,6 +281,8 @@ not linked. 64-byte frames, a window of 2, a ring of 256 bytes, 160 bytes of str
 | linked | flash | budget | static RAM |
 |---|---|---|---|
 {libraries}
+
+The aim is 8 KiB for the empty interface. All of the library meets it with link-time optimisation.
 
 ## The board of the conformance suite on each chip
 
