@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.mutants.planting import Mutant, StaleMutantError
 
+REPLAYS: Final = "tests/model/test_replay.py tests/model/test_window_replay.py"
 LIMIT_S: Final = 900.0  # of one catcher; a planted bug may make it hang, which is caught, too
 SEEDS: Final = 400
 TESTS_LIMIT_S: Final = 600  # of one test: a busy machine must not look like a bug
@@ -58,9 +59,9 @@ def command_of(catcher: str) -> list[str]:
         pair = catcher.partition(":")[2]
         pairs = ["--pair", pair] if pair else []
         return [*python, "tests.simulation", "--seeds", str(SEEDS), "--start", "1", *pairs]
-    path = "tests/model/test_replay.py" if catcher == "replay" else catcher
+    paths = REPLAYS if catcher == "replay" else catcher
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TESTS_LIMIT_S}"]
-    return [*python, "pytest", *options, *path.split()]
+    return [*python, "pytest", *options, *paths.split()]
 
 
 def try_catcher(catcher: str, copy: Path) -> str:

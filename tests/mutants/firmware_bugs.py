@@ -133,8 +133,8 @@ FIRMWARE_BUGS: Final = (
         "c-crc-not-checked",
         "FRAME-5",
         _C + "frame.c",
-        "content, length) == IPFI_CRC16_RESIDUE",
-        "content, length) != 0",
+        "content, length) != IPFI_CRC16_RESIDUE",
+        "content, length) == 0",
         _FRAMES,
     ),
     Mutant(
