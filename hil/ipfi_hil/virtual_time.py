@@ -252,26 +252,28 @@ class VirtualTime:
     def _next(self) -> Gate:
         """Return the gate of the thread that runs next; time passes if all wait."""
         self._switches += 1
-        while True:
-            timers = self._timers
-            while timers and not timers[0][2].waits:
-                heapq.heappop(timers)
-            due_s = timers[0][0] if timers else self._owner_until_s
-            if due_s <= self._now_s and timers:
-                gate = heapq.heappop(timers)[2]
-                gate.waits = False
-                break
-            if self._ready:
-                gate = self._ready.popleft()
-                break
-            owner = self._owner_gate
-            if self._now_s >= self._owner_until_s and owner is not None:
-                owner.failed, owner.waits = True, False
-                gate = owner
-                break
+        while (gate := self._awake()) is None:
+            due_s = self._timers[0][0] if self._timers else self._owner_until_s
             self._pass_time(min(due_s, self._owner_until_s))
         self._asleep.discard(gate)
         return gate
+
+    def _awake(self) -> Gate | None:
+        """Take the gate of a thread whose time has run out, of one that may go on, or None."""
+        timers = self._timers
+        while timers and not timers[0][2].waits:
+            heapq.heappop(timers)
+        if timers and timers[0][0] <= self._now_s:
+            gate = heapq.heappop(timers)[2]
+            gate.waits = False
+            return gate
+        if self._ready:
+            return self._ready.popleft()
+        owner = self._owner_gate
+        if self._now_s >= self._owner_until_s and owner is not None:
+            owner.failed, owner.waits = True, False
+            return owner
+        return None
 
     def _pass_time(self, until_s: float) -> None:
         if self.device is not None:
