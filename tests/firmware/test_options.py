@@ -58,6 +58,13 @@ def test_each_can_be_left_out_on_a_cortex_m0(option: str) -> None:
     build.run([cc, *flags, "-fsyntax-only", *build.library_sources()])
 
 
+@pytest.mark.parametrize("name", [*build.HOST_COMPILERS, "arm-none-eabi-gcc"])
+def test_the_one_configuration_may_be_named(name: str) -> None:
+    chip = build.CORTEX_M0 if name.startswith("arm") else ()
+    flags = [*chip, *build.WARNINGS, "-DIPFI_ONLY_CONFIG=mine", *build.INCLUDES]
+    build.run([build.compiler(name), *flags, "-fsyntax-only", *build.library_sources()])
+
+
 def test_options_may_come_from_a_header_of_one_s_own(tmp_path: Path) -> None:
     (tmp_path / "mine.h").write_text("#define IPFI_WITH_COUNTERS 0\n")
     source = tmp_path / "main.c"
