@@ -9,6 +9,7 @@ The same file is the program that compiles: ``python hatch_build.py <place> <mod
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -78,6 +79,14 @@ def extension_modules(modules: list[str]) -> list[str]:
     return [f"{stem}{suffix}" for stem in (*stems, f"{PACKAGE}__mypyc")]
 
 
+def digest(root: Path) -> str:
+    """Return a hash of what the extension modules are made of: types come from all modules."""
+    seen = hashlib.sha256(sys.version.encode())
+    for source in [*sorted((root / PACKAGE).rglob("*.py")), Path(__file__)]:
+        seen.update(source.name.encode() + source.read_bytes())
+    return seen.hexdigest()
+
+
 def compile_into(place: Path, modules: list[str]) -> None:
     """Compile with mypyc; C files, objects and extension modules land below ``place``."""
     from mypyc.build import mypycify
@@ -128,13 +137,18 @@ else:
             place = root / "build" / "compiled" / sysconfig.get_platform()
             place.mkdir(parents=True, exist_ok=True)
             modules = compiled_modules(root)
-            words = [sys.executable, __file__, str(place), *modules]
-            if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
-                self.app.abort(
-                    f"{VARIABLE} is set, but compiling failed (see above): install a C compiler "
-                    f"and Python's headers, or unset {VARIABLE} for the pure wheel"
-                )
-            for name in extension_modules(modules):
+            names = extension_modules(modules)
+            stamp, wanted = place / "made-from", digest(root)
+            if not stamp.exists() or stamp.read_text() != wanted:  # pip asks for one wheel twice
+                stamp.unlink(missing_ok=True)
+                words = [sys.executable, __file__, str(place), *modules]
+                if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
+                    self.app.abort(
+                        f"{VARIABLE} is set, but compiling failed (see above): install a C "
+                        f"compiler and Python's headers, or unset {VARIABLE} for the pure wheel"
+                    )
+                stamp.write_text(wanted)
+            for name in names:
                 build_data["force_include"][str(place / "lib" / name)] = name
             build_data["pure_python"] = False
             build_data["infer_tag"] = True

@@ -445,6 +445,7 @@ def test_a_session_stands_as_long_as_both_ends_are_open() -> None:
         assert ends.host.call(1, 1, 1) == 2
 
 
+@replaces_parts
 def test_a_cancelled_call_whose_handler_has_not_begun_never_runs_it() -> None:
     with joined() as ends:
         serve = ends.device._serving.run
