@@ -12,7 +12,6 @@ socket) holds up all of them.  Other threads of the program see real time and th
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import sys
@@ -24,6 +23,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ipfi_hil.target import TargetError
+from ipfi_hil.virtual_lock import Gate, Started, VirtualLock
 
 START_S: Final = 1000.0  # of every clock, so that two runs see the same times
 LOOK_S: Final = 20e-6  # what a look at the clock costs: who waits by looking must see it move
@@ -31,29 +31,10 @@ MOST_LOOKS: Final = 500  # of a thread in a row, before others have their turn
 MOST_WAIT_S: Final = 7200.0  # of virtual time, of the thread that opened it: nothing waits for ever
 STALL_S: Final = 120.0  # of real time in which no thread came to wait: one waits out of our sight
 
-_real_lock = threading.Lock
 _real_monotonic = time.monotonic
 _real_sleep = time.sleep
 _real_start = threading.Thread.start
 _real_join = threading.Thread.join
-
-
-class Gate:
-    """What one thread waits for once.
-
-    Attributes:
-        granted: whether it was opened; else the time ran out.
-        failed: the wait is over because it would never end.
-    """
-
-    __slots__ = ("bell", "failed", "granted", "is_member", "waits")
-
-    def __init__(self, *, is_member: bool) -> None:
-        self.bell = _real_lock()
-        self.bell.acquire()
-        self.is_member = is_member
-        self.granted = self.failed = False
-        self.waits = True
 
 
 class Device(Protocol):
@@ -168,7 +149,7 @@ class VirtualTime:
                 over.release()
                 self._leave()
 
-        thread.run, thread.ipfi_over, thread._started = live, over, _Started()
+        thread.run, thread.ipfi_over, thread._started = live, over, Started()
         _real_start(thread)
         with self.mutex:
             self._asleep.add(gate)
@@ -304,75 +285,3 @@ class VirtualTime:
                 stack = "".join(traceback.format_stack(frames[thread.ident])[-4:])
                 shown.append(f"{thread.name}:\n{stack}")
         raise TargetError("virtual time stands still:\n" + "\n".join(shown))
-
-
-class VirtualLock:
-    """A lock as of ``threading.Lock``; a member waits for it in virtual time."""
-
-    __slots__ = ("_is_locked", "_queue", "_time")
-
-    def __init__(self, of: VirtualTime) -> None:
-        self._time = of
-        self._is_locked = False
-        self._queue: deque[Gate] = deque()
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it; return whether that came about in time."""
-        virtual = self._time
-        while True:
-            with virtual.mutex:
-                if not self._is_locked:
-                    self._is_locked = True
-                    return True
-                if not blocking or timeout == 0:
-                    return False
-                gate = virtual.new_gate()
-                self._queue.append(gate)
-            got = False
-            try:
-                got = virtual.wait(gate, None if timeout < 0 else timeout)
-            finally:
-                if not got:
-                    with virtual.mutex, contextlib.suppress(ValueError):
-                        self._queue.remove(gate)
-            if got or timeout >= 0:
-                return got  # else virtual time was closed meanwhile
-
-    def release(self) -> None:
-        """Hand it to who waits longest, or free it."""
-        with self._time.mutex:
-            if not self._is_locked:
-                raise RuntimeError("release unlocked lock")
-            while self._queue:
-                if self._time.grant(self._queue.popleft()):
-                    return
-            self._is_locked = False
-
-    def locked(self) -> bool:
-        """Return whether somebody has it."""
-        return self._is_locked
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-class _Started:
-    """A thread's flag that it has begun; its beginner waits for that in real time, and briefly."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._bell = _real_lock()
-        self._bell.acquire()
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def set(self) -> None:
-        self._is_set = True
-        self._bell.release()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self._is_set or self._bell.acquire(timeout=-1 if timeout is None else timeout)
