@@ -13,6 +13,9 @@ from tests.simulation.escapes import unstuffed
 from tests.simulation.truth import WrongError
 
 DATA, ACK, PING, LOSSY, LOG = range(0x85, 0x8A)
+PIECE: Final = 0x8B  # numbers and acknowledges as DATA does (LINK-21)
+NUMBERED: Final = (DATA, PIECE)
+ACKNOWLEDGING: Final = (*NUMBERED, ACK, PING)
 ONE_ACK: Final = 24  # wire bytes of the largest PING or ACK: 11 of content, CRC, COBS, two zeros
 UNLIMITED: Final = 0xFFFF
 SHORTEST: Final = 5  # bytes of a DATA frame's head; an ACK or PING has 4 more
@@ -41,13 +44,13 @@ class RingAccount:
     def sent(self, wire: bytes, now_s: float) -> None:
         """Charge a frame that is handed over."""
         content = unstuffed(wire.strip(b"\0"))
-        if content is None or len(content) < SHORTEST or not DATA <= content[0] <= LOG:
+        if content is None or len(content) < SHORTEST or not _is_charged(content[0]):
             return  # the last one may have been cut short by a reboot
         if content[1:3] != self._session:
             self._session = content[1:3]
             self._clear(len(self._charges))
             self._ack = 0
-        number = content[3] if content[0] == DATA else -1
+        number = content[3] if content[0] in NUMBERED else -1
         ping = content[4] if content[0] == PING else -1
         if now_s < self.blind_until_s:
             self._clear(len(self._charges))
@@ -71,11 +74,12 @@ class RingAccount:
     def heard(self, piece: bytes) -> None:
         """Take a frame that the sender gets, unharmed: it may clear something."""
         content = unstuffed(piece)
-        if content is None or not DATA <= content[0] <= PING or content[1:3] != self._session:
+        if content is None or content[0] not in ACKNOWLEDGING or content[1:3] != self._session:
             return
-        if len(content) < SHORTEST + 4 * (content[0] != DATA):
+        numbered = content[0] in NUMBERED
+        if len(content) < SHORTEST + 4 * (not numbered):
             return
-        ack = content[4] if content[0] == DATA else content[3]
+        ack = content[4] if numbered else content[3]
         bits, echo = 0, -1
         if (ack - self._ack) & 0xFF < 0x80:
             self._ack = ack
@@ -97,6 +101,10 @@ class RingAccount:
     def _clear(self, count: int) -> None:
         self._unread -= sum(charge[2] for charge in self._charges[:count])
         del self._charges[:count]
+
+
+def _is_charged(kind: int) -> bool:
+    return DATA <= kind <= LOG or kind == PIECE
 
 
 def _proves(ack: int, bits: int, number: int) -> bool:
