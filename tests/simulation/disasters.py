@@ -54,7 +54,7 @@ class Disasters:
             ):
                 self._for_a_while(fault, lambda on, line=line: setattr(line, "dead", on))  # type: ignore[misc]
         elif kind is FaultKind.FREEZE:
-            self._for_a_while(fault, lambda on: self._set(self._world.clock.awake, side, not on))
+            self._for_a_while(fault, lambda on: self._freeze(side, on=on))
         elif kind is FaultKind.BLOCK:
             self._for_a_while(fault, lambda on: self._block(side, on=on))
         elif kind is FaultKind.CLOSE:
@@ -66,8 +66,9 @@ class Disasters:
         switch(True)
         self._world.at(self._world.now_s + fault.span_s, lambda: switch(False))
 
-    def _set(self, switches: list[bool], side: int, value: bool) -> None:
-        switches[side] = value
+    def _freeze(self, side: int, *, on: bool) -> None:
+        self._world.clock.awake[side] = not on
+        self._world.forgive(side)
 
     def _block(self, side: int, *, on: bool) -> None:
         self._world.clock.sends[side] = not on

@@ -38,7 +38,7 @@ class RingAccount:
         self._session = b""
         self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
         self._ack = 0
-        self.blind_until_s = 0.0  # a frame that was built before its port was blocked goes now
+        self.blind_until_s = 0.0  # a frame built before it, or its port, stood still goes now
         self._unread = 0
 
     def sent(self, wire: bytes, now_s: float) -> None:

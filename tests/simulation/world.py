@@ -305,7 +305,7 @@ class World:
             self.disasters.happen(step)
 
     def forgive(self, side: int) -> None:
-        """Let an end's account of the ring begin anew: its port takes bytes again."""
+        """Let an end's account of the ring begin anew: it, or its port, takes up work again."""
         account = self._rings[side]
         if account is not None:
             account.blind_until_s = self.now_s + 0.1
