@@ -26,8 +26,9 @@ from ipfi_serial.errors import ConfigError
 _POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _LONGEST_DEFAULT: Final = 24  # characters of a default's repr in a description
 # msgspec's: "Expected `int`, got `str` - at `$[1].x`", where $[1] is the second argument
-_COMPLAINT: Final = re.compile(r"(?P<what>.*?) - at `\$\[(?P<index>\d+)\](?P<where>.*)`", re.DOTALL)
-_WRONG_TYPE: Final = re.compile(r"Expected `.*`, got `(?P<got>.*)`")
+# not compiled before they are needed: that would be a part of the import
+_COMPLAINT: Final = r"(?s)(?P<what>.*?) - at `\$\[(?P<index>\d+)\](?P<where>.*)`"
+_WRONG_TYPE: Final = r"Expected `.*`, got `(?P<got>.*)`"
 _PYTHON_NAMES: Final = {"object": "dict", "array": "list", "null": "None"}
 
 
@@ -225,12 +226,12 @@ class Signature:
         self, error: Exception, parameter_at: Callable[[int], _Parameter]
     ) -> ArgumentError:
         """Turn msgspec's complaint about an array of arguments into one about an argument."""
-        complaint = _COMPLAINT.fullmatch(str(error))
+        complaint = re.fullmatch(_COMPLAINT, str(error))
         if complaint is None:
             return ArgumentError(f"{self.name}(): {_readable(str(error))}")
         parameter = parameter_at(int(complaint["index"]))
         prefix = f"{self.name}(): argument {parameter.name!r}"
-        wrong = _WRONG_TYPE.fullmatch(complaint["what"])
+        wrong = re.fullmatch(_WRONG_TYPE, complaint["what"])
         if wrong is not None and not complaint["where"]:
             got = _PYTHON_NAMES.get(wrong["got"], wrong["got"])
             return ArgumentError(f"{prefix} must be {parameter.type_name}, got {got}")

@@ -17,7 +17,7 @@ TEXT_LINE_BYTES: Final = 1024  # FRAME-8
 HANDSHAKE_TYPES: Final = frozenset((0x81, 0x82, 0x83))  # FRAME-5: always CRC-16
 
 # Select Graphic Rendition and the like (ECMA-48 5.4): ESP-IDF and Zephyr colour their logs.
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ESCAPES: Final = r"\x1b\[[0-9;]*[A-Za-z]"  # of colours; compiled when the first text comes
 _MOST_REPLACED: Final = 4  # at a wrong speed about half of all bytes are no UTF-8: 1 in 4 is text
 
 
@@ -100,7 +100,7 @@ def printable(raw: bytes | bytearray) -> str | None:
     four is noise.  Tabs stay, colours and carriage returns at the ends go; any other control
     character makes noise of it.
     """
-    line = _ESCAPES.sub("", raw.decode("utf-8", "replace")).strip("\r")
+    line = re.sub(_ESCAPES, "", raw.decode("utf-8", "replace")).strip("\r")
     if not line.replace("\t", "").isprintable():
         return None
     return line if line.count("\ufffd") * _MOST_REPLACED <= len(line) else None

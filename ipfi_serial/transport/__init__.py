@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.opening import open_async_transport, open_transport, register_opener
-from ipfi_serial.transport.ports import PortInfo, list_ports
 from ipfi_serial.transport.uart import SerialOptions
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
         LineFaults,
     )
     from ipfi_serial.transport.listener import AsyncListener, Listener
+    from ipfi_serial.transport.ports import PortInfo, list_ports
 
 # Where the names are that a program with a port never asks for: imported when they are.
 _LATER: Final = {
@@ -28,6 +28,8 @@ _LATER: Final = {
     "ImpairedTransport": "impaired",
     "LineFaults": "impaired",
     "Listener": "listener",
+    "PortInfo": "ports",
+    "list_ports": "ports",
 }
 
 __all__ = [
@@ -51,7 +53,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the classes above
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of those above
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

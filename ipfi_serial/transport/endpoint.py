@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
-from urllib.parse import parse_qsl, unquote
 
 from ipfi_serial.errors import ConfigError
 
@@ -44,7 +43,7 @@ _EXAMPLES: Final[dict[str, str]] = {
 }
 _PLAIN_KINDS: Final = ("tcp", "tcp-listen", "unix", "unix-listen", "stdio")
 LOCAL_HOST: Final = "127.0.0.1"
-_WINDOWS_PORT: Final = re.compile(r"(\\\\[.?]\\)?COM\d+", re.IGNORECASE)
+_WINDOWS_PORT: Final = r"(?i)(\\\\[.?]\\)?COM\d+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _kind_of(text: str) -> tuple[Kind, str]:
     """Return the kind and what is left for that kind's parser."""
     if not text:
         raise _wrong(text, "it is empty")
-    if text[0] in "/." or _WINDOWS_PORT.fullmatch(text.partition("?")[0]):
+    if text[0] in "/." or re.fullmatch(_WINDOWS_PORT, text.partition("?")[0]):
         return "device", text
     scheme, separator, rest = text.partition(":")
     if rest.startswith("//"):
@@ -153,8 +152,12 @@ def _split_query(kind: Kind, rest: str) -> tuple[str, str]:
 
 
 def _parse_options(text: str, kind: Kind, query: str) -> tuple[tuple[str, str], ...]:
+    if not query:
+        return ()
+    from urllib.parse import parse_qsl  # not before it is needed, nor unquote: it takes 3 ms
+
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
     except ValueError as error:
         raise _wrong(text, f"{query!r} is not key=value&key=value", kind) from error
     allowed: tuple[str, ...] = COMMON_OPTIONS
@@ -190,9 +193,10 @@ def _parse_usb(base: Endpoint, rest: str) -> Endpoint:
     pid, _, serial_number = others.partition(":")
     if not (re.fullmatch("[0-9A-Fa-f]{1,4}", vid) and re.fullmatch("[0-9A-Fa-f]{1,4}", pid)):
         raise _wrong(base.text, "vendor and product id are 1 to 4 hexadecimal digits each", "usb")
-    return replace(
-        base, vid=int(vid, 16), pid=int(pid, 16), serial_number=unquote(serial_number) or None
-    )
+    from urllib.parse import unquote
+
+    serial_number = unquote(serial_number)
+    return replace(base, vid=int(vid, 16), pid=int(pid, 16), serial_number=serial_number or None)
 
 
 def _parse_tcp(base: Endpoint, rest: str) -> Endpoint:

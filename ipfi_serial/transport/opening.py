@@ -19,7 +19,6 @@ from ipfi_serial.transport.descriptor import (
     DescriptorTransport,
 )
 from ipfi_serial.transport.endpoint import Endpoint, Kind, parse_endpoint
-from ipfi_serial.transport.ports import find_usb_port
 from ipfi_serial.transport.uart import (
     SerialOptions,
     SerialSettings,
@@ -162,8 +161,11 @@ async def _open_device_async(request: Request) -> AsyncTransport:
 
 def _open_port(request: Request) -> tuple[serial.Serial, float | None]:
     """Open the device that a device or usb endpoint means; its speed is None for a pty."""
-    endpoint = request.endpoint
-    path = find_usb_port(endpoint) if endpoint.kind == "usb" else endpoint.path
+    endpoint, path = request.endpoint, request.endpoint.path
+    if endpoint.kind == "usb":
+        from ipfi_serial.transport.ports import find_usb_port
+
+        path = find_usb_port(endpoint)
     port = open_port(path, request.serial)
     told = endpoint.bytes_per_s()
     return port, told if told or is_pty(path) else request.serial.bytes_per_s()

@@ -22,7 +22,6 @@ import serial
 
 from ipfi_serial.errors import ConfigError, PortBusyError, PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import SERIAL_OPTIONS, Endpoint
-from ipfi_serial.transport.ports import find_holder, port_names
 
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
@@ -213,6 +212,8 @@ def _do_nothing() -> None:
 
 def explain(path: str, error: Exception) -> TransportError:
     """Turn what pyserial raised at opening into one of our errors, with advice."""
+    from ipfi_serial.transport.ports import find_holder, port_names  # for those who fail only
+
     number = getattr(error, "errno", None)
     text = str(error)
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
