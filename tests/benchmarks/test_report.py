@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from tests.benchmarks import calls, firmware, regression, report
 from tests.benchmarks.figures import Figure, at_least, at_most, missing, plain, ratios
@@ -58,8 +59,12 @@ def test_every_peer_has_an_environment_of_its_own_outside_of_the_clone() -> None
     assert not any(home.is_relative_to(report.ROOT) for home in homes)
 
 
-def test_firmware_figures_are_honest() -> None:
-    assert all(not figure.ok and figure.note for figure in firmware.measure(1) if not figure.value)
+def test_firmware_that_cannot_be_run_keeps_its_figures_and_says_why(mocker: MockerFixture) -> None:
+    nothing = mocker.Mock(why_unavailable=lambda: "needs a chip")
+    mocker.patch.object(firmware, "find_target", return_value=nothing)
+    figures = firmware.measure(1)
+    assert len(figures) == 4
+    assert all(not figure.ok and "needs a chip" in figure.note for figure in figures)
 
 
 def test_a_median_is_held_against_its_target() -> None:
