@@ -9,19 +9,22 @@ enum { FULL_BLOCK = 0xFF }; /* 254 bytes without an implied zero behind them */
  * move, except behind a full block, which stands for none. */
 bool ipfi_cobs_unstuff(ipfi_decoder_t *decoder)
 {
-    uint8_t *at = decoder->content - 1, *end = decoder->content + decoder->length; /* the first code is elsewhere */
-    uint8_t code = decoder->first;
-    while (at += code, at < end) {
+    uint8_t *at = decoder->content, *end = at + decoder->length; /* the first code is elsewhere */
+    uint8_t code = decoder->first, rest = (uint8_t)(code - 1);
+    while (rest < end - at) {
         const bool was_full = code == FULL_BLOCK;
+        at += rest;
         code = *at;
         *at = 0;
         if (was_full) {
             memmove(at, at + 1, (size_t)(--end - at));
-            at--;
+            rest = (uint8_t)(code - 1);
+        } else {
+            rest = code;
         }
     }
     decoder->length = (uint16_t)(end - decoder->content);
-    return at == end;
+    return rest == end - at;
 }
 
 void ipfi_cobs_stuff(ipfi_encoder_t *encoder)

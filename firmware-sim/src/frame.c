@@ -185,7 +185,7 @@ void ipfi_encode_text(ipfi_encoder_t *encoder, const char *text, size_t size)
 
 uint16_t ipfi_u16_at(const uint8_t *bytes)
 {
-    return (uint16_t)(bytes[0] | (uint16_t)(bytes[1] << 8));
+    return (uint16_t)(bytes[0] | (uint16_t)bytes[1] << 8);
 }
 
 uint32_t ipfi_u32_at(const uint8_t *bytes)

@@ -30,7 +30,7 @@ static void put(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
 
 static uint16_t entry_size(const ipfi_wire_t *wire)
 {
-    return (uint16_t)(at(wire, 2) | (uint16_t)(at(wire, 3) << 8));
+    return (uint16_t)(at(wire, 2) | (uint16_t)at(wire, 3) << 8);
 }
 
 static void drop_oldest(ipfi_wire_t *wire)
@@ -64,7 +64,8 @@ static bool queue(ipfi_wire_t *wire, uint8_t type, uint8_t level, size_t size)
     const size_t room = (size_t)ENTRY_HEAD + size;
     const uint16_t mine = ipfi_config_of(wire)->frame_payload, theirs = wire->link.peer.frame_payload;
     const uint16_t most = mine < theirs ? mine : theirs;
-    if (wire->link.state != IPFI_ESTABLISHED || size > most || room > ipfi_config_of(wire)->lossy_size) {
+    if (wire->link.state != IPFI_ESTABLISHED || size > most || room > ipfi_config_of(wire)->lossy_size
+        || ipfi_wire_size(wire, (uint32_t)size + 4u) > wire->link.peer.ring) { /* it would wait for ever */
         IPFI_COUNT(wire, lossy_dropped);
         return false;
     }

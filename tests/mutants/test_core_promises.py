@@ -126,3 +126,13 @@ def test_lossy_events_alone_ask_for_the_ring_that_they_have_filled(lost_pings: i
             puppet.wait(0.001)
     assert sent == 20
     assert puppet.kinds() == [], "it asks on when nothing waits"
+
+
+def test_a_lossy_event_that_no_ring_of_that_size_takes_is_refused_at_once() -> None:
+    """LINK-20: it cannot be cut, so it would wait, and ask, for ever."""
+    puppet = CorePuppet(ring=40)
+    assert not puppet.core.emit(bytes(40), puppet.now_s, lossy=True)
+    puppet.emit(lossy=True)
+    assert puppet.kinds() == ["LOSSY"]
+    puppet.wait(3.0)
+    assert puppet.kinds() == []
