@@ -53,15 +53,15 @@ class VirtualLock:
                     return False
                 gate = virtual.new_gate()
                 self._queue.append(gate)
-            got = False
             try:
-                got = virtual.wait(gate, None if timeout < 0 else timeout)
-            finally:
-                if not got:
-                    with virtual.mutex, contextlib.suppress(ValueError):
-                        self._queue.remove(gate)
-            if got or timeout >= 0:
-                return got  # else virtual time was closed meanwhile
+                if virtual.wait(gate, None if timeout < 0 else timeout):
+                    return True
+            except BaseException:
+                self._give_up(gate)
+                raise
+            self._give_up(gate)
+            if timeout >= 0:
+                return False  # else virtual time was closed meanwhile
 
     def release(self) -> None:
         """Hand it to who waits longest, or free it."""
@@ -72,6 +72,16 @@ class VirtualLock:
                 if self._time.grant(self._queue.popleft()):
                     return
             self._is_locked = False
+
+    def _give_up(self, gate: Gate) -> None:
+        """Wait there no more; if the lock was handed over meanwhile, hand it on."""
+        with self._time.mutex:
+            gate.waits = False
+            if gate.granted:
+                self.release()
+            else:
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(gate)
 
     def locked(self) -> bool:
         """Return whether somebody has it."""

@@ -8,12 +8,19 @@ on the machine's speed, and the order in which threads run is the same every tim
 Members wait by the locks of :mod:`threading` (thus by its conditions and events), by joining
 threads, and by ``time.sleep``; these are replaced while it is open.  What waits otherwise (a
 socket) holds up all of them.  Other threads of the program see real time and the real functions.
+
+Real for members, too, stay ``time.time``, ``time.perf_counter`` and ``time.monotonic_ns``, and what
+took ``monotonic`` out of :mod:`time` by its name before: ``sched``, ``subprocess`` and
+``socketserver`` (but not ``queue``, which is seen to).  ``queue.SimpleQueue`` waits out of our
+sight; ``Popen.wait`` with a time-out sleeps in virtual time but looks at the real clock.  So start
+and end other programs before or after it is open.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import queue
 import sys
 import threading
 import time
@@ -23,7 +30,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ipfi_hil.target import TargetError
-from ipfi_hil.virtual_lock import Gate, Started, VirtualLock
+from ipfi_hil.virtual_lock import Gate, Started, VirtualLock, real_lock
 
 START_S: Final = 1000.0  # of every clock, so that two runs see the same times
 LOOK_S: Final = 20e-6  # what a look at the clock costs: who waits by looking must see it move
@@ -35,6 +42,9 @@ _real_monotonic = time.monotonic
 _real_sleep = time.sleep
 _real_start = threading.Thread.start
 _real_join = threading.Thread.join
+_real_rlock = threading.RLock
+
+_only_one = real_lock()  # held by the virtual time that is open
 
 
 class Device(Protocol):
@@ -49,10 +59,10 @@ class Device(Protocol):
 
 
 class VirtualTime:
-    """The time of a program; one of them may be open."""
+    """The time of a program; one of them may be open, and each of them once."""
 
     def __init__(self) -> None:
-        self.mutex = threading.RLock()
+        self.mutex = _real_rlock()
         self.device: Device | None = None
         self._now_s = START_S
         self._is_open = False
@@ -69,44 +79,65 @@ class VirtualTime:
         self._replaced: list[tuple[Any, str, Any]] = []
 
     def open(self) -> None:
-        """Let this thread, and those that it starts, live in virtual time."""
+        """Let this thread, and those that it starts, live in virtual time.
+
+        Raises:
+            TargetError: this one or another one is open, or this one was open before.
+        """
+        if not _only_one.acquire(blocking=False):
+            raise TargetError("virtual time is open already; close it before you open it again")
+        if self._owner:
+            _only_one.release()
+            raise TargetError("this virtual time is over; make a new one")
         self._is_open = True
         self._owner = threading.get_ident()
         self._members.add(self._owner)
+        try:
+            replacements = self._replacements()
+            self._replaced = [
+                (place, name, getattr(place, name)) for place, name, _ in replacements
+            ]
+            for place, name, new in replacements:
+                setattr(place, name, new)
+        except BaseException:
+            self.close()
+            raise
+
+    def _replacements(self) -> tuple[tuple[Any, str, Any], ...]:
+        """Return what is replaced: where, its name, and by what."""
         lock: Callable[[], VirtualLock] = lambda: VirtualLock(self)  # noqa: E731 - as a class is
-        for place, name, new in (
+        return (
             (time, "monotonic", self.monotonic),
             (time, "sleep", self.sleep),
             (threading, "Lock", lock),
             (threading, "_allocate_lock", lock),  # what conditions wait by
             (threading, "RLock", threading._PyRLock),  # type: ignore[attr-defined]
             (threading, "_time", self.monotonic),
+            (queue, "time", self.monotonic),  # its name there for time.monotonic
             (threading.Thread, "start", lambda thread: self._start(thread)),
             (
                 threading.Thread,
                 "join",
                 lambda thread, timeout=None: self._join(thread, timeout),
             ),
-        ):
-            self._replaced.append((place, name, getattr(place, name)))
-            setattr(place, name, new)
+        )
 
     def close(self) -> None:
         """Go back to real time; threads that still wait go on as if their time had run out."""
         with self.mutex:
             if not self._is_open:
                 return
-            self._is_open = False
             for place, name, old in self._replaced:
                 setattr(place, name, old)
-            self._replaced.clear()
             self._members.clear()
-            for gate in self._asleep:
-                gate.waits = False
-                gate.bell.release()
-            self._asleep.clear()
             self._ready.clear()
             self._timers.clear()
+            while self._asleep:
+                gate = self._asleep.pop()
+                gate.waits = False
+                gate.bell.release()
+            self._is_open = False  # last: who interrupts this may close it again
+            _only_one.release()
 
     @property
     def now_s(self) -> float:
@@ -142,7 +173,9 @@ class VirtualTime:
 
         def live() -> None:
             gate.bell.acquire()
-            self._members.add(threading.get_ident())
+            with self.mutex:
+                if self._is_open:
+                    self._members.add(threading.get_ident())
             try:
                 run()
             finally:
@@ -186,18 +219,19 @@ class VirtualTime:
         Raises:
             TargetError: that will never be.
         """
-        if not gate.is_member or threading.get_ident() not in self._members:
+        with self.mutex:
+            is_virtual = gate.is_member and self._is_open
+            if is_virtual:
+                self._note_deadline(gate, timeout_s)
+                self._pass_on(gate)
+            elif not gate.waits:  # granted before virtual time was closed: no bell rings for that
+                return gate.granted
+        if is_virtual:
+            self._sleep_at(gate)
+        else:
             gate.bell.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
             with self.mutex:
                 gate.waits = False
-                return gate.granted
-        with self.mutex:
-            if timeout_s is not None:
-                due_s = self._now_s + max(0.0, timeout_s)
-                heapq.heappush(self._timers, (due_s, next(self._order), gate))
-            if threading.get_ident() == self._owner:
-                self._owner_gate, self._owner_until_s = gate, self._now_s + MOST_WAIT_S
-        self._pass_on(gate)
         if gate.failed:
             raise TargetError(
                 f"nothing has come of this wait in {MOST_WAIT_S:.0f} s of virtual time; "
@@ -205,30 +239,41 @@ class VirtualTime:
             )
         return gate.granted
 
-    # --- turns ---
+    def _note_deadline(self, gate: Gate, timeout_s: float | None) -> None:
+        if timeout_s is not None:
+            due_s = self._now_s + max(0.0, timeout_s)
+            heapq.heappush(self._timers, (due_s, next(self._order), gate))
+        if threading.get_ident() == self._owner:
+            self._owner_gate, self._owner_until_s = gate, self._now_s + MOST_WAIT_S
+
+    # --- turns; all but _yield, _leave and _sleep_at with the mutex held, while it is open ---
 
     def _yield(self) -> None:
         gate = self.new_gate()
         with self.mutex:
+            if not self._is_open:
+                return
             self.grant(gate)
-        self._pass_on(gate)
-
-    def _pass_on(self, gate: Gate) -> None:
-        """Let the next thread run, and come back when it is this gate's turn."""
-        with self.mutex:
-            self._asleep.add(gate)
-            following = self._next()
-            if following is not gate:
-                following.bell.release()
-        if following is not gate:
-            self._sleep_at(gate)
-        self._looks = 0
+            self._pass_on(gate)
+        self._sleep_at(gate)
 
     def _leave(self) -> None:
         with self.mutex:
             self._members.discard(threading.get_ident())
             if self._is_open:
-                self._next().bell.release()
+                self._wake_next()
+
+    def _pass_on(self, gate: Gate) -> None:
+        """Let the next thread run, maybe this one; then this one is to sleep at its gate."""
+        self._asleep.add(gate)
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        try:
+            self._next().bell.release()
+        except BaseException:  # of the device, or an interrupt: nobody has the turn now
+            self.close()
+            raise
 
     def _next(self) -> Gate:
         """Return the gate of the thread that runs next; time passes if all wait."""
@@ -268,6 +313,7 @@ class VirtualTime:
             while True:
                 before = self._switches
                 if gate.bell.acquire(timeout=STALL_S if is_owner else -1):
+                    self._looks = 0
                     return
                 self._check_moves(before)
         except BaseException:  # an interrupt: nobody has the turn now

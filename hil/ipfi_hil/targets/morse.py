@@ -65,11 +65,23 @@ class MorseTarget:
         return None
 
     def start(self) -> str:
-        """Open virtual time, and switch the board on."""
+        """Open virtual time, and switch the board on.
+
+        Raises:
+            TargetError: virtual time is open already, for another target.
+        """
         self.stop()
         self._diary = Diary()
-        self._time = VirtualTime()
-        self._time.open()
+        try:
+            self._time = VirtualTime()
+            self._time.open()
+            self._switch_on()
+            return self.replug()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _switch_on(self) -> None:
         settings = self._settings
         self._line = MorseLine(settings.unit_s, is_shared=settings.shared, seed=SEED)
         self.disturb(LineFaults(), LineFaults())
@@ -78,8 +90,11 @@ class MorseTarget:
         )
         pins = LinePins(self._line, BOARD)
         self._end = MorseTransport(theirs, pins, f"{self._endpoint} (board)")
-        self._board = PythonBoard(self._end, BOARD_CONFIG)
-        return self.replug()
+        try:
+            self._board = PythonBoard(self._end, BOARD_CONFIG)
+        except BaseException:
+            self._end.close()
+            raise
 
     def open_line(self) -> MorseTransport:
         """Open our end.
@@ -122,18 +137,20 @@ class MorseTarget:
         return self._endpoint
 
     def stop(self) -> None:
-        """Switch the board off, and go back to real time."""
+        """Switch the board off, and go back to real time, whatever fails."""
         board, self._board = self._board, None
         virtual, self._time = self._time, None
         line, self._line = self._line, None
-        if board is not None:
-            board.close()
-            self._diary.note("switched off")
-        if line is not None and virtual is not None:
-            passed_s = virtual.now_s
-            self._diary.note(f"{line.edges} edges, {line.glitches} glitches, clock {passed_s:.1f}")
-        if virtual is not None:
-            virtual.close()
+        try:
+            if board is not None:
+                board.close()
+                self._diary.note("switched off")
+            if line is not None and virtual is not None:
+                figures = f"{line.edges} edges, {line.glitches} glitches"
+                self._diary.note(f"{figures}, clock {virtual.now_s:.1f}")
+        finally:
+            if virtual is not None:
+                virtual.close()
 
     def log(self) -> str:
         """See :meth:`ipfi_hil.target.Target.log`."""
