@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 _register_sim()
 
 __version__ = "0.1.0"
-__compiled__ = not _wire.__file__.endswith(".py")  # whether this is the wheel of IPFI_COMPILE=1
+# Whether this is the wheel of IPFI_COMPILE=1.  A pure module may be a .pyc, or have no file at all.
+__compiled__ = str(getattr(_wire, "__file__", "")).endswith((".so", ".pyd"))
 
 __all__ = [
     "CallCancelledError",

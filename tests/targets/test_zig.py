@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,3 +70,44 @@ def test_what_clang_says_is_in_the_error(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(zig, "_DEFINES", ("-DBOARD_ON_CHIP", "-DUART_IRQ=nonsense"))
     with pytest.raises(TargetError, match="nonsense"):
         zig.build()
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A stand-in for ziglang, which counts what it makes."""
+    made: list[str] = []
+
+    def compile_board(_sources: Path, scratch: Path) -> Path:
+        made.append("board")
+        product = scratch / "board.elf"
+        product.write_text(f"board {len(made)}")
+        return product
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(zig, "_compile", compile_board)
+    return made
+
+
+def test_the_board_is_built_once(compiler: list[str]) -> None:
+    assert zig.build() == zig.build()
+    assert len(compiler) == 1
+
+
+@pytest.mark.parametrize("name", ["_TARGET", "_FLAGS", "_DEFINES", "_LINK", "_INCLUDES"])
+def test_a_board_of_other_options_is_built_anew(
+    compiler: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = zig.build()
+    monkeypatch.setattr(zig, name, (*getattr(zig, name), "-another"))
+    after = zig.build()
+    assert (before.read_text(), after.read_text()) == ("board 1", "board 2")
+    assert len(compiler) == 2
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_board_of_another_ziglang_is_built_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = []
+    for version in ("0.13.0", "0.14.0"):
+        monkeypatch.setattr(importlib.metadata, "version", lambda _name, said=version: said)
+        places.append(zig.build())
+    assert places[0] != places[1]

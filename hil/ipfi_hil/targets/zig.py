@@ -5,6 +5,8 @@ For machines without arm-none-eabi-gcc and make.  The code differs from gcc's, a
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
@@ -51,7 +53,7 @@ def build() -> Path:
     """
     try:
         sources = find_sources()
-        place = cache_place(sources, f"zig/{PRODUCT}")
+        place = cache_place(sources, f"zig-{_fingerprint()}/{PRODUCT}")
     except IpfiError as error:
         raise TargetError(str(error)) from error
     if not place.is_file():
@@ -64,6 +66,16 @@ def build() -> Path:
                 f"the cache directory cannot be written: {error}; set XDG_CACHE_HOME to another"
             ) from error
     return place
+
+
+def _fingerprint() -> str:
+    """Return a hash of what the board depends on beside the sources: clang and its options."""
+    try:
+        version = importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:  # a copy that pip did not install
+        version = "unknown"
+    parts = (version, _TARGET, _FLAGS, _DEFINES, _LINK, _INCLUDES)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _compile(sources: Path, scratch: Path) -> Path:
