@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+import time
+from contextlib import suppress
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +33,12 @@ ALONE: Final = (  # of other layers
     "transport/async_descriptor.py",
     "transport/virtual.py",  # has subclasses of these two
 )
+
+_COMPILER: Final = (  # what setuptools and mypy read from the environment
+    *("CC", "CXX", "CPP", "LDSHARED", "AR", "ARFLAGS", "CFLAGS", "CPPFLAGS", "LDFLAGS"),
+    *("ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET", "MYPYPATH"),
+)
+_KEPT_S: Final = 86400.0  # a day; longer than any build that could still read them
 
 # Every module of LAYERS is compiled, and those ALONE, but these are not:
 _STRUCT: Final = "its msgspec Structs would lose frozen, gc and eq: mypyc drops class keywords"
@@ -65,10 +76,11 @@ def compiled_modules(root: Path) -> list[str]:
         for path in (package / layer).glob("*.py")
         if path.name != "__init__.py"
     }
-    found.update(ALONE)
     unknown = INTERPRETED.keys() - found
+    unknown.update(name for name in ALONE if not (package / name).is_file())
     if unknown:
-        raise ValueError(f"hatch_build.py excludes what does not exist: {sorted(unknown)}")
+        raise ValueError(f"hatch_build.py names what does not exist: {sorted(unknown)}")
+    found.update(ALONE)
     return sorted(f"{PACKAGE}/{name}" for name in found - INTERPRETED.keys())
 
 
@@ -80,20 +92,28 @@ def extension_modules(modules: list[str]) -> list[str]:
 
 
 def digest(root: Path) -> str:
-    """Return a hash of what the extension modules are made of: types come from all modules."""
-    seen = hashlib.sha256(sys.version.encode())
-    for source in [*sorted((root / PACKAGE).rglob("*.py")), Path(__file__)]:
-        seen.update(source.name.encode() + source.read_bytes())
-    return seen.hexdigest()
+    """Return a hash of all that decides what the extension modules become.
+
+    That is every module, for types come from all of them; Python, its name for extension modules,
+    and the packages here: mypy, setuptools and those whose types are imported; the C compiler's
+    settings.
+    """
+    parts = [sys.version, sysconfig.get_platform(), str(sysconfig.get_config_var("EXT_SUFFIX"))]
+    parts += sorted({f"{one.name}=={one.version}" for one in distributions()})
+    parts += [f"{name}={os.environ.get(name, '')}" for name in _COMPILER]
+    for source in [*sorted((root / PACKAGE).rglob("*.py")), root / Path(__file__).name]:
+        parts += [source.relative_to(root).as_posix(), source.read_text(encoding="utf-8")]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def compile_into(place: Path, modules: list[str]) -> None:
-    """Compile with mypyc; C files, objects and extension modules land below ``place``."""
+    """Compile with mypyc; all that it writes lands below ``place``."""
     from mypyc.build import mypycify
     from setuptools import Distribution
 
     # not pyproject's: strictness is for tests/run, and optional packages may be missing here
     options = ["--config-file=", "--ignore-missing-imports", "--explicit-package-bases"]
+    options.append(f"--cache-dir={place / 'mypy'}")  # .mypy_cache is that of the strict run
     extensions = mypycify(
         [*options, *modules],
         group_name=PACKAGE,
@@ -105,6 +125,34 @@ def compile_into(place: Path, modules: list[str]) -> None:
     build.build_lib, build.build_temp = str(place / "lib"), str(place / "o")
     build.ensure_finalized()
     build.run()
+
+
+def made(root: Path, modules: list[str], names: list[str]) -> Path | None:
+    """Return the folder that has these extension modules, compiled now if it has not all of them.
+
+    Its name tells what they are made of.  A file comes into it only when all are compiled, so
+    builds may run at once, and one that was ended leaves nothing that would be trusted.
+
+    Returns:
+        None if compiling failed; what failed was printed.
+    """
+    above = root / "build" / "compiled" / sysconfig.get_platform()
+    place = above / digest(root)[:16]
+    if not all((place / name).is_file() for name in names):  # pip asks for one wheel twice
+        above.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=above, prefix="making-") as scratch:
+            words = [sys.executable, __file__, scratch, *modules]
+            if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
+                return None
+            for name in names:
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(scratch) / "lib" / name).replace(place / name)
+    os.utime(place)
+    for other in above.iterdir():  # of older sources, or of a build that was killed
+        with suppress(FileNotFoundError):  # another build cleans up as well
+            if other.stat().st_mtime < time.time() - _KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+    return place
 
 
 def wants_compiled() -> bool:
@@ -134,21 +182,15 @@ else:
             if version == "editable":
                 self.app.abort(f"an editable install is always pure Python: unset {VARIABLE}")
             root = Path(self.root)
-            place = root / "build" / "compiled" / sysconfig.get_platform()
-            place.mkdir(parents=True, exist_ok=True)
             modules = compiled_modules(root)
             names = extension_modules(modules)
-            stamp, wanted = place / "made-from", digest(root)
-            if not stamp.exists() or stamp.read_text() != wanted:  # pip asks for one wheel twice
-                stamp.unlink(missing_ok=True)
-                words = [sys.executable, __file__, str(place), *modules]
-                if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
-                    self.app.abort(
-                        f"{VARIABLE} is set, but compiling failed (see above): install a C "
-                        f"compiler and Python's headers, or unset {VARIABLE} for the pure wheel"
-                    )
-                stamp.write_text(wanted)
+            place = made(root, modules, names)
+            if place is None:
+                self.app.abort(
+                    f"{VARIABLE} is set, but compiling failed (see above): install a C "
+                    f"compiler and Python's headers, or unset {VARIABLE} for the pure wheel"
+                )
             for name in names:
-                build_data["force_include"][str(place / "lib" / name)] = name
+                build_data["force_include"][str(place / name)] = name
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
