@@ -112,7 +112,8 @@ def values(data: bytes) -> None:
 
 
 PROCEDURES: Final = (0, 1, 2, 3, 4, 5, 6, 12, 40, 99)  # they answer at once
-LEFT_OUT: Final = frozenset((*range(7, 12), 13, 14, 15, 0xFFFF))  # clocks, counters, texts that differ
+# what has clocks or counters, or answers with texts that differ
+LEFT_OUT: Final = frozenset((*range(7, 12), 13, 14, 15, 0xFFFF))
 LONGEST: Final = 3000  # values of a stream, or bytes of a blob
 
 
