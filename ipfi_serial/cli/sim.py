@@ -36,13 +36,13 @@ def run(options: Arguments, screen: Screen) -> int:
     try:
         with _board(options) as (kind, path, wait):
             _announce(screen, kind, path)
-            with contextlib.suppress(KeyboardInterrupt):
-                wait()
-                screen.note("ipfi: the board has ended", "red")
-                return ExitCode.LINE_LOST
+            wait()
+            screen.note("ipfi: the board has ended", "red")
+            return ExitCode.LINE_LOST
+    except KeyboardInterrupt:  # the ordinary end, however early it comes
+        return ExitCode.OK
     except IpfiError as error:
         raise CannotConnectError(error) from error
-    return ExitCode.OK
 
 
 @contextlib.contextmanager

@@ -54,7 +54,8 @@ class Board:
         self._config = config
         self._lock = threading.Lock()
         self._off = threading.Event()
-        self._boot = _Boot(self, self._line, config, PROGRAM_START)
+        with self._lock:  # a boot serves, and may be told to reboot, before it is ours
+            self._boot = _Boot(self, self._line, config, PROGRAM_START)
 
     @property
     def connection(self) -> Connection:
@@ -91,6 +92,9 @@ class Board:
 
     def restart(self, boot: _Boot) -> None:
         """End a boot and begin the next, unless that has happened already."""
+        with self._lock:  # until the boot that asks is whole
+            if boot is not self._boot:
+                return
         boot.flush(REBOOT_PATIENCE_S)
         self._boot_anew(boot, SOFTWARE_RESET)
 
