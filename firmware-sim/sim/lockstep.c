@@ -33,6 +33,7 @@ int ipfi_lockstep_next_event(lockstep_t *end);
 int64_t ipfi_lockstep_next_deadline_ms(const lockstep_t *end);
 void ipfi_lockstep_on_deadline(lockstep_t *end, uint32_t now_ms);
 int ipfi_lockstep_state(const lockstep_t *end);
+uint32_t ipfi_lockstep_confirm(const lockstep_t *end);
 int ipfi_lockstep_call(lockstep_t *end, uint16_t procedure, const uint8_t *args, size_t size, uint32_t timeout_ms, uint32_t now_ms);
 int ipfi_lockstep_outcome(const lockstep_t *end, int call);
 size_t ipfi_lockstep_answer(lockstep_t *end, int call, uint8_t *to, size_t max);
@@ -199,6 +200,11 @@ void ipfi_lockstep_cancel(lockstep_t *end, int call)
 int ipfi_lockstep_state(const lockstep_t *end)
 {
     return (int)ipfi_state(&end->board.wire);
+}
+
+uint32_t ipfi_lockstep_confirm(const lockstep_t *end)
+{
+    return end->board.wire.link.peer.confirm;
 }
 
 bool ipfi_lockstep_emit(lockstep_t *end, uint16_t event, const uint8_t *args, size_t size, bool lossy)

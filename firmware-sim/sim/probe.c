@@ -7,11 +7,11 @@
 enum { CONTENT_MAX = 20000 };
 
 size_t ipfi_probe_frames(const uint8_t *wire, size_t size, uint16_t capacity, uint8_t *log, size_t max);
-size_t ipfi_probe_encode(uint8_t type, const uint8_t *body, size_t size, uint8_t profile, uint8_t *to, uint16_t max);
+size_t ipfi_probe_encode(uint8_t type, const uint8_t *body, size_t size, uint8_t profile, uint32_t confirm, uint8_t *to, uint16_t max);
 size_t ipfi_probe_head(const uint8_t *bytes, size_t size, uint32_t numbers[5]);
 size_t ipfi_probe_write_head(uint8_t type, uint8_t ends, uint32_t procedure, uint32_t call, uint16_t size, uint8_t *to);
 size_t ipfi_probe_skip(const uint8_t *bytes, size_t size);
-uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile);
+uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile, uint32_t confirm);
 uint16_t ipfi_crc16_bytes(uint16_t crc, const uint8_t *bytes, size_t size);
 uint32_t ipfi_crc32_bytes(uint32_t crc, const uint8_t *bytes, size_t size);
 
@@ -36,13 +36,13 @@ size_t ipfi_probe_frames(const uint8_t *wire, size_t size, uint16_t capacity, ui
     return at;
 }
 
-size_t ipfi_probe_encode(uint8_t type, const uint8_t *body, size_t size, uint8_t profile, uint8_t *to, uint16_t max)
+size_t ipfi_probe_encode(uint8_t type, const uint8_t *body, size_t size, uint8_t profile, uint32_t confirm, uint8_t *to, uint16_t max)
 {
     ipfi_encoder_t encoder;
     ipfi_encoder_init(&encoder, to, max);
     ipfi_encode_begin(&encoder, false, type);
     ipfi_encode_bytes(&encoder, body, size);
-    ipfi_encode_end(&encoder, profile);
+    ipfi_encode_end(&encoder, profile, confirm);
     return encoder.length;
 }
 
@@ -78,8 +78,8 @@ size_t ipfi_probe_skip(const uint8_t *bytes, size_t size)
     return taken;
 }
 
-uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile)
+uint32_t ipfi_probe_checksum(const uint8_t *bytes, size_t size, uint8_t profile, uint32_t confirm)
 {
-    if (profile == IPFI_PROFILE_CRC32) { return ipfi_crc32_bytes(0xFFFFFFFFu, bytes, size) ^ 0xFFFFFFFFu; }
-    return ipfi_crc16_bytes(0xFFFF, bytes, size);
+    if (profile == IPFI_PROFILE_CRC32) { return ipfi_crc32_bytes(0xFFFFFFFFu ^ confirm, bytes, size) ^ 0xFFFFFFFFu; }
+    return ipfi_crc16_bytes((uint16_t)(0xFFFFu ^ confirm), bytes, size);
 }

@@ -86,17 +86,16 @@ size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t 
     return (size_t)(from - bytes);
 }
 
-uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile)
+uint16_t ipfi_frame_length(const ipfi_decoder_t *decoder, uint8_t profile, uint32_t confirm)
 {
     const uint8_t *const content = decoder->content;
     const uint16_t length = decoder->length;
     uint16_t size = CRC16_SIZE;
-    if (ipfi_is_crc32(profile) || ipfi_crc16_bytes(IPFI_CRC16_START, content, length) != IPFI_CRC16_RESIDUE) {
+    if (ipfi_is_crc32(profile)) {
         size = CRC32_SIZE;
-        if (!IPFI_WITH_CRC32 || profile == IPFI_PROFILE_CRC16
-            || ipfi_crc32_bytes(IPFI_CRC32_START, content, length) != IPFI_CRC32_RESIDUE) {
-            return 0;
-        }
+        if (ipfi_crc32_bytes(IPFI_CRC32_START ^ confirm, content, length) != IPFI_CRC32_RESIDUE) { return 0; }
+    } else if (ipfi_crc16_bytes((uint16_t)(IPFI_CRC16_START ^ confirm), content, length) != IPFI_CRC16_RESIDUE) {
+        return 0;
     }
     return length > size ? (uint16_t)(length - size) : 0;
 }
@@ -161,13 +160,14 @@ uint32_t ipfi_encoded_crc32(const ipfi_encoder_t *encoder, uint32_t crc)
     return ipfi_crc32_bytes(crc, encoder->bytes + encoder->begin, (size_t)(encoder->length - encoder->begin));
 }
 
-void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile)
+void ipfi_encode_end(ipfi_encoder_t *encoder, uint8_t profile, uint32_t confirm)
 {
     if (ipfi_is_crc32(profile)) {
-        ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START));
+        ipfi_encode_u32(encoder, ~ipfi_encoded_crc32(encoder, IPFI_CRC32_START ^ confirm));
     } else {
         const size_t size = (size_t)(encoder->length - encoder->begin);
-        const uint16_t crc = ipfi_crc16_bytes(IPFI_CRC16_START, encoder->bytes + encoder->begin, size) ^ 0xFFFFu;
+        const uint16_t start = (uint16_t)(IPFI_CRC16_START ^ confirm);
+        const uint16_t crc = ipfi_crc16_bytes(start, encoder->bytes + encoder->begin, size) ^ 0xFFFFu;
         ipfi_encode_u16(encoder, (uint16_t)(crc << 8 | crc >> 8)); /* most significant byte first (FRAME-5) */
     }
     if (!encoder->overflow) { ipfi_cobs_stuff(encoder); }

@@ -198,25 +198,38 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
     return true;
 }
 
-/* HS-5: is this a READY, and of the HELLO_ACK that made this session? */
-bool ipfi_handshake_is_ready(const ipfi_wire_t *wire, const ipfi_peer_t *peer, uint16_t length)
+/* HS-5: is this READY of the HELLO_ACK that made this session? */
+static bool is_ready_for(const ipfi_peer_t *peer, const uint8_t *content)
 {
-    const uint8_t *const content = wire->decoder.content;
-    return content[0] == IPFI_READY && length == READY_SIZE && ipfi_u32_at(content + 4) == peer->confirm;
+    return peer->session != 0 && peer->session == ipfi_u16_at(content + 1) && peer->confirm == ipfi_u32_at(content + 4);
 }
 
-bool ipfi_handshake_ready(ipfi_wire_t *wire)
+/* The pending session becomes the live one. */
+static bool enter_pending(ipfi_wire_t *wire)
 {
     const bool was_up = wire->link.state == IPFI_ESTABLISHED;
     if (outranks(wire, &wire->link.pending) || !ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
     if (was_up) { ipfi_wire_session_ends(wire, IPFI_DOWN_SUPERSEDED); } /* HS-7: the old session dies now */
-    IPFI_COUNT(wire, frames_received);
     wire->link.peer = wire->link.pending;
     wire->link.pending.session = 0;
     wire->link.readies = 0; /* in a session: that of its initiator is not 0 (LINK-15) */
     ipfi_link_enter(wire);
     wire->link.only_ready = true;
-    ipfi_receiver_echoes(wire, wire->decoder.content[3]); /* HS-5 */
+    return true;
+}
+
+/* HS-5: a session begins, or our answer was lost. */
+static bool ready(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
+{
+    ipfi_link_t *const link = &wire->link;
+    if (length != READY_SIZE) { return false; }
+    const bool again = link->state == IPFI_ESTABLISHED && link->only_ready && is_ready_for(&link->peer, content);
+    if (!again && (!is_ready_for(&link->pending, content) || !enter_pending(wire))) {
+        ipfi_handshake_stray(wire);
+        return false;
+    }
+    link->heard_ms = link->now_ms;
+    ipfi_receiver_echoes(wire, content[3]);
     return true;
 }
 
@@ -276,6 +289,8 @@ bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length)
         return hello(wire, content, length);
     case IPFI_HELLO_ACK:
         return hello_ack(wire, content, length);
+    case IPFI_READY:
+        return ready(wire, content, length);
     default:
         return refused(wire, content, length);
     }
@@ -321,7 +336,7 @@ static void build_hello(ipfi_wire_t *wire)
     to = ipfi_encode_u16(put_parameters(wire, to), wire->link.floor);
     wire->link.hello_crc = ipfi_encoded_crc32(to, IPFI_CRC32_START);
     wire->link.hello_sent = true;
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
+    (void)ipfi_link_finish(wire, NULL);
     start_timer(wire);
 }
 
@@ -335,7 +350,7 @@ static void build_hello_ack(ipfi_wire_t *wire)
     to = ipfi_encode_u8(to, pending->profile);
     pending->confirm = ~ipfi_encoded_crc32(to, pending->confirm); /* goes on where the HELLO ended: it covers both (HS-3) */
     (void)ipfi_encode_u32(to, pending->confirm);
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
+    (void)ipfi_link_finish(wire, NULL);
 }
 
 static void build_refuse(ipfi_wire_t *wire)
@@ -344,7 +359,7 @@ static void build_refuse(ipfi_wire_t *wire)
     to = ipfi_encode_u8(to, VERSION);
     to = ipfi_encode_u8(to, wire->link.refuse_reason);
     (void)ipfi_encode_u32(to, wire->link.refuse_echo);
-    (void)ipfi_link_finish(wire, IPFI_PROFILE_CRC16);
+    (void)ipfi_link_finish(wire, NULL);
 }
 
 static void build_ready(ipfi_wire_t *wire)
@@ -353,7 +368,7 @@ static void build_ready(ipfi_wire_t *wire)
     wire->link.idle = true; /* a lone zero before it */
     ipfi_encoder_t *const to = ipfi_link_begin(wire, IPFI_READY, ++wire->link.ping);
     (void)ipfi_encode_u32(to, wire->link.peer.confirm);
-    (void)ipfi_link_finish(wire, wire->link.peer.profile);
+    (void)ipfi_link_finish(wire, NULL);
     start_timer(wire);
 }
 

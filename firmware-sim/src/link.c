@@ -4,6 +4,8 @@
 #include "frame.h"
 #include "memory.h"
 
+enum { SHORTEST = 5 }; /* wire content of a frame: type, session, CRC-16 */
+
 /* The whole machine (docs/protocol.md 3.3): input -> the states in which it is legal, and the next one. */
 #define IN(state) (1u << IPFI_##state)
 #define TO(state) ((unsigned)IPFI_##state << 5)
@@ -87,7 +89,7 @@ void ipfi_link_enter(ipfi_wire_t *wire)
     wire->link.ping_ms = wire->link.now_ms;
     wire->link.working = false;
     wire->link.timer_on = false;
-    wire->link.want &= (uint8_t)~(IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING);
+    wire->link.want &= (uint8_t)~(IPFI_WANT_BYE | IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING); /* BYE: it is sealed as the peer's */
     wire->link.hello_sent = false;
     IPFI_COUNT(wire, sessions);
     ipfi_wire_session_begins(wire);
@@ -102,7 +104,6 @@ void ipfi_link_lose(ipfi_wire_t *wire, ipfi_down_t why, bool say_bye)
         wire->link.want |= IPFI_WANT_BYE;
         wire->link.bye_reason = (uint8_t)why;
         wire->link.bye_session = wire->link.peer.session;
-        wire->link.bye_profile = wire->link.peer.profile;
     }
     wire->link.want &= (uint8_t)~(IPFI_WANT_ACK | IPFI_WANT_ECHO | IPFI_WANT_PING | IPFI_WANT_READY);
     if (ipfi_config_of(wire)->active && why == IPFI_DOWN_CLOSED) {
@@ -143,7 +144,7 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
 {
     const uint8_t *const content = wire->decoder.content;
     wire->link.heard_ms = wire->link.now_ms;
-    if (content[0] != IPFI_READY) { wire->link.only_ready = false; }
+    wire->link.only_ready = false;
     const uint8_t type = content[0]; /* LOG and reserved types are dropped; no switch, whose table is larger */
     if (type == IPFI_DATA) {
         ipfi_receiver_data(wire, length);
@@ -153,31 +154,14 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
         ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
     } else if (type == IPFI_BYE && length == 4) {
         ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_CLOSED, false);
-    } else if (type == IPFI_READY) { /* HS-5: our answer was lost */
-        if (wire->link.only_ready && ipfi_handshake_is_ready(wire, &wire->link.peer, length)) {
-            ipfi_receiver_echoes(wire, content[3]);
-        } else {
-            stray(wire);
-        }
     }
 }
 
-/* The session that a frame belongs to: the live or unconfirmed one, the pending one, or none. */
-static const ipfi_peer_t *session_of(const ipfi_link_t *link, uint16_t session)
+/* A frame whose checksum held: of the live session, or of the one that waits for its confirmation. */
+static void session_frame(ipfi_wire_t *wire, uint16_t length)
 {
-    if (link->state >= IPFI_UNCONFIRMED && session == link->peer.session) { return &link->peer; }
-    return session != 0 && session == link->pending.session ? &link->pending : NULL;
-}
-
-static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t length)
-{
-    ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
-    if (of == &link->pending && ipfi_handshake_is_ready(wire, of, length) && ipfi_handshake_ready(wire)) { return; }
-    if (of == NULL || of == &link->pending) {
-        stray(wire); /* LINK-5 */
-        ipfi_handshake_stray(wire);
-    } else if (link->state == IPFI_ESTABLISHED) {
+    if (wire->link.state == IPFI_ESTABLISHED) {
         IPFI_COUNT(wire, frames_received);
         live_frame(wire, length);
     } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
@@ -187,30 +171,51 @@ static void session_frame(ipfi_wire_t *wire, const ipfi_peer_t *of, uint16_t len
     }
 }
 
+/* LINK-5: what only another session's checksum would fit cannot be checked here (FRAME-10). */
+static void foreign_frame(ipfi_wire_t *wire)
+{
+    stray(wire);
+    if (wire->decoder.content[0] <= IPFI_PIECE) { ipfi_handshake_stray(wire); }
+}
+
+static void handshake_frame(ipfi_wire_t *wire, uint16_t length)
+{
+    IPFI_COUNT(wire, frames_received);
+    if (!ipfi_handshake_frame(wire, length)) { stray(wire); }
+}
+
 void ipfi_link_frame(ipfi_wire_t *wire)
 {
+    const ipfi_link_t *const link = &wire->link;
     const uint8_t *const content = wire->decoder.content;
-    const bool shakes = content[0] <= IPFI_REFUSE && content[0] >= IPFI_HELLO;
-    const ipfi_peer_t *of = NULL;
-    if (wire->link.state == IPFI_CLOSED) { return; }
-    if (!shakes && wire->decoder.length >= 3) { of = session_of(&wire->link, ipfi_u16_at(content + 1)); }
-    const uint8_t profile = shakes ? IPFI_PROFILE_CRC16 : of != NULL ? of->profile : (uint8_t)IPFI_PROFILE_ANY;
-    const uint16_t length = ipfi_frame_length(&wire->decoder, profile); /* FRAME-5 */
-    if (length < 3) {
+    const bool shakes = content[0] <= IPFI_READY && content[0] >= IPFI_HELLO;
+    if (link->state == IPFI_CLOSED) { return; }
+    if (wire->decoder.length < SHORTEST || content[0] < IPFI_HELLO) {
         IPFI_COUNT(wire, noise);
-    } else if (!shakes) {
-        session_frame(wire, of, length);
+        return;
+    }
+    if (!shakes && (link->state < IPFI_UNCONFIRMED || ipfi_u16_at(content + 1) != link->peer.session)) {
+        foreign_frame(wire);
+        return;
+    }
+    const uint16_t length = shakes ? ipfi_frame_length(&wire->decoder, IPFI_PROFILE_CRC16, 0)
+                                   : ipfi_frame_length(&wire->decoder, link->peer.profile, link->peer.confirm);
+    if (length < SHORTEST - 2) {
+        IPFI_COUNT(wire, noise);
     } else {
-        IPFI_COUNT(wire, frames_received);
-        if (!ipfi_handshake_frame(wire, length)) { stray(wire); }
+        (shakes ? handshake_frame : session_frame)(wire, length);
     }
 }
 
 /* ---- sending ---- */
 
-uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile)
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, const ipfi_peer_t *of)
 {
-    ipfi_encode_end(&wire->encoder, profile);
+    if (of == NULL) {
+        ipfi_encode_end(&wire->encoder, IPFI_PROFILE_CRC16, 0);
+    } else {
+        ipfi_encode_end(&wire->encoder, of->profile, of->confirm); /* FRAME-10 */
+    }
     const uint16_t size = wire->encoder.length;
     ipfi_link_t *const link = &wire->link;
     if (link->line_free_ms - link->now_ms > IPFI_AHEAD_MAX_MS) { link->line_free_ms = link->now_ms; } /* it is past, be it by weeks */
@@ -231,7 +236,7 @@ static void build_bye(ipfi_wire_t *wire)
     wire->link.want &= (uint8_t)~IPFI_WANT_BYE;
     ipfi_encoder_t *const to = ipfi_encode_begin(&wire->encoder, true, IPFI_BYE);
     (void)ipfi_encode_u8(ipfi_encode_u16(to, wire->link.bye_session), wire->link.bye_reason);
-    (void)ipfi_link_finish(wire, wire->link.bye_profile);
+    (void)ipfi_link_finish(wire, &wire->link.peer); /* whose session is over, and which nothing has replaced */
 }
 
 bool ipfi_link_build(ipfi_wire_t *wire)

@@ -14,7 +14,7 @@
 
 enum {
     IPFI_HELLO = 0x81, IPFI_HELLO_ACK, IPFI_REFUSE, IPFI_READY, IPFI_DATA, IPFI_ACK, IPFI_PING,
-    IPFI_LOSSY, IPFI_LOG, IPFI_BYE
+    IPFI_LOSSY, IPFI_LOG, IPFI_BYE, IPFI_PIECE
 };
 
 enum { /* ipfi_link_t.want: frames to be sent as soon as the line takes them */
@@ -66,14 +66,13 @@ bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms);
 void ipfi_link_on_deadline(ipfi_wire_t *wire);
 IPFI_NOT_INLINE bool ipfi_link_build(ipfi_wire_t *wire); /* a frame into the encoder */
 ipfi_encoder_t *ipfi_link_begin(ipfi_wire_t *wire, uint8_t type, uint8_t first); /* type, session and a byte of a frame */
-uint16_t ipfi_link_finish(ipfi_wire_t *wire, uint8_t profile); /* its wire bytes */
+/* Ends a frame of a session, or without one of the handshake; its wire bytes. */
+uint16_t ipfi_link_finish(ipfi_wire_t *wire, const ipfi_peer_t *of);
 
 /* handshake.c */
 void ipfi_handshake_start(ipfi_wire_t *wire);
 void ipfi_handshake_retry(ipfi_wire_t *wire);
 bool ipfi_handshake_frame(ipfi_wire_t *wire, uint16_t length);
-bool ipfi_handshake_is_ready(const ipfi_wire_t *wire, const ipfi_peer_t *peer, uint16_t length);
-bool ipfi_handshake_ready(ipfi_wire_t *wire);
 void ipfi_handshake_stray(ipfi_wire_t *wire);
 void ipfi_handshake_echoed(ipfi_wire_t *wire, uint8_t echo);
 void ipfi_handshake_on_deadline(ipfi_wire_t *wire);

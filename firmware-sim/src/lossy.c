@@ -54,7 +54,7 @@ static bool build(ipfi_wire_t *wire)
     next = type == IPFI_LOG ? ENTRY_HEAD : ENTRY_HEAD + 1;
     for (; next < ENTRY_HEAD + size; next++) { to = ipfi_encode_u8(to, at(wire, next)); }
     drop_oldest(wire);
-    link->handed += ipfi_link_finish(wire, link->peer.profile);
+    link->handed += ipfi_link_finish(wire, &link->peer);
     link->lossy_last = true;
     return true;
 }

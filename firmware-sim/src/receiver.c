@@ -101,7 +101,7 @@ bool ipfi_receiver_build(ipfi_wire_t *wire)
     link->announced = link->received_offset + IPFI_CREDIT_AHEAD;
     ipfi_encoder_t *const to = ipfi_link_begin(wire, is_ping ? IPFI_PING : IPFI_ACK, link->rx_sequence);
     (void)ipfi_encode_u32(ipfi_encode_u8(to, is_ping ? ++link->ping : link->echo), link->announced);
-    link->handed += ipfi_link_finish(wire, link->peer.profile);
+    link->handed += ipfi_link_finish(wire, &link->peer);
     if (is_ping) {
         link->ping_out = true;
         link->ping_charge = link->handed;

@@ -274,7 +274,7 @@ static void send_frame(ipfi_wire_t *wire, uint8_t place, uint16_t offset)
     if (link->repeated) { frame_lost(wire); }
     if (frame->tries < TRIES_MAX) { frame->tries++; }
     frame->marks &= (uint8_t)~AGAIN;
-    link->handed += ipfi_link_finish(wire, link->peer.profile);
+    link->handed += ipfi_link_finish(wire, &link->peer);
     frame->left_ms = link->line_free_ms;
     frame->charge = link->handed;
 #if IPFI_WITH_LOSSY

@@ -185,7 +185,6 @@ void ipfi_close(ipfi_wire_t *wire)
         wire->link.want = IPFI_WANT_BYE;
         wire->link.bye_reason = IPFI_DOWN_CLOSED;
         wire->link.bye_session = wire->link.peer.session;
-        wire->link.bye_profile = wire->link.peer.profile;
     }
     (void)ipfi_link_go(wire, IPFI_IN_CLOSE);
     wire->link.pending.session = 0;

@@ -30,7 +30,8 @@ void fuzz_exchange(void);
 void fuzz_give(const uint8_t *bytes, size_t size);
 void fuzz_drain(void);
 /* A whole frame with the right checksum; content begins with the type. */
-void fuzz_give_frame(const uint8_t *content, size_t size, uint8_t profile);
+/* Sealed for the target's session, unless it is a handshake frame. */
+void fuzz_give_frame(const uint8_t *content, size_t size);
 void fuzz_pass_time(uint32_t ms);
 /* A call that ended may not end again, and after the close none may run. */
 void fuzz_call(uint16_t procedure, const uint8_t *args, size_t size, uint32_t timeout_ms);

@@ -39,7 +39,7 @@ static void give_session_frame(const uint8_t *bytes, size_t size, uint16_t sessi
     content[0] = bytes[0] | 0x80;
     put_session(content, session);
     if (size > 1) { memcpy(content + 3, bytes + 1, size - 1); }
-    fuzz_give_frame(content, size + 2, target.wire.link.peer.profile);
+    fuzz_give_frame(content, size + 2);
 }
 
 /* Bytes of the stream, in the DATA frames that the target waits for; none is larger than it takes. */
@@ -52,7 +52,7 @@ static void give_stream(const uint8_t *bytes, size_t size)
         content[3] = target.wire.link.rx_sequence;
         content[4] = target.wire.link.tx_sequence;
         memcpy(content + 5, bytes, part);
-        fuzz_give_frame(content, part + 5, target.wire.link.peer.profile);
+        fuzz_give_frame(content, part + 5);
         bytes += part;
         size -= part;
     }
@@ -81,7 +81,7 @@ static void give_ack(const uint8_t *bytes, size_t size)
     content[7] = 1; /* 64 KiB more than the smallest credit */
     if (size > 1) { content[8] = bytes[1]; }
     if (size > 3) { memcpy(content + 9, bytes + 2, 2); }
-    fuzz_give_frame(content, size > 3 ? 11 : 9, target.wire.link.peer.profile);
+    fuzz_give_frame(content, size > 3 ? 11 : 9);
 }
 
 /* ---- handshakes ---- */
@@ -93,7 +93,7 @@ static void give_handshake(const uint8_t *bytes, size_t size)
     if (size == 0) { return; }
     memcpy(content, bytes, size);
     content[0] = (uint8_t)(IPFI_HELLO + bytes[0] % 3);
-    fuzz_give_frame(content, size, IPFI_PROFILE_CRC16);
+    fuzz_give_frame(content, size);
 }
 
 /* A HELLO_ACK that confirms the target's own HELLO; parameters, session and profile are the input's. */
@@ -109,7 +109,7 @@ static void give_hello_ack(const uint8_t *bytes, size_t size)
     for (int i = 0; i < 4; i++) { content[ECHO + i] = (uint8_t)(target.wire.link.nonce >> 8 * i); }
     const uint32_t confirm = ~ipfi_crc32_bytes(target.wire.link.hello_crc, content, CONFIRM);
     for (int i = 0; i < 4; i++) { content[CONFIRM + i] = (uint8_t)(confirm >> 8 * i); }
-    fuzz_give_frame(content, SIZE, IPFI_PROFILE_CRC16);
+    fuzz_give_frame(content, SIZE);
 }
 
 /* READY for the pending session, or another frame of it. */
@@ -125,7 +125,7 @@ static void give_pending(const uint8_t *bytes, size_t size)
     put_session(content, pending->session);
     content[3] = bytes[1];
     for (int i = 0; i < 4; i++) { content[CONFIRM + i] = (uint8_t)(pending->confirm >> 8 * i); }
-    fuzz_give_frame(content, READY_SIZE, pending->profile);
+    fuzz_give_frame(content, READY_SIZE);
 }
 
 /* ---- what the ends do themselves ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { SIZE = 600 };
+static const uint32_t SESSION = 0x89ABCDEF; /* its `confirm` (FRAME-10) */
 
 static size_t build(uint8_t *to, uint8_t type, const uint8_t *body, size_t size, uint8_t profile)
 {
@@ -14,7 +15,7 @@ static size_t build(uint8_t *to, uint8_t type, const uint8_t *body, size_t size,
     ipfi_encoder_init(&encoder, buffer, sizeof buffer);
     ipfi_encode_begin(&encoder, false, type);
     ipfi_encode_bytes(&encoder, body, size);
-    ipfi_encode_end(&encoder, profile);
+    ipfi_encode_end(&encoder, profile, SESSION);
     memcpy(to, buffer, encoder.length);
     return encoder.length;
 }
@@ -50,7 +51,8 @@ static void check_round_trips(uint8_t profile)
         const size_t length = build(wire, 0x85, body, size, profile);
         CHECK(memchr(wire, 0, length) == wire + length - 1);
         CHECK(feed(&decoder, wire, length) == IPFI_RX_FRAME);
-        CHECK(ipfi_frame_length(&decoder, profile) == size + 1);
+        CHECK(ipfi_frame_length(&decoder, profile, SESSION) == size + 1);
+        CHECK(ipfi_frame_length(&decoder, profile, SESSION ^ 1) == 0);
         CHECK(content[0] == 0x85 && memcmp(content + 1, body, size) == 0);
     }
 }
@@ -65,7 +67,7 @@ static void check_every_flipped_bit_is_seen(uint8_t profile)
     for (size_t bit = 0; bit < (length - 1) * 8; bit++) {
         wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
         const bool is_frame = feed(&decoder, wire, length) == IPFI_RX_FRAME;
-        CHECK(!is_frame || ipfi_frame_length(&decoder, profile) == 0);
+        CHECK(!is_frame || ipfi_frame_length(&decoder, profile, SESSION) == 0);
         wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
         (void)ipfi_decode_byte(&decoder, 0);
     }
@@ -111,7 +113,7 @@ static void check_an_encoder_without_room_sends_nothing(void)
     ipfi_encoder_init(&encoder, buffer, sizeof buffer);
     ipfi_encode_begin(&encoder, true, 0x85);
     ipfi_encode_bytes(&encoder, body, sizeof body);
-    ipfi_encode_end(&encoder, IPFI_PROFILE_CRC16);
+    ipfi_encode_end(&encoder, IPFI_PROFILE_CRC16, 0);
     CHECK(encoder.length == 0);
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipfi_hil.peer import Peer
+from ipfi_serial.framing.frame import encode_frame
 from ipfi_serial.link.parameters import FrameType, encode_hello
 
 requirement = pytest.mark.ipfi_requirement
@@ -58,6 +59,16 @@ def test_a_session_frame_with_a_wrong_seal_is_dropped(peer: Peer) -> None:
     sealed = bytearray(peer.frame(peer.data_frame(call, 0)))
     sealed[-2] ^= 0x01
     peer.send_bytes(b"\0" + bytes(sealed))
+    assert not [frame for frame in peer.listen(0.1) if frame[0] == FrameType.DATA]
+    assert peer.call(ADD, 40, 2) == 42
+
+
+@requirement("FRAME-10")
+def test_a_frame_of_an_earlier_session_with_the_same_id_is_dropped(peer: Peer) -> None:
+    call = bytes.fromhex("01c00109022802")
+    content = peer.data_frame(call, 0)
+    for confirm in (bytes(4), bytes((peer.confirm[0] ^ 1, *peer.confirm[1:]))):
+        peer.send_bytes(b"\0" + encode_frame(content, peer.plain_profile.for_session(confirm)))
     assert not [frame for frame in peer.listen(0.1) if frame[0] == FrameType.DATA]
     assert peer.call(ADD, 40, 2) == 42
 

@@ -15,8 +15,9 @@ import msgspec
 
 from ipfi_hil.trace import Chunk, Mark, Trace, Way
 from ipfi_serial.codec.message import Message, MessageDecoder, MessageKind, Terminator
+from ipfi_serial.framing.crc import CRC16, CRC32
 from ipfi_serial.framing.frame import FrameDecoder
-from ipfi_serial.framing.verdict import Rejected, Text
+from ipfi_serial.framing.verdict import Rejected, RejectReason, Text
 from ipfi_serial.link.parameters import (
     BOOT_CAUSES,
     HELLO_ACK_SIZE,
@@ -25,12 +26,19 @@ from ipfi_serial.link.parameters import (
     Flag,
     FrameType,
     Parameters,
+    confirm_of,
 )
 
 _LARGEST_CONTENT: Final = 16384 + 64  # FRAME-7 with the largest frame payload
 _VALUE_CHARACTERS: Final = 72
 _BYTES_SHOWN: Final = 24
 _LONGEST_READ: Final = 256  # nobody reads a longer payload in a trace
+_PROFILES: Final = {0: CRC16, 1: CRC32}
+_PROFILE_AT: Final = 36  # in HELLO_ACK: type, parameters, session and echo are before it
+_SESSIONS_KNOWN: Final = 4  # offered or live: a HELLO may be answered several times
+_REJECTED: Final = {
+    RejectReason.FOREIGN: "frame      of a session whose handshake is not in this trace",
+}
 _PIECE_HEAD: Final = 9  # LINK-21
 _SHORT_ACK: Final = 9  # without sack (LINK-3)
 _SEQUENCES: Final = 256
@@ -62,7 +70,9 @@ class Seen:
 class _Direction:
     """One direction of one line: joins its frames to messages."""
 
-    frames: FrameDecoder = field(default_factory=lambda: FrameDecoder(_LARGEST_CONTENT))
+    frames: FrameDecoder = field(
+        default_factory=lambda: FrameDecoder(_LARGEST_CONTENT, profiles=())
+    )
     messages: MessageDecoder = field(default_factory=lambda: _message_decoder())
     session: int = -1
     next_sequence: int = 0
@@ -113,9 +123,23 @@ def decode(trace: Trace) -> Iterator[Seen | Mark]:
             if isinstance(verdict, Text):
                 yield _seen(entry, f"text       {verdict.line!r}")
             elif isinstance(verdict, Rejected):
-                yield _seen(entry, f"noise      {verdict.reason.value}")
+                noise = f"noise      {verdict.reason.value}"
+                yield _seen(entry, _REJECTED.get(verdict.reason, noise))
             else:
+                if verdict[0] == FrameType.HELLO_ACK and len(verdict) == HELLO_ACK_SIZE:
+                    _expect_session(verdict, entry.line, directions)
                 yield _frame(entry, direction, verdict)
+
+
+def _expect_session(
+    hello_ack: bytes, line: int, directions: dict[tuple[int, Way], _Direction]
+) -> None:
+    """Take the frames of a session that may come, beside those of the one before (FRAME-10)."""
+    profile = _PROFILES.get(hello_ack[_PROFILE_AT], CRC16).for_session(confirm_of(hello_ack))
+    for way in Way:
+        frames = directions.setdefault((line, way), _Direction()).frames
+        known = (each for each in frames.profiles if each != profile)
+        frames.profiles = (profile, *known)[:_SESSIONS_KNOWN]
 
 
 def _seen(entry: Chunk, what: str, messages: tuple[Message, ...] = ()) -> Seen:

@@ -98,7 +98,8 @@ class FramePeer:
         confirm: what READY repeats of the last HELLO_ACK.
         next_out: sequence number of this end's next new DATA frame.
         next_in: the number that it waits for.
-        profile: the CRC of session frames.
+        plain_profile: the CRC that was agreed on.
+        profile: the CRC of session frames: that, begun for the session (FRAME-10).
         stream: joins what comes to messages.
         credit: stream bytes that the board was last allowed.
         acked: the number that the board waits for, as far as it said.
@@ -125,11 +126,19 @@ class FramePeer:
         self.next_in = 0
         self.line = line
         self.slowness = slowness(line)
+        self.plain_profile: CrcProfile = CRC16
         self.profile: CrcProfile = CRC16
-        self._frames = FrameDecoder(_LARGEST_CONTENT)
+        self._frames = FrameDecoder(_LARGEST_CONTENT, profiles=())
         self.stream = MessageDecoder(unknown="skip_message", extensions=True)
         self.acked = 0
         self.credit = self.mine.credit
+
+    def join(self, session: int, profile: CrcProfile) -> None:
+        """Send and take session frames of this session from now on, with this CRC."""
+        self.session = session
+        self.plain_profile = profile
+        self.profile = profile.for_session(self.confirm)
+        self._frames.profiles = (self.profile, *self._frames.profiles[:1])
 
     # --- bytes and frames out ---
 

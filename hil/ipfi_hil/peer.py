@@ -78,8 +78,7 @@ class Peer(FramePeer):
 
     def enter(self, answer: HelloAck) -> None:
         """Take over what a HELLO_ACK says; READY is still to be sent."""
-        self.session = answer.session
-        self.profile = _PROFILES[answer.profile]
+        self.join(answer.session, _PROFILES[answer.profile])
         self.floor = answer.session % 0xFFFF + 1
         self.next_out = self.next_in = self.acked = 0
         self.credit = self.mine.credit

@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from ipfi_serial.errors import ConfigError
@@ -54,6 +54,17 @@ class CrcProfile:
     byte_order: ByteOrder
     residue: int
     complement: int = 0
+
+    def for_session(self, confirm: bytes) -> CrcProfile:
+        """Return this profile as a session's frames carry it (FRAME-10).
+
+        Its register starts from another value, so what another session sealed does not hold.
+
+        Args:
+            confirm: of the session, 4 bytes, as HELLO_ACK and READY carry it.
+        """
+        mask = (1 << 8 * self.size_bytes) - 1
+        return replace(self, initial=self.initial ^ int.from_bytes(confirm, "little") & mask)
 
     def append(self, content: bytes) -> bytes:
         """Return ``content`` with its CRC behind it."""

@@ -7,6 +7,7 @@ what came in, never stores more than its bounds.  docs/protocol.md, section 2.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
 
@@ -23,6 +24,7 @@ from ipfi_serial.framing.verdict import (
     FIRST_TYPE,
     HANDSHAKE_TYPES,
     NEWLINE,
+    SESSION_TYPES,
     TEXT_BELOW,
     TEXT_LINE_BYTES,
     FrameCounters,
@@ -32,6 +34,7 @@ from ipfi_serial.framing.verdict import (
 
 DELIMITER: Final = b"\x00"
 _LAST_HANDSHAKE_TYPE: Final = max(HANDSHAKE_TYPES)
+_NO_PROFILE: Final = replace(CRC16, residue=-1)  # holds for nothing
 
 
 def encode_frame(content: bytes, profile: CrcProfile) -> bytes:
@@ -39,7 +42,7 @@ def encode_frame(content: bytes, profile: CrcProfile) -> bytes:
 
     Args:
         content: type byte (0x80 or above) and body.
-        profile: CRC-16 for handshake types, else the session's (FRAME-5).
+        profile: CRC-16 for handshake types, else the session's (FRAME-5, FRAME-10).
     """
     return encode(profile.append(content)) + DELIMITER
 
@@ -91,7 +94,7 @@ class FrameDecoder:
             text_line_bytes: longest line of text; a longer one is delivered in pieces (FRAME-8).
 
         Raises:
-            ConfigError: a bound is below 1 byte, or there is no profile.
+            ConfigError: a bound is below 1 byte.
         """
         if max_content_bytes < 1 or text_line_bytes < 1:
             raise ConfigError("the bounds of a frame decoder are 1 byte or more")
@@ -107,18 +110,16 @@ class FrameDecoder:
     def profiles(self) -> tuple[CrcProfile, ...]:
         """The CRC profiles that a session frame may have, the likeliest first.
 
-        Handshake frames have CRC-16 whatever stands here (FRAME-5).  In a session its profile
-        alone is strictest; while a second session is pending its profile comes second; before any
-        session both standard ones recognise frames of an old session (HS-11).
+        Handshake frames have CRC-16 whatever stands here (FRAME-5).  An end gives that of its
+        session (FRAME-10), or none: then session frames are foreign.  The standard ones as they
+        are fit frames of no session, such as recorded text.
         """
         return self._profiles
 
     @profiles.setter
     def profiles(self, profiles: tuple[CrcProfile, ...]) -> None:
-        if not profiles:
-            raise ConfigError("a frame decoder needs a CRC profile")
         self._profiles = profiles
-        first = profiles[0]
+        first = profiles[0] if profiles else _NO_PROFILE
         self._hot = first.compute, first.initial, first.residue, -first.size_bytes
 
     @property
@@ -281,6 +282,8 @@ def open_seal(sealed: bytes, profiles: tuple[CrcProfile, ...]) -> bytes | Reject
     """Return a frame's content if its CRC is right by one of ``profiles`` (FRAME-5)."""
     if not sealed or sealed[0] < FIRST_TYPE:
         return RejectReason.NOISE
+    if not profiles and sealed[0] in SESSION_TYPES:
+        return RejectReason.FOREIGN
     reason = RejectReason.NOISE
     for profile in (CRC16,) if sealed[0] in HANDSHAKE_TYPES else profiles:
         if len(sealed) > profile.size_bytes:

@@ -14,7 +14,8 @@ FIRST_TYPE: Final = 0x80  # FRAME-4
 TEXT_BELOW: Final = 0x80  # FRAME-8
 NEWLINE: Final = 0x0A
 TEXT_LINE_BYTES: Final = 1024  # FRAME-8
-HANDSHAKE_TYPES: Final = frozenset((0x81, 0x82, 0x83))  # FRAME-5: always CRC-16
+HANDSHAKE_TYPES: Final = frozenset((0x81, 0x82, 0x83, 0x84))  # FRAME-5: always CRC-16
+SESSION_TYPES: Final = range(0x85, 0x8C)  # the CRC is that of their session (FRAME-10)
 
 # Select Graphic Rendition and the like (ECMA-48 5.4): ESP-IDF and Zephyr colour their logs.
 _ESCAPES: Final = r"\x1b\[[0-9;]*[A-Za-z]"  # of colours; compiled when the first text comes
@@ -27,6 +28,7 @@ class RejectReason(Enum):
     CRC = "crc"  # the seal does not hold: damaged on the way
     COBS = "cobs"  # the last block is cut off: bytes were lost
     OVERSIZED = "oversized"  # more than this end takes (FRAME-7)
+    FOREIGN = "foreign"  # a session frame, while no session is known that it could be checked for
     NOISE = "noise"  # too short, a type below 0x80, or text that cannot be printed
 
 
@@ -55,7 +57,8 @@ class FrameCounters:
 
     Attributes:
         frames: good frames.
-        crc_errors: frames whose CRC did not hold.
+        crc_errors: frames whose CRC did not hold: damaged, or of another session (FRAME-10).
+        foreign: session frames that came while no session was known.
         cobs_errors: frames whose stuffing was cut off.
         oversized: frames above the bound.
         noise: rejected otherwise.
@@ -65,6 +68,7 @@ class FrameCounters:
 
     frames: int = 0
     crc_errors: int = 0
+    foreign: int = 0
     cobs_errors: int = 0
     oversized: int = 0
     noise: int = 0
@@ -78,6 +82,8 @@ class FrameCounters:
             self.crc_errors += 1
         elif reason is RejectReason.COBS:
             self.cobs_errors += 1
+        elif reason is RejectReason.FOREIGN:
+            self.foreign += 1
         elif reason is RejectReason.OVERSIZED:
             self.oversized += 1
         else:

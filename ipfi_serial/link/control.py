@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from ipfi_serial.framing.crc import CrcProfile
+from ipfi_serial.framing.crc import CRC16, CrcProfile
 from ipfi_serial.link.parameters import FrameType
 
 _SPOKEN: Final = frozenset((FrameType.HELLO, FrameType.READY))
@@ -20,9 +20,9 @@ class ControlQueue(deque[tuple[bytes, CrcProfile]]):
 
     __slots__ = ()
 
-    def append_newest(self, content: bytes, profile: CrcProfile, copies: int) -> None:
+    def append_newest(self, content: bytes, copies: int) -> None:
         """Queue a handshake frame in place of one that has not left: only the newest counts."""
         alike = _SPOKEN if content[0] in _SPOKEN else _ANSWERED
         for frame in [frame for frame in self if frame[0][0] in alike]:
             self.remove(frame)
-        self.extend([(content, profile)] * copies)
+        self.extend([(content, CRC16)] * copies)

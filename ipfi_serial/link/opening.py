@@ -232,7 +232,7 @@ class Opening:
 
     # --- time ---
 
-    def on_deadline(self, now_s: float, free_s: float) -> tuple[bytes, Agreement | None] | None:
+    def on_deadline(self, now_s: float, free_s: float) -> bytes | None:
         """Return what to say now that :attr:`due_s` has come.
 
         Args:
@@ -240,7 +240,7 @@ class Opening:
             free_s: when the line will have taken what was handed over before.
 
         Returns:
-            The content of a HELLO and None, or of a READY and its session, or nothing.
+            The content of a HELLO or READY, or nothing.
         """
         candidate = self.candidate
         self.copies = 1
@@ -251,8 +251,7 @@ class Opening:
             self._ready_count += 1
             self.ready_ping = (self.ready_ping + 1) & 0xFF
             self._repeat_after(max(now_s, free_s))
-            ready = encode_ready(candidate.session, self.ready_ping, candidate.confirm)
-            return ready, candidate
+            return encode_ready(candidate.session, self.ready_ping, candidate.confirm)
         if candidate is not None:  # HS-6: it is not going to be confirmed
             self.seek(now_s)
             if not self._active:
@@ -263,7 +262,7 @@ class Opening:
             self.copies = 1
         else:
             self._repeat_after(self._hello_sent_s)
-        return self._handshake.hello, None
+        return self._handshake.hello
 
     @property
     def _quick(self) -> bool:

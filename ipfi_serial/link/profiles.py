@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
 from ipfi_serial.link.handshake import Agreement
 
@@ -24,12 +22,6 @@ class Profiles:
             self._known[custom.bit] = custom
         self.mask = sum(1 << bit for bit in self._known)
 
-    def of(self, agreement: Agreement | None) -> CrcProfile:
-        """Return a session's profile, or without one that of a handshake frame (FRAME-5)."""
-        return CRC16 if agreement is None else self._known[agreement.profile]
-
-    def expected(self, agreements: Iterable[Agreement | None]) -> tuple[CrcProfile, ...]:
-        """Return which CRCs a session frame may carry while these sessions live or may come."""
-        profiles = {self.of(agreement) for agreement in agreements if agreement is not None}
-        expected = profiles or self._known.values()  # without a session: those of a lost one
-        return tuple(sorted(expected, key=lambda profile: -profile.bit))
+    def of(self, agreement: Agreement) -> CrcProfile:
+        """Return the profile of a session's frames: the agreed one, begun from ``confirm``."""
+        return self._known[agreement.profile].for_session(agreement.confirm)

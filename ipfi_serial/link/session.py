@@ -7,15 +7,15 @@ opening, transfer, silence and line; docs/protocol.md sections 2 and 3.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from ipfi_serial.errors import DeviceResetError, IpfiError, WireClosedError
 from ipfi_serial.events import LinkEvent, SessionLost, SessionOpened, TextReceived
-from ipfi_serial.framing.crc import CRC16, CrcProfile
-from ipfi_serial.framing.frame import FrameDecoder
-from ipfi_serial.framing.verdict import Text
+from ipfi_serial.framing.crc import CrcProfile
+from ipfi_serial.framing.frame import DELIMITER, FrameDecoder
+from ipfi_serial.framing.verdict import Rejected, RejectReason, Text, Verdict
 from ipfi_serial.link.counters import LinkCounters
 from ipfi_serial.link.deadlines import sooner
 from ipfi_serial.link.handshake import Agreement, Handshake
@@ -94,7 +94,7 @@ class Link(LinkView):
         self._live: Transfer | None = None
         self.events: deque[LinkEvent] = deque()
         self._lossy = LossyQueue(lossy_queue_size)
-        self._expect_profiles()
+        self._expect_session()
 
     # --- commands ---
 
@@ -159,11 +159,18 @@ class Link(LinkView):
     def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the line brought; never raises on it."""
         self.counters.bytes_received += len(data)
+        if self._live is None or self._handshake.pending is not None:
+            for frame in _frames_of(data):  # one may begin a session, for which the next is sealed
+                self._receive(frame, now_s)
+        else:
+            self._receive(data, now_s)
+
+    def _receive(self, data: bytes, now_s: float) -> None:
         for verdict in self.decoder.receive(data):
             if type(verdict) is bytes:
                 self._on_frame(verdict, now_s)
-            elif type(verdict) is Text:
-                self.events.append(TextReceived(verdict.line))
+            else:
+                self._on_no_frame(verdict, now_s)
 
     def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:
         """Hand over what may go on the line now, about ``max_bytes`` at most."""
@@ -200,6 +207,13 @@ class Link(LinkView):
             self._speak(now_s)
 
     # --- frames in ---
+
+    def _on_no_frame(self, verdict: Verdict, now_s: float) -> None:
+        if isinstance(verdict, Text):
+            self.events.append(TextReceived(verdict.line))
+        elif isinstance(verdict, Rejected) and verdict.reason is RejectReason.FOREIGN:
+            self.counters.stale_frames += 1
+            self._opening.announce(now_s)
 
     def _on_frame(self, content: bytes, now_s: float) -> None:
         self.counters.frames_received += 1
@@ -242,9 +256,9 @@ class Link(LinkView):
         self.counters.stale_frames += reaction.stale
         self.counters.malformed_frames += reaction.malformed
         if reaction.reply:
-            self._line.control.append_newest(reaction.reply, CRC16, reaction.copies)
+            self._line.control.append_newest(reaction.reply, reaction.copies)
         if reaction.agreed:
-            self._expect_profiles()
+            self._expect_session()
         if reaction.failure is not None:
             self.events.append(SessionLost(reaction.failure, final=True))
 
@@ -292,11 +306,9 @@ class Link(LinkView):
         candidate = self._opening.candidate
         said = self._opening.on_deadline(now_s, self._line.free_s)
         if self._opening.candidate is not candidate:
-            self._expect_profiles()
+            self._expect_session()
         if said is not None:
-            content, session = said
-            profile = self._profiles.of(session)
-            self._line.control.append_newest(content, profile, self._opening.copies)
+            self._line.control.append_newest(said, self._opening.copies)
 
     # --- sessions ---
 
@@ -307,7 +319,7 @@ class Link(LinkView):
         self._live = live
         self._line.expect_frames(live.largest_frame)
         self._silence.begin(now_s, live.frame_time_s)
-        self._expect_profiles()
+        self._expect_session()
         self.counters.sessions += 1
         self.events.append(SessionOpened())
         return live
@@ -316,6 +328,7 @@ class Link(LinkView):
         self.counters.retransmissions += live.sender.retransmissions
         self.counters.duplicates += live.receiver.duplicates
         self._live = None
+        self._expect_session()
         self._line.expect_frames()
         self._silence.busy = False
         self._lossy.clear()
@@ -325,12 +338,11 @@ class Link(LinkView):
         """End the live session and look for a new one (LINK-19)."""
         self._end_session(live, reason, final=False)
         self._opening.seek(now_s)
-        self._expect_profiles()
 
-    def _expect_profiles(self) -> None:
-        """Tell the decoder which CRCs a session frame may carry now."""
-        agreements = (self.agreement, self._handshake.pending, self._opening.candidate)
-        self.decoder.profiles = self._profiles.expected(agreements)
+    def _expect_session(self) -> None:
+        """Tell the decoder of which session a frame may be now: no other one's CRC will hold."""
+        agreement = self._opening.candidate if self._live is None else self._live.agreement
+        self.decoder.profiles = () if agreement is None else (self._profiles.of(agreement),)
 
     # --- silence ---
 
@@ -344,3 +356,12 @@ class Link(LinkView):
         elif remedy is Remedy.GIVE_UP:
             self._line.control.append((live.bye(BYE_LOST), live.profile))
             self._restart(live, silence.lost(now_s), now_s)
+
+
+def _frames_of(data: bytes) -> Iterator[bytes]:
+    """Cut behind each delimiter."""
+    *ended, rest = data.split(DELIMITER)
+    for frame in ended:
+        yield frame + DELIMITER
+    if rest:
+        yield rest

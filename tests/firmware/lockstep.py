@@ -46,7 +46,7 @@ class Library:
         self.c = ctypes.CDLL(str(path))
         for name in ("size", "take_tx", "answer"):
             getattr(self.c, f"ipfi_lockstep_{name}").restype = ctypes.c_size_t
-        for name in ("values", "ticks"):
+        for name in ("values", "ticks", "confirm"):
             getattr(self.c, f"ipfi_lockstep_{name}").restype = ctypes.c_uint32
         self.c.ipfi_lockstep_next_deadline_ms.restype = ctypes.c_int64
         self.c.ipfi_lockstep_emit.restype = ctypes.c_bool
@@ -75,12 +75,18 @@ class Library:
             verdicts.append((kind, content))
         return verdicts
 
-    def encode(self, content: bytes, profile: int) -> bytes:
+    def encode(self, content: bytes, profile: int, confirm: int = 0) -> bytes:
         """The bytes on the wire."""
         to = ctypes.create_string_buffer(2 * len(content) + 64)
         body = content[1:]
         size = self.c.ipfi_probe_encode(
-            content[0], body, ctypes.c_size_t(len(body)), profile, to, ctypes.c_uint16(len(to))
+            content[0],
+            body,
+            ctypes.c_size_t(len(body)),
+            profile,
+            ctypes.c_uint32(confirm),
+            to,
+            ctypes.c_uint16(len(to)),
         )
         return to.raw[:size]
 
@@ -102,9 +108,10 @@ class Library:
         """Bytes of the first value; 0 if it is none."""
         return int(self.c.ipfi_probe_skip(data, ctypes.c_size_t(len(data))))
 
-    def checksum(self, data: bytes, profile: int) -> int:
+    def checksum(self, data: bytes, profile: int, confirm: int = 0) -> int:
         """The checksum as a number."""
-        return int(self.c.ipfi_probe_checksum(data, ctypes.c_size_t(len(data)), profile))
+        size = ctypes.c_size_t(len(data))
+        return int(self.c.ipfi_probe_checksum(data, size, profile, ctypes.c_uint32(confirm)))
 
     def next_state(self, state: int, event: int) -> int:
         """The table: the next state, or -1."""
@@ -183,6 +190,11 @@ class End:
     def state(self) -> str:
         """The state of the link, by name."""
         return STATES[self.c.ipfi_lockstep_state(self.at)]
+
+    @property
+    def confirm(self) -> int:
+        """What the session's frames are sealed with (FRAME-10)."""
+        return int(self.c.ipfi_lockstep_confirm(self.at))
 
     @property
     def stats(self) -> dict[str, int]:

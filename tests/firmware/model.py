@@ -17,9 +17,8 @@ CRC16, CRC32 = 0, 1
 WIDTHS = {0: 1, 1: 4, 2: 2, 3: 8}
 
 
-def crc16(data: bytes) -> int:
+def crc16(data: bytes, crc: int = 0xFFFF) -> int:
     """CRC-16/IBM-3740, bit by bit as the catalogue defines it (FRAME-5)."""
-    crc = 0xFFFF
     for byte in data:
         crc ^= byte << 8
         for _ in range(8):
@@ -27,10 +26,12 @@ def crc16(data: bytes) -> int:
     return crc
 
 
-def checksum(content: bytes, profile: int) -> bytes:
+def checksum(content: bytes, profile: int, confirm: int = 0) -> bytes:
+    """Of a frame of the session with this ``confirm`` (FRAME-10), or of the handshake."""
     if profile == CRC32:
-        return zlib.crc32(content).to_bytes(4, "little")
-    return (crc16(content) ^ 0xFFFF).to_bytes(2, "big")  # complemented (FRAME-5)
+        return zlib.crc32(content, confirm).to_bytes(4, "little")
+    crc = crc16(content, 0xFFFF ^ confirm & 0xFFFF)
+    return (crc ^ 0xFFFF).to_bytes(2, "big")  # complemented (FRAME-5)
 
 
 def stuff(data: bytes) -> bytes:
@@ -65,8 +66,8 @@ def unstuff(data: bytes) -> bytes | None:
     return bytes(out)
 
 
-def frame(content: bytes, profile: int) -> bytes:
-    return stuff(content + checksum(content, profile)) + b"\0"
+def frame(content: bytes, profile: int, confirm: int = 0) -> bytes:
+    return stuff(content + checksum(content, profile, confirm)) + b"\0"
 
 
 def number(value: int) -> tuple[int, bytes]:
@@ -202,7 +203,13 @@ class Host:
 
     def send_frame(self, content: bytes) -> None:
         """Put one frame on the line."""
-        self._out += b"\0" + frame(content, self.profile)
+        self._out += b"\0" + self.seal(content)
+
+    def seal(self, content: bytes) -> bytes:
+        """The wire bytes of a frame of the session, or of READY."""
+        if content[0] == READY:
+            return frame(content, CRC16)
+        return frame(content, self.profile, self.confirm)
 
     # --- the stream ---
 
@@ -217,7 +224,7 @@ class Host:
             while self.waiting and len(self.flight) < min(16, self.theirs.window):
                 part = bytes(self.waiting[:limit])
                 content = struct.pack("<BHBB", DATA, self.session, self.tx_next, self.rx_next)
-                wire = len(frame(content + part, self.profile)) + 1
+                wire = len(self.seal(content + part)) + 1
                 charged = sum(len(p) + 16 for _, p in self.flight)
                 if charged + wire > self.theirs.ring and self.flight:
                     break
@@ -281,11 +288,11 @@ class Host:
         content = unstuff(line)
         if content is None or len(content) < 4 or content[0] < 0x80:
             return
-        shake = HELLO <= content[0] <= REFUSE
-        profile = CRC16 if shake else self.profile
+        shake = HELLO <= content[0] <= READY
+        profile, confirm = (CRC16, 0) if shake else (self.profile, self.confirm)
         size = 4 if profile == CRC32 else 2
         body, crc = content[:-size], content[-size:]
-        if checksum(body, profile) != crc:
+        if checksum(body, profile, confirm) != crc:
             return
         self.frames.append(body)
         if shake:

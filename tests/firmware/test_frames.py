@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -71,11 +72,12 @@ def stored_of(line: bytes) -> int:
     return size
 
 
-@given(contents, profiles)
+@given(contents, profiles, st.sampled_from([0, 1, 0x12345678, 0xFFFFFFFF]))
 def test_what_c_encodes_is_what_the_model_encodes(
-    library: Library, content: bytes, profile: int
+    library: Library, content: bytes, profile: int, confirm: int
 ) -> None:
-    assert library.encode(content, profile) == model.frame(content, profile)
+    encoded = model.frame(content, profile, confirm)
+    assert library.encode(content, profile, confirm) == encoded
 
 
 @given(contents, profiles)
@@ -102,8 +104,8 @@ def test_a_frame_behind_any_noise_is_heard(library: Library, wire: bytes) -> Non
     assert heard[-1] == ("F", sealed)
 
 
-def appended(library: Library, data: bytes, profile: int) -> bytes:
-    value = library.checksum(data, profile)
+def appended(library: Library, data: bytes, profile: int, confirm: int = 0) -> bytes:
+    value = library.checksum(data, profile, confirm)
     return (
         value.to_bytes(4, "little")
         if profile == model.CRC32
@@ -111,17 +113,20 @@ def appended(library: Library, data: bytes, profile: int) -> bytes:
     )
 
 
-@given(st.binary(max_size=300), profiles)
-def test_checksums_are_those_of_the_model(library: Library, data: bytes, profile: int) -> None:
-    assert appended(library, data, profile) == model.checksum(data, profile)
+@given(st.binary(max_size=300), profiles, st.integers(0, 0xFFFFFFFF))
+def test_checksums_are_those_of_the_model(
+    library: Library, data: bytes, profile: int, confirm: int
+) -> None:
+    assert appended(library, data, profile, confirm) == model.checksum(data, profile, confirm)
 
 
 @pytest.mark.parametrize("row", VECTORS["crc"], ids=lambda row: row["content"][:24] or "empty")
-def test_checksum_vectors(library: Library, row: dict[str, str]) -> None:
+def test_checksum_vectors(library: Library, row: dict[str, Any]) -> None:
     profile = PROFILES.get(row["profile"])
     if profile is None:
         pytest.skip(f"the C library has no {row['profile']}")
-    assert appended(library, bytes.fromhex(row["content"]), profile).hex() == row["crc"]
+    content, confirm = bytes.fromhex(row["content"]), row.get("confirm", 0)
+    assert appended(library, content, profile, confirm).hex() == row["crc"]
 
 
 @pytest.mark.parametrize("row", VECTORS["accept"] + VECTORS["reject"], ids=lambda row: row["name"])
@@ -154,7 +159,7 @@ def test_frame_vectors(library: Library, row: dict[str, object]) -> None:
 
 def opened(content: bytes, names: list[str]) -> str:
     """The frame without its checksum, or "bad"; a handshake frame has CRC-16 (FRAME-5)."""
-    tried = ["CRC-16/IBM-3740"] if 0x81 <= content[0] <= 0x83 else names
+    tried = ["CRC-16/IBM-3740"] if 0x81 <= content[0] <= 0x84 else names
     for name in tried:
         size = 4 if PROFILES[name] == model.CRC32 else 2
         if len(content) > size:

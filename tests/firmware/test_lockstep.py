@@ -327,7 +327,7 @@ def test_an_attempt_goes_before_a_session_offered_earlier_to_a_lower_rank(
     host.receive(other.take_tx(0.0), line.now_ms)
     other.receive(host.take_tx(line.now_ms), 0.0)
     bye = bytes([model.BYE]) + (other.session - 1).to_bytes(2, "little") + b"\1"
-    host.receive(b"\0" + model.frame(bye, other.profile), line.now_ms)
+    host.receive(b"\0" + model.frame(bye, other.profile, host.confirm), line.now_ms)
     assert host.state == "CONNECTING"
     host.receive(other.take_tx(0.0), line.now_ms)
     assert (host.state == "ESTABLISHED") == live
@@ -391,7 +391,7 @@ class SlowLine(Line):
 # --- bytes that nobody meant ---
 
 
-def conversation() -> bytes:
+def conversation(host: model.Host) -> bytes:
     """What a host says in session 1: calls of every kind, noise and text between."""
     wire = bytearray()
     stream = b"".join(
@@ -408,12 +408,12 @@ def conversation() -> bytes:
     for sequence in range(-(-len(stream) // 40)):
         part = stream[40 * sequence : 40 * sequence + 40]
         head = bytes([model.DATA, 1, 0, sequence, 0])
-        wire += model.frame(head + part, model.CRC16)
+        wire += host.seal(head + part)
         wire += (b"", b"\0\0", b"boot: ok\n", b"\xff\xfe\xfd\0")[sequence % 4]
     return bytes(wire)
 
 
-CONVERSATION = conversation()
+LENGTH = len(conversation(model.Host()))
 
 
 def heard_and_said(
@@ -426,14 +426,14 @@ def heard_and_said(
     for wire in (host.take_tx(0.0), None):
         if wire is None:
             host.receive(board.take_tx(5), 0.0)  # the READY needs what the HELLO_ACK says (HS-5)
-            wire = host.take_tx(0.0) + CONVERSATION
+            wire = host.take_tx(0.0) + conversation(host)
         places = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
         for a, b in itertools.pairwise(places):
             board.receive(wire[a:b], 5)
     return board.take_tx(5), board.stats
 
 
-@given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12), st.booleans())
+@given(st.lists(st.integers(0, LENGTH), max_size=12), st.booleans())
 def test_any_split_of_the_same_bytes_has_the_same_effect(
     library: Library, cuts: list[int], small: bool
 ) -> None:
@@ -445,7 +445,7 @@ def test_any_split_of_the_same_bytes_has_the_same_effect(
 @pytest.mark.parametrize("small", [False, True])
 def test_one_byte_at_a_time_has_the_same_effect(library: Library, small: bool) -> None:
     whole = heard_and_said(library, [], small=small)
-    every_byte = list(range(1, len(CONVERSATION) + 40))
+    every_byte = list(range(1, LENGTH + 40))
     assert heard_and_said(library, every_byte, small=small) == whole
 
 
@@ -470,7 +470,8 @@ def test_no_stream_of_bytes_breaks_the_board(
     line.run(50)
     for sequence, at in enumerate(range(0, len(stream), 30)):
         head = bytes([model.DATA, 1, 0, sequence, 0])
-        board.receive(model.frame(head + stream[at : at + 30], 0 if small else 1), line.now_ms)
+        wire = model.frame(head + stream[at : at + 30], 0 if small else 1, board.confirm)
+        board.receive(wire, line.now_ms)
         board.take_tx(line.now_ms)
         board.on_deadline(line.now_ms + rng.randrange(3))
     line.now_ms += 10

@@ -90,6 +90,19 @@ def test_a_flipped_bit_never_checks(
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=name)
+@given(content=st.binary(max_size=40), confirms=st.tuples(*[st.binary(min_size=4, max_size=4)] * 2))
+def test_what_is_sealed_for_a_session_holds_for_no_other_one(
+    profile: CrcProfile, content: bytes, confirms: tuple[bytes, bytes]
+) -> None:
+    """FRAME-10: unless as much of ``confirm`` as the CRC takes is the same."""
+    ours, theirs = map(profile.for_session, confirms)
+    sealed = ours.append(content)
+    assert ours.check(sealed)
+    size = min(4, profile.size_bytes)
+    assert theirs.check(sealed) == (confirms[0][:size] == confirms[1][:size])
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=name)
 def test_zeros_never_check_so_that_a_stuck_line_forms_no_frame(profile: CrcProfile) -> None:
     assert not any(profile.check(bytes(size)) for size in range(profile.size_bytes + 1, 100))
 

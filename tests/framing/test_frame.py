@@ -6,7 +6,7 @@ import pytest
 
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.framing.bytewise import ByteFrameDecoder
-from ipfi_serial.framing.crc import CRC16, CRC32, custom_profile
+from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile, custom_profile
 from ipfi_serial.framing.frame import FrameDecoder, encode_frame
 from ipfi_serial.framing.verdict import (
     REJECTED,
@@ -215,13 +215,44 @@ def test_reset_forgets_what_had_begun(begun: bytes) -> None:
     assert decoder.receive(encode_frame(DATA, CRC32)) == [DATA]
 
 
-def test_bounds_below_one_byte_and_missing_profiles_are_refused() -> None:
+def test_bounds_below_one_byte_are_refused() -> None:
     with pytest.raises(ConfigError, match="1 byte or more"):
         FrameDecoder(0)
     with pytest.raises(ConfigError, match="1 byte or more"):
         FrameDecoder(64, text_line_bytes=0)
-    with pytest.raises(ConfigError, match="needs a CRC profile"):
-        FrameDecoder(64, profiles=())
+
+
+@pytest.mark.parametrize("kind", range(0x80, 0x100))
+def test_without_a_session_its_frames_are_foreign_and_those_of_a_handshake_are_not(
+    kind: int,
+) -> None:
+    """FRAME-10, HS-11: nobody can check them."""
+    content = bytes((kind, 5, 0, 1, 2))
+    decoder = FrameDecoder(64, profiles=())
+    single = ByteFrameDecoder(64, profiles=())
+    (verdict,) = decoder.receive(encode_frame(content, CRC16))
+    assert [found for byte in encode_frame(content, CRC16) if (found := single.push(byte))] == [
+        verdict
+    ]
+    assert single.counters == decoder.counters
+    if 0x81 <= kind <= 0x84:
+        assert verdict == content
+    elif 0x85 <= kind <= 0x8B:
+        assert verdict == Rejected(RejectReason.FOREIGN)
+        assert decoder.counters.foreign == 1
+    else:
+        assert verdict == Rejected(RejectReason.NOISE)
+
+
+@pytest.mark.parametrize("profile", [CRC16, CRC32])
+def test_a_frame_that_is_sealed_for_another_session_does_not_hold(profile: CrcProfile) -> None:
+    """FRAME-10: whenever the CRC's registers differ, and so for certain, whatever the content."""
+    ours, theirs = profile.for_session(b"\1\2\3\4"), profile.for_session(b"\2\2\3\4")
+    decoder = FrameDecoder(64, profiles=(ours,))
+    assert decoder.receive(encode_frame(DATA, ours)) == [DATA]
+    assert decoder.receive(encode_frame(DATA, theirs)) == [Rejected(RejectReason.CRC)]
+    assert decoder.receive(encode_frame(DATA, profile)) == [Rejected(RejectReason.CRC)]
+    assert profile.for_session(bytes(4)) == profile
 
 
 def test_the_byte_decoder_gives_at_most_one_verdict_a_byte() -> None:

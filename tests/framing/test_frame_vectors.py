@@ -61,7 +61,9 @@ def test_bytes_get_their_verdicts_whole_byte_by_byte_and_with_a_frame_behind(row
 @pytest.mark.parametrize("row", VECTORS["crc"], ids=lambda row: f"{row['profile']} {row['crc']}")
 def test_the_crc_of_a_content_is_the_vectors(row: Row) -> None:
     content = bytes.fromhex(row["content"])
-    assert PROFILES[row["profile"]].append(content) == content + bytes.fromhex(row["crc"])
+    confirm = row.get("confirm", 0).to_bytes(4, "little")
+    profile = PROFILES[row["profile"]].for_session(confirm)
+    assert profile.append(content) == content + bytes.fromhex(row["crc"])
 
 
 @pytest.mark.parametrize("row", VECTORS["cobs"], ids=lambda row: row["stuffed"][:20])

@@ -51,7 +51,7 @@ def frames(data: bytes) -> None:
     """Bytes of a line: the chunked decoder is the one that takes single bytes, however split."""
     how, seed, line = data[0], data[1], data[2:] + b"\0"
     capacity = CAPACITIES[how & 3]
-    profiles = ((CRC32, CRC16), (CRC16,), (CRC32,), (CRC16, CRC32))[how >> 2 & 3]
+    profiles = ((CRC32, CRC16), (CRC16,), (CRC32,), ())[how >> 2 & 3]
     whole = FrameDecoder(capacity, profiles=profiles, text_line_bytes=TEXT_LINE_BYTES)
     split = FrameDecoder(capacity, profiles=profiles, text_line_bytes=TEXT_LINE_BYTES)
     single = ByteFrameDecoder(capacity, profiles=profiles, text_line_bytes=TEXT_LINE_BYTES)

@@ -16,6 +16,7 @@ from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import IpfiError
 from ipfi_serial.framing.crc import CRC16, CrcProfile
 from ipfi_serial.framing.frame import encode_frame
+from ipfi_serial.framing.verdict import HANDSHAKE_TYPES
 from ipfi_serial.link.parameters import FrameType
 from ipfi_serial.link.session import Link
 from tests.engine.wires import ADD, COUNT, ECHO, LED, End, answer, assert_empty, interface
@@ -127,7 +128,7 @@ class Life:
         if session is not None:
             number = session
         content = bytes((kind | 0x80,)) + number.to_bytes(2, "little") + body
-        self.give(encode_frame(content, profile))
+        self.give(encode_frame(content, CRC16 if content[0] in HANDSHAKE_TYPES else profile))
 
     def say_stream(self, data: bytes) -> None:
         """Let stream bytes arrive in the next DATA frame."""
@@ -209,7 +210,7 @@ def step(life: Life, kind: int, data: bytes) -> None:
         procedure = PROCEDURES[data[2] % len(PROCEDURES)]
         life.say_stream(encode_parts(kinds, procedure, data[3], ends, data[4:]))
     elif kind == seeds.HANDSHAKE and data:
-        life.give(encode_frame(bytes((0x81 + data[0] % 3,)) + data[1:], CRC16))
+        life.give(encode_frame(bytes((0x81 + data[0] % 4,)) + data[1:], CRC16))
     elif kind == seeds.STRAY and len(data) >= 3:
         life.say_frame(data[0], data[3:], int.from_bytes(data[1:3], "little"))
     elif kind == seeds.ACK:

@@ -10,8 +10,9 @@ from itertools import count
 from typing import Final, Protocol
 
 from ipfi_serial.codec.message import Message, MessageDecoder
-from ipfi_serial.framing.crc import CRC16, CrcProfile
+from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
 from ipfi_serial.framing.frame import FrameDecoder, encode_frame
+from ipfi_serial.framing.verdict import HANDSHAKE_TYPES
 from ipfi_serial.link.parameters import ALL_EXTENSIONS, Flag, FrameType, Parameters
 from ipfi_serial.link.session import Link
 
@@ -84,16 +85,20 @@ class Speaker:
             self._subject.receive(link.bytes_to_send(0.0))
             link.receive_bytes(self._subject.take(), 0.0)
             if link.agreement is not None:
-                self.session = link.agreement.session
-                self.profile = (CRC16, *self._decoder.profiles[:1])[link.agreement.profile]
+                agreement = link.agreement
+                self.session = agreement.session
+                profile = (CRC16, CRC32)[agreement.profile]
+                self.profile = profile.for_session(agreement.confirm)
+                self._decoder.profiles = (self.profile,)
                 return
         raise AssertionError("no session with an honest end")
 
     # --- saying ---
 
     def say(self, content: bytes) -> None:
-        """Send a frame of the session, whatever is in it."""
-        self._subject.receive(encode_frame(content, self.profile))
+        """Send a frame of the session, or of a handshake, whatever is in it."""
+        profile = CRC16 if content[0] in HANDSHAKE_TYPES else self.profile
+        self._subject.receive(encode_frame(content, profile))
 
     def say_frame(self, kind: int, body: bytes, session: int | None = None) -> None:
         """Send a frame of some type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipfi_serial.events import LinkEvent
 from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
 from ipfi_serial.framing.frame import FrameDecoder, encode_frame
+from ipfi_serial.framing.verdict import HANDSHAKE_TYPES
 from ipfi_serial.link.parameters import (
     FrameType,
     Parameters,
@@ -68,7 +69,7 @@ class Puppet:
         now_s: the clock; moves only when told to.
         own: what the puppet says of itself.
         session: id of the session it is in.
-        profile: CRC of its session frames.
+        profile: of its session frames' CRC, which begins from the session's ``confirm``.
         confirms: what a READY must say, by the session that either end offered.
     """
 
@@ -81,17 +82,23 @@ class Puppet:
         self.confirms: dict[int, bytes] = {}
         self._decoder = FrameDecoder(20_000)
 
-    def say(self, *contents: bytes) -> None:
-        """Send frames."""
-        wire = b"".join(
-            encode_frame(c, CRC16 if FrameType.HELLO <= c[0] <= FrameType.REFUSE else self.profile)
-            for c in contents
-        )
+    def say(self, *contents: bytes, sealed_for: int | None = None) -> None:
+        """Send frames, each with the CRC of its session or of another one."""
+        wire = b"".join(encode_frame(each, self.seal(each, sealed_for)) for each in contents)
         self.link.receive_bytes(wire, self.now_s)
+
+    def seal(self, content: bytes, session: int | None = None) -> CrcProfile:
+        """Return the CRC of a frame, of its session if no other one is given (FRAME-10)."""
+        if content[0] in HANDSHAKE_TYPES:
+            return CRC16
+        session = int.from_bytes(content[1:3], "little") if session is None else session
+        return self.profile.for_session(self.confirms.get(session, bytes(4)))
 
     def hear(self) -> list[bytes]:
         """Let the link send all that it has now; return the frames' contents."""
         heard: list[bytes] = []
+        known = self.confirms.values()
+        self._decoder.profiles = tuple(map(self.profile.for_session, known))
         due_s = self.link.next_deadline_s()
         if due_s is not None and due_s <= self.now_s:
             self.link.on_deadline(self.now_s)

@@ -157,5 +157,6 @@ def test_the_frames_of_an_ended_session_are_sealed_with_its_own_profile() -> Non
     puppet.accept(session=5)
     puppet.hear()
     puppet.link.close()
-    assert puppet.link.bytes_to_send(puppet.now_s) == b"\0" + encode_frame(bye(5, 0), CRC16)
+    profile = CRC16.for_session(puppet.confirms[5])
+    assert puppet.link.bytes_to_send(puppet.now_s) == b"\0" + encode_frame(bye(5, 0), profile)
     assert puppet.link.flushed

@@ -67,7 +67,8 @@ def test_only_the_echo_of_one_of_its_readies_confirms(wrong: str, which: int) ->
             "short": ack(5, 0, echo=latest[3])[:4],
             "session": ack(4, 0, echo=latest[3]),
             "kind": ping(5, 0, ping=latest[3]),
-        }[wrong]
+        }[wrong],
+        sealed_for=5,
     )
     assert not puppet.link.established
     assert puppet.link.counters.stale_frames == 1
@@ -486,8 +487,10 @@ def test_an_end_with_a_session_says_nothing_about_frames_of_another_one() -> Non
     puppet.initiate()
     puppet.wait(10.0)
     puppet.say(data(puppet.session + 1, 0, b"x"))
+    puppet.say(data(puppet.session + 1, 0, b"x"), sealed_for=puppet.session)
     assert puppet.hear() == []
     assert puppet.link.counters.stale_frames == 1
+    assert puppet.link.decoder.counters.crc_errors == 1
 
 
 def test_the_hello_of_a_waiting_end_can_be_answered() -> None:
@@ -511,7 +514,8 @@ def test_session_frames_carry_the_highest_profile_that_both_offer() -> None:
         puppet.hear()
         puppet.link.push(b"x", puppet.now_s)
         wire = puppet.link.bytes_to_send(puppet.now_s)
-        assert wire.lstrip(b"\0") == encode_frame(data(5, 0, b"x"), profile)
+        sealed = profile.for_session(puppet.confirms[5])
+        assert wire.lstrip(b"\0") == encode_frame(data(5, 0, b"x"), sealed)
 
 
 def test_a_profile_that_an_end_cannot_compute_is_never_offered() -> None:

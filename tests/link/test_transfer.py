@@ -14,7 +14,7 @@ from ipfi_serial.link.parameters import Flag, FrameType, Parameters
 from ipfi_serial.link.transfer import Transfer
 from tests.harness.line import Line, Noise
 from tests.harness.links import BAUD_115200, Pair, new_link, parameters
-from tests.link._frames import Puppet, ack, data, ping, u16
+from tests.link._frames import Puppet, ack, bye, data, ping, u16
 
 
 def up(own: Parameters | None = None, **options: int) -> Puppet:
@@ -56,8 +56,11 @@ def test_malformed_frames_of_the_session_are_counted(content: bytes) -> None:
 
 @pytest.mark.parametrize("session", [4, 6, 0x0105, 0x0500])
 @pytest.mark.parametrize("kind", ["data", "ack", "ping", "lossy"])
-def test_a_frame_of_another_session_changes_nothing(kind: str, session: int) -> None:
-    """LINK-5."""
+@pytest.mark.parametrize("sealed_for", [None, 5])
+def test_a_frame_of_another_session_changes_nothing(
+    kind: str, session: int, sealed_for: int | None
+) -> None:
+    """LINK-5, FRAME-10; sealed for the live one, it is an escape of the CRC, and dropped, too."""
     puppet = up()
     puppet.link.push(b"x", puppet.now_s)
     puppet.hear()
@@ -67,12 +70,36 @@ def test_a_frame_of_another_session_changes_nothing(kind: str, session: int) -> 
             "ack": ack(session, 1),
             "ping": ping(session, 1),
             "lossy": bytes((FrameType.LOSSY,)) + u16(session) + b"z",
-        }[kind]
+        }[kind],
+        sealed_for=sealed_for,
     )
     assert puppet.events() == []
     assert puppet.hear() == []
     assert not puppet.link.flushed
-    assert puppet.link.counters.stale_frames == 1
+    assert puppet.link.counters.stale_frames == (sealed_for is not None)
+    assert puppet.link.decoder.counters.crc_errors == (sealed_for is None)
+
+
+@pytest.mark.parametrize("confirm", [bytes(4), b"\1\2\3\4"])
+@pytest.mark.parametrize("crc_profiles", [1, 3])
+def test_a_frame_of_an_earlier_session_with_the_same_id_changes_nothing(
+    crc_profiles: int, confirm: bytes
+) -> None:
+    """FRAME-10: ids may come back when both ends have restarted (HS-2)."""
+    puppet = Puppet(new_link(), parameters(flags=0, crc_profiles=crc_profiles))
+    puppet.accept(session=5)
+    puppet.hear()
+    puppet.link.push(b"x", puppet.now_s)
+    puppet.hear()
+    puppet.events()
+    puppet.confirms[4] = confirm
+    puppet.say(data(5, 0, b"late", ack=1), ack(5, 1), ping(5, 1), bye(5, 3), sealed_for=4)
+    assert puppet.events() == []
+    assert puppet.hear() == []
+    assert puppet.link.established
+    assert not puppet.link.flushed
+    puppet.say(data(5, 0, b"fresh"))
+    assert puppet.events() == [b"fresh"]
 
 
 @pytest.mark.parametrize("kind", ["data", "ack", "ping"])

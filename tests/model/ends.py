@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.framing.cobs import decode
 from ipfi_serial.link.parameters import FrameType
 from ipfi_serial.link.session import Link
 from ipfi_serial.link.states import LinkState
 
 EVENT_HEAD: Final = bytes((4, 0xC0, 40, 0))  # Event 40, complete: what the C core can take
+CRC_BYTES: Final = 2  # the ends of a replay offer nothing else
 EVENT_AROUND: Final = len(EVENT_HEAD) + 1  # bytes of an Event that are not its payload
 
 
@@ -41,7 +42,6 @@ class End:
         self.now_s = now_s
         self.early: list[Frame] = []
         self.sent = 0
-        self._decoder = FrameDecoder(20_000)
 
     @property
     def state(self) -> LinkState:
@@ -110,7 +110,7 @@ class End:
         return frames
 
     def _read(self, wire: bytes) -> Frame:
-        (content,) = (v for v in self._decoder.receive(wire) if isinstance(v, bytes))
+        content = decode(wire.strip(b"\0"))[:-CRC_BYTES]
         return Frame(FrameType(content[0]).name, content, wire)
 
 

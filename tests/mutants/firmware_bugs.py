@@ -21,8 +21,8 @@ FIRMWARE_BUGS: Final = (
         "c-ready-without-confirm",
         "HS-5",
         _C + "handshake.c",
-        " && ipfi_u32_at(content + 4) == peer->confirm;",
-        " && (ipfi_u32_at(content + 4) == peer->confirm || content[3] != 0);",
+        " && peer->confirm == ipfi_u32_at(content + 4);",
+        " && (peer->confirm == ipfi_u32_at(content + 4) || content[3] != 0);",
         _CATCHERS,
     ),
     Mutant(
@@ -37,8 +37,8 @@ FIRMWARE_BUGS: Final = (
         "c-frames-of-any-session",
         "LINK-5",
         _C + "link.c",
-        "link->state >= IPFI_UNCONFIRMED && session == link->peer.session",
-        "link->state >= IPFI_UNCONFIRMED",
+        " || ipfi_u16_at(content + 1) != link->peer.session)) {",
+        ")) {",
         _CATCHERS,
     ),
     Mutant(
@@ -109,8 +109,8 @@ FIRMWARE_BUGS: Final = (
         "c-ring-not-charged",
         "LINK-14",
         _C + "sender.c",
-        "    link->handed += ipfi_link_finish(wire, link->peer.profile);\n    frame->left_ms",
-        "    (void)ipfi_link_finish(wire, link->peer.profile);\n    frame->left_ms",
+        "    link->handed += ipfi_link_finish(wire, &link->peer);\n    frame->left_ms",
+        "    (void)ipfi_link_finish(wire, &link->peer);\n    frame->left_ms",
         _BETWEEN_BOARDS,
     ),
     Mutant(

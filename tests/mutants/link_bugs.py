@@ -215,6 +215,14 @@ TRANSFER_BUGS: Final = (
         _FOR_TRANSFER,
     ),
     Mutant(
+        "sealed-for-no-session",
+        "FRAME-10",
+        _LINK + "profiles.py",
+        ".for_session(agreement.confirm)",
+        "",
+        ("tests/link/test_transfer.py", "sim"),
+    ),
+    Mutant(
         "crc-not-checked",
         "FRAME-5",
         "ipfi_serial/framing/frame.py",

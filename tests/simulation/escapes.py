@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-HANDSHAKE: Final = range(0x81, 0x84)  # always CRC-16 (FRAME-5)
+HANDSHAKE: Final = range(0x81, 0x85)  # always CRC-16 (FRAME-5)
+HELLO_ACK: Final = 0x82
 SMALLEST: Final = 4  # bytes of content and checksum below which nothing is looked at
 
 
@@ -52,17 +53,25 @@ class Watch:
         crc32: whether session frames carry CRC-32.
         heard: takes each piece that came as it was sent.
         escapes: where to count.
+        confirms: of the sessions that either end has offered, by id: their frames' checksums begin
+            from it (FRAME-10).
     """
 
     crc32: bool
     escapes: Escapes
+    confirms: dict[bytes, set[int]] = field(default_factory=dict)
     heard: Callable[[bytes], None] | None = None
     _sent: set[bytes] = field(default_factory=set)
     _rest: bytes = b""
 
     def sent(self, wire: bytes) -> None:
         """Note a frame as it was sent."""
-        self._sent.add(wire.strip(b"\0"))
+        piece = wire.strip(b"\0")
+        self._sent.add(piece)
+        content = unstuffed(piece)
+        if content is not None and content[0] == HELLO_ACK:
+            of_id = self.confirms.setdefault(content[30:32], set())
+            of_id.add(int.from_bytes(content[-6:-2], "little"))
 
     def delivered(self, data: bytes) -> None:
         """Look at bytes that are being delivered."""
@@ -95,13 +104,21 @@ class Watch:
         content = unstuffed(piece)
         if content is None or len(content) < SMALLEST or content[0] < 0x80:
             return
-        if content[0] in HANDSHAKE or not self.crc32:
-            self.escapes.checked16 += 1
-            crc = binascii.crc_hqx(content[:-2], 0xFFFF) ^ 0xFFFF
-            matches = content[-2:] == crc.to_bytes(2, "big")
-        else:
+        if content[0] in HANDSHAKE:
+            self._check_for(content, 0, crc32=False)
+            return
+        for confirm in self.confirms.get(content[1:3], ()):
+            self._check_for(content, confirm, crc32=self.crc32)
+
+    def _check_for(self, content: bytes, confirm: int, *, crc32: bool) -> None:
+        if crc32:
             self.escapes.checked32 += 1
-            matches = content[-4:] == zlib.crc32(content[:-4]).to_bytes(4, "little")
+            crc = zlib.crc32(content[:-4], confirm)
+            matches = content[-4:] == crc.to_bytes(4, "little")
+        else:
+            self.escapes.checked16 += 1
+            crc = binascii.crc_hqx(content[:-2], 0xFFFF ^ confirm & 0xFFFF) ^ 0xFFFF
+            matches = content[-2:] == crc.to_bytes(2, "big")
         self.escapes.found += matches
 
 

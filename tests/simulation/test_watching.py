@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipfi_serial.framing.crc import CRC16, CRC32
+from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
 from ipfi_serial.framing.frame import encode_frame
 from tests.simulation.end import Ended
 from tests.simulation.escapes import Escapes, Watch, unstuffed
@@ -26,15 +26,23 @@ def test_a_frame_that_came_as_it_was_sent_is_no_escape() -> None:
 
 
 @pytest.mark.parametrize(("profile", "crc32"), [(CRC16, False), (CRC32, True)])
-def test_another_frame_with_the_right_checksum_is_an_escape(profile: object, crc32: bool) -> None:
+def test_another_frame_with_the_right_checksum_is_an_escape(
+    profile: CrcProfile, crc32: bool
+) -> None:
     watch = Watch(crc32=crc32, escapes=Escapes())
-    watch.sent(encode_frame(DATA, profile))  # type: ignore[arg-type]
-    forged = encode_frame(DATA.replace(b"some", b"SOME"), profile)  # type: ignore[arg-type]
+    hello_ack = b"\x82" + bytes(29) + DATA[1:3] + bytes(5) + b"\1\2\3\4"
+    watch.sent(encode_frame(hello_ack, CRC16))
+    foreign = encode_frame(DATA.replace(b"some", b"same"), profile)
+    profile = profile.for_session(b"\1\2\3\4")
+    watch.sent(encode_frame(DATA, profile))
+    forged = encode_frame(DATA.replace(b"some", b"SOME"), profile)
     watch.delivered(forged)
     assert (watch.escapes.damaged, watch.escapes.found) == (1, 1)
     watch.delivered(forged[:-3] + bytes((forged[-3] ^ 1 or 1,)) + forged[-2:])
     assert (watch.escapes.damaged, watch.escapes.found) == (2, 1)
     assert watch.escapes.checked32 == (2 if crc32 else 0)
+    watch.delivered(foreign)
+    assert (watch.escapes.damaged, watch.escapes.found) == (3, 1)
 
 
 def test_cobs_is_undone_as_it_is_defined() -> None:

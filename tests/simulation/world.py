@@ -104,7 +104,9 @@ class World:
         self._kinds = [KINDS[name] for name in pair.split("-")]
         self._lives = [0, 0]
         self.lines = (self._line(0), self._line(1))
-        self.watches = tuple(Watch(plan.crc32, self.report.escapes) for _ in range(2))
+        confirms: dict[bytes, set[int]] = {}
+        escapes = self.report.escapes
+        self.watches = tuple(Watch(plan.crc32, escapes, confirms) for _ in range(2))
         self._rings = (self._ring(0), self._ring(1))
         self.ends: list[SimulatedEnd] = [self._start(0, 0.0), self._start(1, 0.0)]
         self.programs = Programs(self)

@@ -23,9 +23,8 @@ def crc16(data: bytes, register: int = 0xFFFF) -> bytes:
     return bytes([(register >> 8) ^ 0xFF, (register & 0xFF) ^ 0xFF])
 
 
-def crc32(data: bytes) -> bytes:
+def crc32(data: bytes, register: int = 0xFFFFFFFF) -> bytes:
     """Polynomial 0x04C11DB7 reflected, least significant bit first."""
-    register = 0xFFFFFFFF
     for byte in data:
         register ^= byte
         for _ in range(8):
@@ -153,13 +152,20 @@ def rejects() -> list[Row]:
 
 
 def crc_rows() -> list[Row]:
-    """Contents and their CRC as it is appended."""
+    """Contents and their CRC as it is appended; of a session's frame if it has a ``confirm``."""
     contents = [b"123456789", b"", b"\0", b"\xff", bytes(64), bytes(range(256)), DATA, HELLO]
-    return [
+    rows = [
         Row(profile=profile, content=content.hex(), crc=make(content).hex())
         for profile, make in ((CRC16, crc16), (CRC32, crc32))
         for content in contents
     ]
+    for confirm in (0x00000001, 0x12345678, 0xFFFFFFFF):
+        sealed = crc16(DATA, 0xFFFF ^ confirm & 0xFFFF), crc32(DATA, 0xFFFFFFFF ^ confirm)
+        rows += [
+            Row(profile=profile, content=DATA.hex(), crc=crc.hex(), confirm=confirm)
+            for profile, crc in zip((CRC16, CRC32), sealed, strict=True)
+        ]
+    return rows
 
 
 def cobs_rows() -> list[Row]:

@@ -463,14 +463,14 @@ typedef struct { /* the other end's parameters (protocol.md 3.2) with the sessio
     uint8_t flags, boot_cause, window, profile, max_calls, extensions;
     uint16_t session, frame_payload, ring, stream_credit, max_message;
     uint32_t nonce, credit;
-    uint32_t confirm; /* what READY must say (HS-5); of a pending session first the CRC of its HELLO */
+    uint32_t confirm; /* READY says it (HS-5), checksums begin from it (FRAME-10); of a pending session first the CRC of its HELLO */
 } ipfi_peer_t;
 
 typedef struct { /* small fields first: chips reach those with the shortest instructions */
     uint8_t state, want;                            /* want: what to send next */
     uint8_t tx_sequence, rx_sequence, in_flight, backoff, clean, unacked, ping, echo, readies;
     bool hello_sent, only_ready, have_rtt, working, timer_on, idle, ping_out, repeated, ack_doubled;
-    uint8_t probe_shift, echoes, refuse_reason, bye_reason, bye_profile, boot_cause;
+    uint8_t probe_shift, echoes, refuse_reason, bye_reason, boot_cause;
 #if IPFI_WITH_LOSSY
     bool lossy_last, lossy_waits;                   /* waits: for the other end's ring */
     uint16_t lossy_start, lossy_used;
