@@ -106,7 +106,7 @@ class Directory:
             return own.name
         manifest = self.manifest
         entry = manifest.by_index(index) if manifest is not None else None
-        return entry.name if entry is not None else None
+        return entry.name if entry is not None else self._interface.declared_event(index)
 
     def _is_raw(self, index: int) -> bool:
         if self._interface.declared_raw(index):

@@ -147,10 +147,18 @@ class Interface:
         if known is not None:
             return known
         if event:
-            for entry in self._entries.values():
+            for entry in list(self._entries.values()):  # others may declare
                 if entry.name == name and entry.kind >= EntryKind.EVENT_HANDLED:
                     return entry.index, entry.kind
         return None
+
+    def declared_event(self, index: int) -> str | None:
+        """Return the name that an event was declared by here, or None."""
+        for (name, event), (number, _) in list(self._remote.items()):  # others may declare
+            if event and number == index:
+                return name
+        own = self._entries.get(index)
+        return own.name if own is not None and own.kind.is_event else None
 
     def declared_raw(self, index: int) -> bool:
         """Tell whether an index was declared raw."""

@@ -228,6 +228,17 @@ def test_events_have_names_if_either_end_has_one_for_them() -> None:
     assert directory.event_name(4) is None
 
 
+def test_an_event_has_the_name_that_it_was_declared_by() -> None:
+    table = Interface()
+    table.declare(7, "tick", event=True)
+    table.declare(8, "add")
+    table.emits(6, "moved")
+    table.procedure(9, "divide")(lambda: None)
+    for framed in (True, False):
+        directory = Directory(table, framed=framed)
+        assert [directory.event_name(i) for i in (6, 7, 8, 9)] == ["moved", "tick", None, None]
+
+
 @pytest.mark.parametrize("values", [[b"\xc0"], [encode_entry(ENTRIES[0])] * 2])
 def test_a_wrong_description_is_the_other_ends_fault(values: list[bytes]) -> None:
     directory = Directory(Interface(), framed=True)
