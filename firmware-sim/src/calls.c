@@ -234,9 +234,13 @@ static void begin_call(ipfi_wire_t *wire)
 static void begin_event(ipfi_wire_t *wire)
 {
     ipfi_call_t *const call = event_slot(wire);
+    if (call->stage != FREE && call->index != wire->parser.procedure) { /* they are: the first one has no end */
+        IPFI_COUNT(wire, events_dropped);
+        call->stage = FREE;
+    }
     if (call->stage == FREE) {
         const uint8_t entry = ipfi_table_find(wire, wire->parser.procedure, true);
-        claim(wire, call, entry, 0);
+        claim(wire, call, entry, wire->parser.procedure); /* an event has no call index: its own stands there */
         if (entry == IPFI_ENTRY_NONE) { call->stage = DRAINING; }
     }
     if (call->stage == COLLECTING && wire->parser.left > (uint32_t)(args_limit(wire) - call->collected)) {

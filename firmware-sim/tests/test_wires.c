@@ -2,10 +2,12 @@
 #include "check.h"
 #include "board.h"
 #include "message.h"
+#include "stream.h"
 
 #include <string.h>
 
 enum { WAITING = 99, LINE = 4096 };
+static const uint8_t on[] = { 0xC3 }; /* true, of the lamp */
 
 typedef struct {
     ipfi_wire_t wire;
@@ -329,7 +331,6 @@ static void check_a_lossy_event_within_an_answer(void)
 
 static void check_lossy_events_and_log(void)
 {
-    static const uint8_t on[] = { 0xC3 };
     start(true, 4);
     CHECK(!ipfi_emit_lossy(&host.wire, BOARD_LED, on, 1));
     run_for(100, 0);
@@ -340,6 +341,42 @@ static void check_lossy_events_and_log(void)
     CHECK(host.wire.stats.lossy_dropped > 10);
     run_for(10, 0);
     CHECK(ipfi_flushed(&host.wire));
+}
+
+static void say_event(uint8_t ends, uint16_t event, const uint8_t *payload, uint16_t size)
+{
+    const ipfi_message_t message = { IPFI_TYPE_EVENT, ends, event, 0, payload, size };
+    CHECK(ipfi_message_send(&host.wire, &message));
+}
+
+/* EVENT-2: parts of two events that come mixed make no event that nobody has sent. */
+static void check_an_event_that_another_one_interrupts(void)
+{
+    start(true, 11);
+    run_for(100, 0);
+    say_event(IPFI_NONE, 99, NULL, 0); /* nobody handles it */
+    say_event(IPFI_COMPLETE, BOARD_LED, on, 1);
+    run_for(10, 0);
+    CHECK(board.led && board.wire.stats.events_handled == 1 && board.wire.stats.events_dropped == 1);
+    say_event(IPFI_NONE, BOARD_LED, on, 0);
+    say_event(IPFI_COMPLETE, 99, on, 1);
+    run_for(10, 0);
+    CHECK(board.wire.stats.events_handled == 1 && board.wire.stats.events_dropped == 3);
+}
+
+/* MSG-6: what stood before the bad message has been handed over. */
+static void check_an_event_before_a_broken_message(void)
+{
+    static const uint8_t bad[][8] = { { IPFI_TYPE_CALL, 0x80 }, { IPFI_TYPE_CALL, 0xD0, 0, 0, 255, 255, 255, 255 } };
+    for (int i = 0; i < 2; i++) {
+        start(true, 12);
+        run_for(100, 0);
+        say_event(IPFI_COMPLETE, BOARD_LED, on, 1);
+        CHECK(ipfi_stream_put(&host.wire, bad[i], sizeof bad[i]));
+        say_event(IPFI_COMPLETE, BOARD_LED, on, 1);
+        run_for(200, 0);
+        CHECK(board.wire.stats.events_handled == 1 && board.wire.stats.bad_messages == 1 && board.wire.stats.sessions == 2);
+    }
 }
 
 void test_wires(void)
@@ -358,4 +395,6 @@ void test_wires(void)
     check_tickets();
     check_an_answer_that_is_too_large();
     check_a_lossy_event_within_an_answer();
+    check_an_event_that_another_one_interrupts();
+    check_an_event_before_a_broken_message();
 }

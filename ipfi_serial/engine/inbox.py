@@ -132,12 +132,15 @@ class Inbox:
         self._events.append(EndOfInputReceived())
 
     def _take_event(self, message: Message) -> None:
+        if self._assembly.index is not None:
+            self._note(self._assembly.give_up(message.procedure))
         self._note(self._assembly.take(message))
 
     def _take_oversized(self, message: Oversized) -> None:
         if message.kind is MessageKind.CALL:
             self._callee.on_oversized(message)
         elif message.kind is MessageKind.EVENT:
+            self._note(self._assembly.give_up(message.procedure))
             self._note(self._assembly.take_oversized(message))
         elif message.kind in (MessageKind.RESPONSE, MessageKind.ERROR):
             self._caller.on_oversized(message)

@@ -6,7 +6,12 @@ import pytest
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.outbox import CROWDED
-from ipfi_serial.errors import CallRefusedError, LocalProtocolError, WireClosedError
+from ipfi_serial.errors import (
+    CallRefusedError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    WireClosedError,
+)
 from tests.engine.lines import OneEnd, Pair
 from tests.engine.wires import (
     CALL,
@@ -148,6 +153,36 @@ def test_a_half_event_dies_with_its_session() -> None:
         assert len(one.end.lost) == 1
         one.hear(EVENT, LED, 0, COMPLETE, b"whole")
         assert one.end.events == [(LED, b"whole")]
+
+
+# --- of a sender that breaks the rules ---
+
+
+@pytest.mark.parametrize("size", [0, 2, 2000])
+@pytest.mark.parametrize("other", [b"whole", b"x" * 2000])
+def test_an_event_that_another_one_interrupts_is_dropped_and_noted(size: int, other: bytes) -> None:
+    """EVENT-2: mixed parts make no event that nobody has sent; the C core drops the same."""
+    one = OneEnd(config=SMALL)
+    one.hear(EVENT, LED, 0, NONE, bytes(size))
+    one.hear(EVENT, 77, 0, COMPLETE, other)
+    one.hear(EVENT, LED, 0, COMPLETE, b"next")
+    is_large = len(other) > 1024
+    assert one.end.events == [(77, other), (LED, b"next")][is_large:]
+    assert len(one.end.faults) == 1 + is_large
+    assert "a message of event 77 came before its last part" in one.end.faults[0]
+    assert_empty(one.end)
+
+
+@pytest.mark.parametrize("bad", [b"\x01\x80\x02\x00\x00", b"\x01\xd0\x02\x00\xff\xff\xff\xff"])
+def test_an_event_before_a_broken_message_is_handed_over(bad: bytes) -> None:
+    """MSG-6: in one frame; what stands behind it is not read; the C core does the same."""
+    one = OneEnd()
+    assert one.peer.wire is not None
+    event = b"\x04\xc0\x28\x00\x01x"
+    one.peer.wire.push(event + bad + event, one.now_s)
+    one.settle()
+    assert one.end.events == [(LED, b"x")]
+    assert [type(each.reason) for each in one.end.lost] == [RemoteProtocolError]
 
 
 # --- lossy ---

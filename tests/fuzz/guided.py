@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.firmware import build
-from tests.fuzz.native import MAX_INPUT_BYTES, Outcome, keep
-from tests.fuzz.seeds import CORPUS, DICTIONARY
+from tests.fuzz.native import FOUND, MAX_INPUT_BYTES, Outcome, keep, options
+from tests.fuzz.seeds import CORPUS
 
 Target = Callable[[bytes], None]
 
@@ -64,8 +64,7 @@ def fuzz(name: str, seconds: float, *, grown: Path | None = None, seed: int = 0)
             TARGETS[name][0],
             f"-max_total_time={seconds:.0f}",
         ]
-        command += [f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1", "-timeout=120"]
-        command += [f"-dict={DICTIONARY}", f"-artifact_prefix={place}/found-", f"-seed={seed}"]
+        command += options(place, seed)
         command += [str(kept), *(str(CORPUS / each) for each in (name, *TARGETS[name][1]))]
         done = subprocess.run(  # noqa: S603 - our own program
             [each for each in command if not each.startswith(str(CORPUS)) or Path(each).is_dir()],
@@ -74,7 +73,7 @@ def fuzz(name: str, seconds: float, *, grown: Path | None = None, seed: int = 0)
             check=False,
             cwd=build.ROOT,
         )
-        crashes = tuple(keep(name, each.read_bytes()) for each in sorted(place.glob("found-*")))
+        crashes = tuple(keep(name, each.read_bytes()) for each in sorted(place.glob(f"{FOUND}*")))
     said = done.stderr + done.stdout
     if done.returncode != 0 and not crashes:
         raise RuntimeError(f"{name}: the fuzzer failed\n{said[-4000:]}")

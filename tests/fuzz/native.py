@@ -17,6 +17,8 @@ from tests.fuzz.seeds import CORPUS, DICTIONARY
 
 FUZZERS: Final = ("receive", "session")
 GROWN: Final = build.FIRMWARE / "build"  # where long runs keep what they learnt
+FOUND: Final = "found-"  # what its files begin with
+HANGS_S: Final = 120
 MAX_INPUT_BYTES: Final = 2000  # 25 full frames of a small board
 _BUILD: Final = ("-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
 _INPUTS: Final = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
@@ -68,6 +70,22 @@ def build_fuzzers(place: Path) -> dict[str, Path]:
     return programs
 
 
+def options(place: Path, seed: int) -> list[str]:
+    """Return libFuzzer's options, the same for both languages: what it finds goes to ``place``.
+
+    An input that is slow is reported as one that hangs, or not at all: on a busy machine any is.
+    """
+    return [
+        f"-max_len={MAX_INPUT_BYTES}",
+        "-print_final_stats=1",
+        f"-dict={DICTIONARY}",
+        f"-artifact_prefix={place}/{FOUND}",
+        f"-seed={seed}",
+        f"-timeout={HANGS_S}",
+        f"-report_slow_units={HANGS_S}",
+    ]
+
+
 def fuzz(
     name: str,
     seconds: float,
@@ -90,13 +108,12 @@ def fuzz(
         program = program or build_fuzzers(place)[name]
         kept = place / "grown" if grown is None else grown
         kept.mkdir(parents=True, exist_ok=True)
-        command = [str(program), f"-max_len={MAX_INPUT_BYTES}", "-print_final_stats=1"]
-        command += [f"-dict={DICTIONARY}", f"-artifact_prefix={place}/found-", f"-seed={seed}"]
-        command += [f"-max_total_time={seconds:.0f}" if seconds else "-runs=0", "-timeout=120"]
+        command = [str(program), *options(place, seed)]
+        command.append(f"-max_total_time={seconds:.0f}" if seconds else "-runs=0")
         seeds.write(library(), place / "fresh")  # those of the repository may be of an older HELLO
         command += [str(kept), str(CORPUS / name), str(place / "fresh" / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        found = sorted(place.glob("found-*"))
+        found = sorted(place.glob(f"{FOUND}*"))
         crashes = tuple(keep(name, each.read_bytes()) for each in found)
     said = done.stderr
     if done.returncode != 0 and not crashes:

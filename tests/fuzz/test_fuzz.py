@@ -71,6 +71,19 @@ def test_an_invalid_flag_and_a_termination_end_the_session_of_either_core(bad: b
     differential.sessions(life(seeds.step(seeds.STREAM, bad)))
 
 
+@pytest.mark.parametrize("bad", [b"\x01\x80\x01\x05\x02", b"\x09\x30\0\0" + b"\xff" * 8])
+def test_an_event_before_a_broken_message_in_one_frame_is_handed_over_by_both(bad: bytes) -> None:
+    """MSG-6."""
+    differential.sessions(life(seeds.step(seeds.STREAM, b"\x04\xc0\x21\x00\x01\xc3" + bad)))
+
+
+def test_mixed_parts_of_two_events_make_no_event_that_nobody_sent() -> None:
+    """EVENT-2; each core once joined them, under the index of the first or of the last."""
+    part, other = b"\x04\x00\x21\x0a\x00", b"\x04\xc0\x01\x03\x04\x02\x02\x07\x87"
+    for stream in (part + other, other[:1] + b"\x00" + other[2:] + b"\x04\xc0\x21\x00\x01\xc3"):
+        differential.sessions(life(seeds.step(seeds.STREAM, stream)))
+
+
 @pytest.mark.parametrize("behind", [b"\x00", b"\x01\xc0\x01\x05\x02\x28\x02", b"\x01\x80", b"x"])
 def test_what_stands_behind_a_lossy_event_is_not_read(behind: bytes) -> None:
     """EVENT-3: one message; the C core once obeyed a Call or a Termination behind it."""
