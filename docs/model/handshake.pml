@@ -11,6 +11,7 @@
  * | HS-11       | boot(), foreign(): a waiting end says HELLO once |
  * | HS-13       | patience() says BYE, on_bye() takes it |
  * | LINK-5      | foreign(): frames of other sessions |
+ * | FRAME-10    | send(), receive(): frames of a session are sealed with its confirm |
  * | LINK-13, LINK-19 | patience() |
  *
  * Checked: data comes from one life of the other end only, once, in order; two ends in a session of one
@@ -158,22 +159,27 @@ inline use(e, id)
 
 /* ---- what both directions do ---- */
 
+/* FRAME-10: the seal stands above the number, of which there are few. */
+#define NUMBERS 8
+#define IS_SEALED(kind) (kind == DATA || kind == ACK || kind == PING || kind == BYE)
+#define SEALED(e, kind, b) (b + (IS_SEALED(kind) -> NUMBERS * end[e].confirm : 0))
+
 /* A frame arrives, is lost, or is kept for later; or both the first and the last. */
 inline send(e, kind, a, b, c)
 {
     printf("@ send %d %e %d %d %d ", e, kind, a, b, c);
     if
-    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
+    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("arrives\n")
 #ifdef TRACE /* more often */
-    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
-    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("arrives\n")
+    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("arrives\n")
+    :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("arrives\n")
 #endif
     :: !quiet || full(to[1 - e]) -> printf("lost\n")
     :: !quiet && moves < MOVES && nfull(held[1 - e]) ->
         moves++;
-        held[1 - e]!kind, a, b, c;
+        held[1 - e]!kind, a, SEALED(e, kind, b), c;
         if
-        :: nfull(to[1 - e]) -> to[1 - e]!kind, a, b, c; printf("twice\n")
+        :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("twice\n")
         :: printf("late\n")
         fi
     fi
@@ -259,10 +265,16 @@ inline foreign(e)
     fi
 }
 
-/* A host's random floor is none that a frame under way may carry; a device remembers nothing. */
+/* A host's random floor may happen to be that of its earlier lives, or none that a frame under way may carry;
+ * a device remembers nothing. */
+#ifdef FLOORS_COME_BACK
+#define LIVES_BEFORE(e) 0
+#else
+#define LIVES_BEFORE(e) end[e].boots
+#endif
 inline boot(e)
 {
-    end[e].floor = (e == HOST || PEER_FLOORS -> CIRCLE - 6 - 8 * end[e].boots - 4 * e : DEVICE_FLOOR);
+    end[e].floor = (e == HOST || PEER_FLOORS -> CIRCLE - 6 - 8 * LIVES_BEFORE(e) - 4 * e : DEVICE_FLOOR);
 #ifndef TRACE
     if
     :: e == DEVICE && !PEER_FLOORS
@@ -368,10 +380,15 @@ inline on_ready(e, id, terms, number)
     fi
 }
 
+#ifdef IDS_ALONE
+#define HOLDS(e) true
+#else
+#define HOLDS(e) (seal == end[e].confirm)
+#endif
 #ifdef ACCEPT_ANY_SESSION
 #define OWNS(e, id) (end[e].state == ESTABLISHED)
 #else
-#define OWNS(e, id) (end[e].state == ESTABLISHED && end[e].session == id)
+#define OWNS(e, id) (end[e].state == ESTABLISHED && end[e].session == id && HOLDS(e))
 #endif
 
 /* HS-6: of a READY for the candidate as it is now */
@@ -383,7 +400,7 @@ inline on_ack(e, id, number)
     :: OWNS(e, id) ->
         end[e].spoken = true;
         sure = (e == HOST && asked)
-    :: end[e].state == UNCONFIRMED && end[e].session == id && IS_ECHO(e, number) -> enter(e, id, end[e].confirm, true)
+    :: end[e].state == UNCONFIRMED && end[e].session == id && HOLDS(e) && IS_ECHO(e, number) -> enter(e, id, end[e].confirm, true)
     :: else -> foreign(e)
     fi
 }
@@ -426,6 +443,8 @@ inline on_bye(e, id)
 inline receive(e)
 {
     to[e]?kind, a, b, c;
+    seal = (IS_SEALED(kind) -> b / NUMBERS : 0);
+    b = (IS_SEALED(kind) -> b % NUMBERS : b);
     printf("@ receive %d %e %d %d %d\n", e, kind, a, b, c);
     if
     :: kind == HELLO -> on_hello(e, a, b)
@@ -436,7 +455,7 @@ inline receive(e)
     :: kind == DATA -> on_data(e, a, b, c)
     :: kind == BYE -> on_bye(e, a)
     fi;
-    kind = HELLO; a = 0; b = 0; c = 0
+    kind = HELLO; a = 0; b = 0; c = 0; seal = 0
 }
 
 /* ---- time ---- */
@@ -514,7 +533,7 @@ proctype Speaker(byte me)
 {
     mtype kind = HELLO;
     byte a, c, fresh;
-    int b;
+    int b, seal;
 endless:
     do
     :: atomic { len(to[me]) > 0 && IS_FREE(me) -> receive(me); check(me) }

@@ -20,6 +20,7 @@ _HANDSHAKE: Final = (
     Check("two hosts, either of which may win", "handshake", (*_SMALLER, "PEERS")),
     Check("late frames around a restart", "handshake", _LINE_AND_DEVICE, deep=True),
     Check("late frames, restarts of both", "handshake", _LINE_AND_REBOOTS, deep=True),
+    Check("ids that come back", "handshake", (*_LINE_AND_REBOOTS, "FLOORS_COME_BACK"), deep=True),
     Check("sessions given up, no restart", "handshake", _NO_REBOOT, deep=True),
     Check("both open, no restart", "handshake", (*_NO_REBOOT, "BOTH_ACTIVE"), deep=True),
     Check("two hosts, two moves", "handshake", (*_SMALL, "PEERS"), deep=True),
@@ -32,11 +33,22 @@ _HANDSHAKE: Final = (
     ),
     Check("two frames on the line, each way", "handshake", ("CAPACITY=2", "MOVES=2"), deep=True),
 )
-_HANDSHAKE_BUGS: Final = (
-    Check("READY matched by id alone", "handshake", _SMALL, "READY_WITHOUT_CONFIRM"),
+_HANDSHAKE_BUGS: Final = (  # three of them do no harm to frames that are sealed (FRAME-10)
+    Check("READY told by id", "handshake", (*_SMALL, "IDS_ALONE"), "READY_WITHOUT_CONFIRM"),
     Check("frames of any session taken", "handshake", _SMALL, "ACCEPT_ANY_SESSION"),
-    Check("ids used again", "handshake", _SMALL, "NO_FLOOR"),
-    Check("a device without memory says 1", "handshake", _LINE_AND_REBOOTS, "FLOOR_ONE"),
+    Check("ids used again", "handshake", (*_SMALL, "IDS_ALONE"), "NO_FLOOR"),
+    Check(
+        "a device without memory says 1",
+        "handshake",
+        (*_LINE_AND_REBOOTS, "IDS_ALONE"),
+        "FLOOR_ONE",
+    ),
+    Check(
+        "ids that come back, frames told by id",
+        "handshake",
+        (*_LINE_AND_REBOOTS, "FLOORS_COME_BACK"),
+        "IDS_ALONE",
+    ),
     Check("two attempts cross", "handshake", _NO_REBOOT, "CROSSING"),
     Check("READY without end", "handshake", _SMALLER, "READY_FOR_EVER"),
     Check("one id entered twice", "handshake", _LINE_AND_DEVICE, "SAME_ID_TWICE", deep=True),
