@@ -62,6 +62,7 @@ INTERPRETED: Final = {
     "codec/twins.py": _ONCE,
     "sync/opening.py": _ONCE,
     "sync/server.py": _ONCE,
+    "sync/waits.py": "only waits: nothing in it is quick",
     "aio/opening.py": _ONCE,
     "aio/server.py": _ONCE,
 }

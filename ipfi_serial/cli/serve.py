@@ -14,6 +14,7 @@ from ipfi_serial import Interface, IpfiError, WireClosedError, listen
 from ipfi_serial.cli.failures import CannotConnectError, ExitCode, UsageError
 from ipfi_serial.cli.options import Arguments, add_wire, open_wire
 from ipfi_serial.cli.screen import Screen
+from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport import parse_endpoint
 
 SUMMARY: Final = "serve the `interface` of a Python file, until Ctrl-C"
@@ -70,7 +71,7 @@ def _serve_line(options: Arguments, interface: Interface, screen: Screen, *, qui
             screen.note(f"listening on {wire.endpoint}")
         else:
             _announce(screen, wire.endpoint, interface)
-        ended.wait()
+        wait_interruptibly(ended.wait)
     if quiet or isinstance(reasons[0], WireClosedError):
         return ExitCode.OK
     raise reasons[0]

@@ -17,6 +17,7 @@ from ipfi_serial.sim.line import BoardLine, BootTransport
 from ipfi_serial.sim.procedures import Procedures, board_interface
 from ipfi_serial.sim.timers import Timers
 from ipfi_serial.sync.connection import Connection
+from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport.base import Transport
 
 BOARD_CONFIG: Final = WireConfig(  # the limits of the C board
@@ -64,7 +65,7 @@ class Board:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the board is off; return whether it is."""
-        return self._off.wait(timeout_s)
+        return wait_interruptibly(self._off.wait, timeout_s)
 
     def close(self) -> None:
         """Switch the board off, without a goodbye.  Idempotent."""

@@ -10,12 +10,14 @@ import os
 import select
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.sim.firmware import build_board
+from ipfi_serial.sync.waits import wait_interruptibly
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 2.0
@@ -70,11 +72,7 @@ class BoardProcess:
         """Wait until it ends by itself; return whether it has."""
         if self._process is None:
             return True
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return wait_interruptibly(partial(_wait_for_end, self._process), timeout_s)
 
     def stop(self) -> None:
         """End it, and wait until it has ended.  Idempotent."""
@@ -132,6 +130,15 @@ class BoardProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait until a process ends; return whether it has."""
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _read_port(process: subprocess.Popen[bytes]) -> str:

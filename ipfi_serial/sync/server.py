@@ -14,6 +14,7 @@ from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire
 from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
 from ipfi_serial.sync.connection import Connection
+from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport import Listener, Transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.endpoint import parse_endpoint
@@ -69,7 +70,10 @@ class Server:
             WireClosedError: the server was closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._fresh or self._closed, timeout_s)
+            wait_interruptibly(
+                lambda some_s: self._changed.wait_for(lambda: self._fresh or self._closed, some_s),
+                timeout_s,
+            )
             if self._fresh:
                 return self._fresh.popleft()
         if self._closed:

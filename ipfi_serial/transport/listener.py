@@ -200,7 +200,8 @@ class Listener:
         if self._closed:
             return
         self._closed = True
-        self._mouth.send(b"!")
+        with contextlib.suppress(OSError):  # accept() has seen it at once, and left
+            self._mouth.send(b"!")
         with self._lock:
             if not self._is_accepting:  # else this is a signal handler inside of accept()
                 self._release()
