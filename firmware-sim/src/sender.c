@@ -320,6 +320,9 @@ bool ipfi_sender_build(ipfi_wire_t *wire)
     if (send_again(wire)) { return true; }
     const uint16_t size = new_cut(wire);
     if (size == 0) { return ask_for_fate(wire); }
+    if (link->in_flight == 0 && link->peer.ring == IPFI_NO_RING_LIMIT) {
+        link->cleared = link->handed; /* ACKs, which nothing clears, are waited for no longer (LINK-9) */
+    }
     ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;

@@ -69,6 +69,19 @@ def test_the_time_out_is_doubled_link_9() -> None:
     assert third - second >= 1.5 * (second - first)
 
 
+def test_acks_of_what_the_host_sent_do_not_lengthen_the_time_out_link_9() -> None:
+    """Nothing acknowledges an ACK, and a host without a ring limit asks for no account of them."""
+    puppet = CorePuppet(bytes_per_s=11520.0, ring=0xFFFF)
+    for number in range(500):
+        puppet.say(data(puppet.session, number & 0xFF, EVENT))
+        puppet.wait(0.03)
+        puppet.hear()
+        puppet.events()
+    puppet.emit()
+    first, second, *_ = puppet.data_said_in(1.0)
+    assert second - first == pytest.approx(0.25, abs=0.02)
+
+
 def test_what_is_not_acknowledged_stays_within_the_ring_link_14() -> None:
     puppet = CorePuppet(ring=64)
     for _ in range(20):

@@ -19,14 +19,18 @@ class CorePuppet(Puppet):
 
     Args:
         active: the core has the host's role and opens the session.
+        bytes_per_s: speed of the core's line; None: it does not know.
         changes: of what the puppet says of itself.
 
     Attributes:
         core: the end under test.
     """
 
-    def __init__(self, *, active: bool = False, **changes: Any) -> None:
-        self.core = CoreEnd(1, 0, EndPlan(host=active, window=4, credit=64), (None, False), 100.0)
+    def __init__(
+        self, *, active: bool = False, bytes_per_s: float | None = None, **changes: Any
+    ) -> None:
+        plan, line = EndPlan(host=active, window=4, credit=64), (bytes_per_s, False)
+        self.core = CoreEnd(1, 0, plan, line, 100.0)
         own: Parameters = parameters(
             **{"flags": 0 if active else 1, "nonce": 7, "crc_profiles": 1} | changes
         )
