@@ -15,7 +15,16 @@ from typing import Final
 from ipfi_hil.board import Board, Quirks
 from ipfi_hil.faults import LinkFaults
 from ipfi_hil.frame_peer import slowness
-from ipfi_hil.target import Footprint, OwnLine, Target, TargetError, VirtualClock, make_target
+from ipfi_hil.health import Health
+from ipfi_hil.target import (
+    Footprint,
+    OnTheBench,
+    OwnLine,
+    Target,
+    TargetError,
+    VirtualClock,
+    make_target,
+)
 from ipfi_hil.trace import Trace
 from ipfi_serial import Connection, Interface, WireConfig, connect
 from ipfi_serial.errors import IpfiError
@@ -58,6 +67,7 @@ class Bench:
     Attributes:
         board: what its board file says.
         endpoint: where it is now.
+        health: whether another test is worth trying.
     """
 
     def __init__(self, board: Board, *, real_hardware: bool = False) -> None:
@@ -65,6 +75,7 @@ class Bench:
         self.board = board
         self.endpoint = ""
         self._target: Target = make_target(board, real_hardware=real_hardware)
+        self.health = Health()
         self._plugged = False
         self._fresh = False
         self._test: _OneTest | None = None
@@ -149,6 +160,7 @@ class Bench:
             connect_timeout_s=patience_s if connect_timeout_s is None else connect_timeout_s,
         )
         test.wires.append(wire)
+        self.health.has_served = True
         return wire
 
     def open_line(self) -> Transport:
@@ -214,10 +226,24 @@ class Bench:
         return self._target.why_unavailable()
 
     def begin_test(self, name: str) -> None:
-        """Bring the target to a clean state, and open its port."""
+        """Bring the target to a clean state, and open its port.
+
+        Raises:
+            IpfiError: that fails; :attr:`health` says whether another test is worth trying.
+        """
+        self.end_test()  # one that did not begin
         trace = Trace()
         disturb = self._target.disturb if isinstance(self._target, OwnLine) else None
         self._test = _OneTest(trace, LinkFaults(zlib.crc32(name.encode()), trace, disturb))
+        try:
+            self._prepare()
+        except IpfiError as error:
+            self.health.failed(error)
+            self.power_off()  # the next test begins afresh
+            raise
+        self.health.began()
+
+    def _prepare(self) -> None:
         if not self._plugged:
             self.power_on()
         self._line = self._open()
@@ -225,6 +251,11 @@ class Bench:
             self.reset()
             wait_for_hello(self._line, self.patience_s(HELLO_PATIENCE_S))
         self._fresh = False
+
+    def note_silence(self, error: IpfiError) -> None:
+        """Note that nobody answered; it says nothing of the target if the line was spoilt."""
+        if not self.faults.has_spoilt():
+            self.health.silent(error)
 
     def figures(self) -> Figures:
         """Return what the wires of this test have counted."""
@@ -273,7 +304,7 @@ class Bench:
 
     def _open(self) -> Transport:
         """Open the port; one that has just come back may need a moment."""
-        until_s = time.monotonic() + OPEN_PATIENCE_S
+        until_s = time.monotonic() + (OPEN_PATIENCE_S if self._may_be_late() else 0.0)
         while True:
             try:
                 own = self._target if isinstance(self._target, OwnLine) else None
@@ -285,6 +316,11 @@ class Bench:
             else:
                 self._slowness = slowness(line)
                 return line
+
+    def _may_be_late(self) -> bool:
+        """Tell whether the port may be on its way: a real one is there, or not, until it moves."""
+        moved = self.health.has_worked or "flash" in self.board.settings
+        return moved or not isinstance(self._target, OnTheBench)
 
     def _mark(self, what: str) -> None:
         if self._test is not None:

@@ -54,6 +54,8 @@ KEYS: Final = frozenset(
         "cannot",
     }
 )
+_WORDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
+                 list: "a list"}  # fmt: skip
 _SLOWEST: Final = 100.0
 _ANNOUNCED_UNIT: Final = 256  # of max_message in HELLO (docs/protocol.md 3.2)
 
@@ -140,7 +142,11 @@ class Board:
         if value is None:
             raise ConfigError(f"board {self.name}: [settings] lacks {name!r}")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ConfigError(f"board {self.name}: settings.{name} is {value!r}; it must be {kind}")
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            wanted = " or ".join(_WORDS.get(each, each.__name__) for each in kinds)
+            raise ConfigError(
+                f"board {self.name}: settings.{name} is {value!r}; it must be {wanted}"
+            )
         return value
 
 
@@ -166,9 +172,9 @@ def load_board(path: Path) -> Board:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"the board file cannot be read: {error}") from error
+        raise ConfigError(_why_unreadable(path, error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+        raise ConfigError(f"{path} is no TOML, and a board file is: {error}") from error
     if unknown := sorted(data.keys() - KEYS):
         known = ", ".join(sorted(KEYS))
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; there are {known}")
@@ -186,6 +192,20 @@ def load_board(path: Path) -> Board:
         quirks=_quirks(path, data),
         folder=path.resolve().parent,
     )
+
+
+def _why_unreadable(path: Path, error: OSError) -> str:
+    """Return what is wrong with the path of a board file, and what to check."""
+    if isinstance(error, FileNotFoundError):
+        folder = path.absolute().parent
+        others = ", ".join(sorted(each.name for each in folder.glob("*.toml")))
+        there = f"it has {others}" if others else "no .toml file is there"
+        if not folder.is_dir():
+            there = "there is no such folder"
+        return f"no board file {path.name!r} in {folder}: {there}"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder: give the board file in it (.toml)"
+    return f"the board file {path} cannot be read: {error.strerror}"
 
 
 def _quirks(path: Path, data: dict[str, Any]) -> Quirks:

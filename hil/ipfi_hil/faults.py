@@ -73,6 +73,10 @@ class LinkFaults:
                     setattr(total, each.name, getattr(total, each.name) + getattr(one, each.name))
         return totals
 
+    def has_spoilt(self) -> bool:
+        """Tell whether anything that passed was not as it had been sent."""
+        return any(each.bytes_in != each.bytes_out or each.flipped for each in self.counts())
+
     def impair(self, line: Transport) -> ImpairedTransport:
         """Return ``line`` with the faults that are in force, and with those set later."""
         impaired = ImpairedTransport(line, self.outgoing, self.incoming)

@@ -7,6 +7,7 @@ All its names begin with ``ipfi``, so that other hardware plugins can be active 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ _SESSION = pytest.StashKey["HilSession"]()
 _BENCH = pytest.StashKey["Bench"]()
 _EXCUSED = pytest.StashKey[dict[str, str]]()
 _NO_TARGET = "no-target"
+_WHY_NO_TARGET = (
+    "no target: add --ipfi-target python (or native, qemu-microbit ..., serial:PORT) or "
+    "--ipfi-board FILE"
+)
+_CANNOT_RUN = "cannot run here: "
+_GIVEN_UP = "was given up: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,11 +117,34 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.stash[_SESSION].finish(excused or {})
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Name the targets."""
+    names = config.stash[_SESSION].target_names if _SESSION in config.stash else []
+    return f"ipfi targets: {', '.join(names)}" if names else None
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - not public
-    """Say where the report is."""
-    if _SESSION in terminalreporter.config.stash:
-        for line in terminalreporter.config.stash[_SESSION].summary():
-            terminalreporter.write_line(line)
+    """Say where the report is, and which tests were left out for want of a target, and why."""
+    if _SESSION not in terminalreporter.config.stash:
+        return
+    for line in _left_out(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line, yellow=True)
+    for line in terminalreporter.config.stash[_SESSION].summary():
+        terminalreporter.write_line(line)
+
+
+def _left_out(skipped: list[pytest.TestReport]) -> list[str]:
+    """Return a line for each reason to leave out all tests of a target: -q hides the reasons."""
+    counts: dict[str, int] = {}
+    for report in skipped:
+        _, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, "")
+        why = reason.removeprefix("Skipped: ")
+        if why == _WHY_NO_TARGET or _CANNOT_RUN in why or _GIVEN_UP in why:
+            counts[why] = counts.get(why, 0) + 1
+    return [
+        f"ipfi: {number} {'test was' if number == 1 else 'tests were'} not run: {why}"
+        for why, number in counts.items()
+    ]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -158,13 +188,12 @@ def ipfi_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A target that runs for all tests of the run, one after the other; use ``ipfi_target``."""
     name = request.param
     if name == _NO_TARGET:
-        pytest.skip("no target: give --ipfi-target NAME or --ipfi-board FILE")
+        pytest.skip(_WHY_NO_TARGET)
     bench = _session(request.config).bench(name)
     if (reason := bench.why_unavailable()) is not None:
-        pytest.skip(f"target {name}: {reason}")
+        pytest.skip(f"target {name} {_CANNOT_RUN}{reason}")
     try:
-        bench.power_on()
-        yield bench
+        yield bench  # the first test starts it
     finally:
         _session(request.config).bench_done(bench)
         bench.stop()
@@ -177,10 +206,26 @@ def ipfi_target(request: pytest.FixtureRequest, ipfi_bench: Bench) -> Iterator[B
         for feature in marker.args:
             if (reason := ipfi_bench.quirks.why_not(feature)) is not None:
                 pytest.skip(f"target {ipfi_bench.name}: no {feature}: {reason}")
+    if ipfi_bench.health.given_up:
+        pytest.skip(f"target {ipfi_bench.name} {_GIVEN_UP}{ipfi_bench.health.given_up}")
     request.node.stash[_BENCH] = ipfi_bench
-    ipfi_bench.begin_test(request.node.nodeid)
+    with _without_traceback(ipfi_bench.name):
+        ipfi_bench.begin_test(request.node.nodeid)
     yield ipfi_bench
     ipfi_bench.end_test()
+
+
+@contextlib.contextmanager
+def _without_traceback(target: str) -> Iterator[None]:
+    """Let what is wrong with a target fail the test in its own words: no code here is to blame."""
+    from ipfi_serial.errors import IpfiError
+
+    try:
+        yield
+    except IpfiError as error:
+        name = f"target {target}"
+        said = str(error) if str(error).startswith(name) else f"{name}: {error}"
+        raise pytest.fail.Exception(f"{type(error).__name__}: {said}", pytrace=False) from None
 
 
 @pytest.fixture
@@ -202,7 +247,14 @@ def ipfi_board(
     ipfi_target: Bench, ipfi_interface: Interface, ipfi_config: WireConfig | None
 ) -> Connection:
     """A connected wire to the board, closed after the test."""
-    return ipfi_target.connect(ipfi_interface, config=ipfi_config)
+    from ipfi_serial import ConnectTimeoutError
+
+    with _without_traceback(ipfi_target.name):
+        try:
+            return ipfi_target.connect(ipfi_interface, config=ipfi_config)
+        except ConnectTimeoutError as error:
+            ipfi_target.note_silence(error)
+            raise
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ import pytest
 
 from ipfi_hil import decoding
 from ipfi_hil.bench import Bench
+from ipfi_hil.board import Board, load_board
 from ipfi_hil.records import OneTarget, OneTest
 from ipfi_hil.requirements import expand
-from ipfi_hil.target import Board, find_board
+from ipfi_hil.target import find_board
+from ipfi_hil.trace import Chunk
 from ipfi_serial.errors import ConfigError
 
 _LINES_IN_SECTION: Final = 60  # the end of a trace, in the output of a failed test
@@ -46,6 +48,8 @@ class HilSession:
         self.records: dict[str, OneTest] = {}
         self.targets: dict[str, OneTarget] = {}
         try:
+            for path in self._files:  # also those that are no target of this run
+                load_board(path)
             self._boards: dict[str, Board] = {
                 name: find_board(name, self._files) for name in self.target_names
             }
@@ -121,6 +125,9 @@ class HilSession:
             record.round_trips_s = decoding.round_trips_s(bench.trace)[:_MOST_ROUND_TRIPS]
 
     def _keep_trace(self, item: pytest.Item, report: pytest.TestReport, bench: Bench) -> str:
+        passed = any(isinstance(entry, Chunk) for entry in bench.trace.entries())
+        if not (passed or bench.log()):
+            return ""
         lines = list(decoding.lines(bench.trace))
         outgoing, incoming = bench.faults.counts()
         lines += ["", f"target {bench.name} said:", *bench.log().splitlines()]

@@ -146,7 +146,9 @@ def find_board(name: str, files: Sequence[Path] = ()) -> Board:
         if not port:
             raise ConfigError(f"target {name!r} names no port; for example serial:/dev/ttyACM0")
         return _with_port(board, name, port)
-    path = by_name.get(name, shipped_boards() / f"{name}.toml")
+    if name in by_name:
+        return load_board(by_name[name])
+    path = shipped_boards() / f"{name}.toml"
     if not path.is_file():
         known = ", ".join([*by_name, *shipped_targets()])
         raise ConfigError(f"no target {name!r}; there are {known}, and serial:PORT")

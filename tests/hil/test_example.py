@@ -64,8 +64,15 @@ def test_the_example_project_passes_its_own_tests(tmp_path: Path) -> None:
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_the_example_is_configured_by_nothing_but_its_own_folder() -> None:
+    """Who has not installed the plugins of our own tests runs it all the same."""
+    done = run_pytest(EXAMPLE, "--ipfi-board", "thermostat-bench.toml", "-p", "no:timeout", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"rootdir: {EXAMPLE}\n" in done.stdout
+
+
 def test_the_examples_bench_is_left_alone_without_leave() -> None:
-    done = run_pytest(EXAMPLE, "--ipfi-board", "thermostat-bench.toml", "-rs")
+    done = run_pytest(EXAMPLE, "--ipfi-board", "thermostat-bench.toml")
     assert "4 skipped" in done.stdout, done.stdout + done.stderr
     assert "opened only with --ipfi-real-hardware" in done.stdout
 

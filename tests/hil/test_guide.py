@@ -34,6 +34,16 @@ def test_the_board_files_shown_are_those_of_the_example() -> None:
     assert all(tomllib.loads(text)["kind"] in KINDS for text in shown)
 
 
+def test_the_extra_installs_what_the_guides_commands_need_in_a_clone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    plugins = {"timeout": "pytest-timeout"}  # key of pytest's configuration -> what knows it
+    asked = project["tool"]["pytest"]["ini_options"].keys() & plugins.keys()
+    extra = {
+        re.split("[>=]", each)[0] for each in project["project"]["optional-dependencies"]["hil"]
+    }
+    assert extra == {"pytest", *(plugins[key] for key in asked)}
+
+
 def test_every_fixture_is_in_the_table() -> None:
     fixtures = set(re.findall(r"@pytest\.fixture.*\ndef (ipfi_\w+)", PLUGIN))
     assert first_column("Fixtures") == fixtures - {"ipfi_bench"}

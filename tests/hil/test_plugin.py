@@ -63,7 +63,7 @@ def test_without_a_target_such_tests_are_skipped_and_say_how_to_run(
     pytester.makepyfile(ADDS)
     result = pytester.runpytest_inprocess("-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*no target: give --ipfi-target NAME or --ipfi-board FILE*"])
+    result.stdout.fnmatch_lines(["SKIPPED*no target: add --ipfi-target python *--ipfi-board FILE"])
 
 
 def test_an_unknown_target_is_an_error_that_names_those_that_exist(
