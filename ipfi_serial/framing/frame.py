@@ -7,6 +7,7 @@ what came in, never stores more than its bounds.  docs/protocol.md, section 2.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -291,3 +292,12 @@ def open_seal(sealed: bytes, profiles: tuple[CrcProfile, ...]) -> bytes | Reject
                 return sealed[: -profile.size_bytes]
             reason = RejectReason.CRC
     return reason
+
+
+def cut_behind_delimiters(data: bytes) -> Iterator[bytes]:
+    """Cut what a line brought, so that each piece completes one frame at most."""
+    *ended, rest = data.split(DELIMITER)
+    for frame in ended:
+        yield frame + DELIMITER
+    if rest:
+        yield rest

@@ -27,6 +27,15 @@ class FrameType(enum.IntEnum):
     PIECE = 0x8B
 
 
+class Goodbye(enum.IntEnum):
+    """Why a session ends, as BYE says it (HS-13)."""
+
+    CLOSED = 0
+    RESTARTING = 1
+    LOST = 2
+    CORRUPTED = 3
+
+
 class Flag(enum.IntFlag):
     """Bits of the parameters' flags field."""
 

@@ -7,14 +7,14 @@ opening, transfer, silence and line; docs/protocol.md sections 2 and 3.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from ipfi_serial.errors import DeviceResetError, IpfiError, WireClosedError
 from ipfi_serial.events import LinkEvent, SessionLost, SessionOpened, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
-from ipfi_serial.framing.frame import DELIMITER, FrameDecoder
+from ipfi_serial.framing.frame import FrameDecoder, cut_behind_delimiters
 from ipfi_serial.framing.verdict import Rejected, RejectReason, Text, Verdict
 from ipfi_serial.link.counters import LinkCounters
 from ipfi_serial.link.deadlines import sooner
@@ -25,6 +25,7 @@ from ipfi_serial.link.opening import Opening
 from ipfi_serial.link.parameters import (
     Extension,
     FrameType,
+    Goodbye,
     Parameters,
     boot_cause_name,
     decode_ready,
@@ -35,8 +36,6 @@ from ipfi_serial.link.silence import Remedy, Silence
 from ipfi_serial.link.transfer import Transfer
 from ipfi_serial.link.view import LinkView
 
-BYE_LOST: Final = 2  # HS-13
-BYE_CORRUPTED: Final = 3
 EXTRA_CONTENT_BYTES: Final = 64  # FRAME-7
 _HELLO: Final = int(FrameType.HELLO)  # plain numbers are found and compared faster
 _READY: Final = int(FrameType.READY)
@@ -59,9 +58,6 @@ class Link(LinkView):
     Attributes:
         counters: sums over all sessions.
         decoder: the frame decoder, for its counters.
-
-    Attributes:
-        counters: what it has counted.
         events: what happened, the oldest first; :meth:`next_event` takes it from here.
     """
 
@@ -123,7 +119,7 @@ class Link(LinkView):
     def abort(self, error: IpfiError, now_s: float) -> None:
         """End the session because its stream cannot be trusted any more (MSG-6), and start anew."""
         if self._live is not None:
-            self._line.control.append((self._live.bye(BYE_CORRUPTED), self._live.profile))
+            self._line.control.append((self._live.bye(Goodbye.CORRUPTED), self._live.profile))
             self._restart(self._live, error, now_s)
 
     def push(self, data: bytes, now_s: float) -> None:
@@ -159,18 +155,14 @@ class Link(LinkView):
     def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the line brought; never raises on it."""
         self.counters.bytes_received += len(data)
-        if self._live is None or self._handshake.pending is not None:
-            for frame in _frames_of(data):  # one may begin a session, for which the next is sealed
-                self._receive(frame, now_s)
-        else:
-            self._receive(data, now_s)
-
-    def _receive(self, data: bytes, now_s: float) -> None:
-        for verdict in self.decoder.receive(data):
-            if type(verdict) is bytes:
-                self._on_frame(verdict, now_s)
-            else:
-                self._on_no_frame(verdict, now_s)
+        # a frame may begin the session that the next one is sealed for
+        settled = self._live is not None and self._handshake.pending is None
+        for piece in (data,) if settled else cut_behind_delimiters(data):
+            for verdict in self.decoder.receive(piece):
+                if type(verdict) is bytes:
+                    self._on_frame(verdict, now_s)
+                else:
+                    self._on_no_frame(verdict, now_s)
 
     def bytes_to_send(self, now_s: float, max_bytes: int = 65536) -> bytes:
         """Hand over what may go on the line now, about ``max_bytes`` at most."""
@@ -313,9 +305,8 @@ class Link(LinkView):
     # --- sessions ---
 
     def _start_session(self, agreement: Agreement, now_s: float) -> Transfer:
-        live = Transfer(
-            agreement, self._profiles.of(agreement), self._bytes_per_s, self._lossy, now_s
-        )
+        profile = self._profiles.of(agreement)
+        live = Transfer(agreement, profile, self._bytes_per_s, self._lossy, now_s)
         self._live = live
         self._line.expect_frames(live.largest_frame)
         self._silence.begin(now_s, live.frame_time_s)
@@ -354,14 +345,5 @@ class Link(LinkView):
         if remedy is Remedy.ASK:
             live.ping_wanted = True
         elif remedy is Remedy.GIVE_UP:
-            self._line.control.append((live.bye(BYE_LOST), live.profile))
+            self._line.control.append((live.bye(Goodbye.LOST), live.profile))
             self._restart(live, silence.lost(now_s), now_s)
-
-
-def _frames_of(data: bytes) -> Iterator[bytes]:
-    """Cut behind each delimiter."""
-    *ended, rest = data.split(DELIMITER)
-    for frame in ended:
-        yield frame + DELIMITER
-    if rest:
-        yield rest
