@@ -21,7 +21,8 @@ from ipfi_serial.transport.base import Transport
 log = logging.getLogger("ipfi_serial")
 
 SLICE_BYTES: Final = 65536  # handed to the transport at a time
-FOREVER_S: Final = 0.5  # a wait without a deadline looks up this often: see sync/waits.py
+FOREVER_S: Final = 3600.0  # a wait without a deadline looks up this often
+CALLER_LOOK_S: Final = 0.5  # and that of a caller, whom Ctrl-C has to reach: sync/waits.py
 FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
 BUSY_CALLS: Final = 4  # calls under way from which on the next few may travel together ...
 BULK_BYTES: Final = 4096  # of streams that wait to fill a frame

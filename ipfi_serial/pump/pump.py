@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from ipfi_serial.engine.wire import Wire, WireEvent
 from ipfi_serial.errors import WireClosedError
 from ipfi_serial.events import SessionLost
-from ipfi_serial.pump.carrier import FOREVER_S, Carrier
+from ipfi_serial.pump.carrier import CALLER_LOOK_S, Carrier
 from ipfi_serial.pump.turns import NOTHING, Flush, Sleeper, Turn, Waiter
 from ipfi_serial.transport.base import Transport
 from ipfi_serial.workers import Job, Shift
@@ -189,10 +189,8 @@ class Pump(Carrier):
     def _lead(self, waiter: Waiter, until_s: float | None) -> bool:
         """Read until ``waiter`` is ready; return False if its time ran out or the line is gone."""
         while not waiter.ready:
-            left_s = None if until_s is None else until_s - time.monotonic()
-            if left_s is not None and left_s <= 0:
-                return False
-            if not self._turn(left_s):
+            left_s = CALLER_LOOK_S if until_s is None else until_s - time.monotonic()
+            if left_s <= 0 or not self._turn(min(left_s, CALLER_LOOK_S)):
                 return False
         return True
 
@@ -290,14 +288,14 @@ class Pump(Carrier):
 
     def _follow(self, waiter: Waiter, until_s: float | None) -> bool:
         """Sleep until the waiter is ready or may lead; return False if its time ran out."""
-        left_s = FOREVER_S if until_s is None else until_s - time.monotonic()
+        left_s = CALLER_LOOK_S if until_s is None else until_s - time.monotonic()
         if left_s <= 0:
             return False
         sleeper = Sleeper(waiter)
         self._sleepers.append(sleeper)
         try:  # whoever wakes sets first and looks at the sleepers then; here it is the other way
             if not waiter.ready and self._leader is not None:
-                sleeper.sleep(min(left_s, FOREVER_S))
+                sleeper.sleep(min(left_s, CALLER_LOOK_S))
         finally:
             self._sleepers.remove(sleeper)
         return True
