@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,61 @@ def test_options_may_come_from_a_header_of_one_s_own(tmp_path: Path) -> None:
     mine = '-DIPFI_OPTIONS="mine.h"'
     flags = [*build.WARNINGS, mine, f"-I{tmp_path}", *build.INCLUDES]
     build.run([build.any_compiler(), *flags, "-fsyntax-only", source])
+
+
+PROGRAM = """#include "ipfi/ipfi.h"
+static ipfi_wire_t wire;
+static const ipfi_config_t config;
+int main(void) { START; return 0; }
+"""
+STARTS = ("ipfi_start(&wire, &config)", "ipfi_init(&wire, &config, 1, 2)")
+OTHERS = [*(f"-D{option}=0" for option in OPTIONS), "-DIPFI_FOR_SPEED=1", "-DIPFI_REFUSALS=9"]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library as it is without options, compiled on its own."""
+    place = tmp_path_factory.mktemp("archive")
+    flags = [*build.WARNINGS, "-O0", *build.INCLUDES]
+    build.run([build.any_compiler(), *flags, "-c", *build.library_sources()], place)
+    build.run([build.compiler("ar"), "rc", "libipfi.a", *sorted(place.glob("*.o"))], place)
+    return place / "libipfi.a"
+
+
+def linked(archive: Path, place: Path, start: str, *flags: str) -> str:
+    """Link a program with the library; return what the linker complains of."""
+    source = place / "main.c"
+    source.write_text(PROGRAM.replace("START", start))
+    command = [build.any_compiler(), *build.WARNINGS, *flags, *build.INCLUDES, source, archive]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*map(str, command), "-o", str(place / "program")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is not bool(done.stderr)
+    return done.stderr
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_program_with_the_options_of_the_library_is_linked(
+    archive: Path, tmp_path: Path, start: str
+) -> None:
+    assert linked(archive, tmp_path, start) == ""
+    assert linked(archive, tmp_path, start, *(f"-D{option}" for option in OPTIONS)) == ""
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_program_with_another_option_than_the_library_is_not_linked(
+    archive: Path, tmp_path: Path, start: str, other: str
+) -> None:
+    """Its structs have other layouts; the missing name tells the option."""
+    missing = start.partition("(")[0] + "_with_"
+    option, value = other.lower().removeprefix("-dipfi_").removeprefix("with_").split("=")
+    said = linked(archive, tmp_path, start, other)
+    assert re.search(rf"undefined.*{missing}", said)
+    assert f"_{option}_{value}" in said
 
 
 def test_what_is_left_out_is_not_offered(session: Session) -> None:

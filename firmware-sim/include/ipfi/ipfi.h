@@ -42,7 +42,8 @@
 #endif
 
 /* Refusals and tombstones that may wait at once (CALL-7); a peer that keeps the announced limits needs
- * at most as many as it may have incomplete calls.  When they run out the session is given up. */
+ * at most as many as it may have incomplete calls.  When they run out the session is given up.  A plain number, alike
+ * for every file (options.h). */
 #ifndef IPFI_REFUSALS
 #define IPFI_REFUSALS 4
 #endif
@@ -425,6 +426,7 @@ typedef struct {
     uint32_t sessions;
 } ipfi_stats_t;
 
+/* options.h makes their names tell the options, so that programs with others are not linked: ipfi_init, ipfi_start */
 void ipfi_init(ipfi_wire_t *wire, const ipfi_config_t *config, uint32_t nonce, uint8_t boot_cause);
 void ipfi_open(ipfi_wire_t *wire, uint32_t now_ms);
 void ipfi_close(ipfi_wire_t *wire); /* BYE is found in ipfi_take_tx */

@@ -2,7 +2,8 @@
  *
  * All of it is, unless you say otherwise, alike for every file that you compile: on the command line
  * (-DIPFI_WITH_LOSSY=0), or in a header of yours (-DIPFI_OPTIONS='"my_options.h"').  What is switched off is told to
- * the other end in the handshake, or refused as docs/protocol.md says.  docs/sizes.md has what each saves. */
+ * the other end in the handshake, or refused as docs/protocol.md says.  docs/sizes.md has what each saves.
+ * Each is a plain 0 or 1: it becomes part of a name (see the end). */
 #ifndef IPFI_OPTIONS_H
 #define IPFI_OPTIONS_H
 
@@ -40,5 +41,18 @@
 /* IPFI_ONLY_CONFIG, not defined by default: the name of your one ipfi_config_t, which is then not static.  The
  * compiler sees its values (with -flto, else its address); there can be one wire only, and ipfi_start or ipfi_init
  * must be given this very configuration. */
+
+/* Files that are compiled with different options do not fit together: their structs differ.  So the two functions of
+ * which every program calls one have names that tell the options, and a program with other options than the library's
+ * is not linked: "undefined reference to `ipfi_start_with_counters_1_lossy_0_...'" names the program's. */
+#define IPFI_WITH_OPTIONS_(name, counters, lossy, crc32, large, speed, refusals) \
+    name##_with_counters_##counters##_lossy_##lossy##_crc32_##crc32##_large_indices_##large \
+    ##_for_speed_##speed##_refusals_##refusals
+#define IPFI_WITH_VALUES_(name, ...) IPFI_WITH_OPTIONS_(name, __VA_ARGS__)
+#define IPFI_NAME_(name) \
+    IPFI_WITH_VALUES_(name, IPFI_WITH_COUNTERS, IPFI_WITH_LOSSY, IPFI_WITH_CRC32, IPFI_WITH_LARGE_INDICES, \
+                      IPFI_FOR_SPEED, IPFI_REFUSALS)
+#define ipfi_init IPFI_NAME_(ipfi_init)
+#define ipfi_start IPFI_NAME_(ipfi_start)
 
 #endif
