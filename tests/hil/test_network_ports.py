@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -32,6 +34,7 @@ pytestmark = [
 SER2NET = shutil.which("ser2net", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "ser2net"
 START_TIMEOUT_S = 10.0
 FOR_EVER_MS = 60_000
+NOT_EPHEMERAL = range(20_000, 32_000)  # Linux hands out 32768 and above
 KINDS = ["raw TCP", "socket://", "RFC 2217"]
 CONFIGURATION = """\
 %YAML 1.1
@@ -76,14 +79,15 @@ class FarSide:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Find ports that nobody has, outside of those that the system gives to who asks for any."""
+    found: list[int] = []
+    for port in random.sample(NOT_EPHEMERAL, len(NOT_EPHEMERAL)):
+        with socket.socket() as each, contextlib.suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no port is free")
 
 
 def wait_until_it_listens(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,16 @@ import pytest
 
 from ipfi_serial import Connection, Interface, connect
 from ipfi_serial.sim.firmware import BoardBuildError, build_board, find_compilers
+
+PATIENCE_S = 10.0
+
+
+def switch_lamp(wire: Connection, *, on: bool) -> None:
+    """Switch the lamp, and wait until it is: between an event and a call no order is promised."""
+    wire.emit("led", on)
+    until_s = time.monotonic() + PATIENCE_S
+    while wire.call("led") is not on:
+        assert time.monotonic() < until_s
 
 
 @pytest.fixture(scope="session")

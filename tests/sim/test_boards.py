@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
 from typing import Any
 
 import pytest
@@ -19,8 +18,8 @@ from ipfi_serial import (
     RemoteCallError,
     connect,
 )
+from tests.sim.conftest import PATIENCE_S, switch_lamp
 
-PATIENCE_S = 10.0
 U32 = 2**32 - 1
 I64_MIN, I64_MAX = -(2**63), 2**63 - 1
 
@@ -168,10 +167,7 @@ def test_a_new_period_takes_the_place_of_the_old_one(wire: Connection) -> None:
 
 def test_the_lamp_is_switched_by_an_event(wire: Connection) -> None:
     for on in (True, False):
-        wire.emit("led", on)
-        until_s = time.monotonic() + PATIENCE_S
-        while wire.call("led") is not on:  # between an event and a call no order is promised
-            assert time.monotonic() < until_s
+        switch_lamp(wire, on=on)
 
 
 @pytest.mark.parametrize("text", ["hello", "two\nlines", "it is 20 °C", "x" * 900, ""])
@@ -185,7 +181,7 @@ def test_what_the_board_says_arrives_as_text(wire: Connection, text: str) -> Non
         seen.append(lines.get(timeout=PATIENCE_S))
     assert [line for line in seen[:-1] if line] == [line for line in text.split("\n") if line]
     stats = wire.stats()
-    assert (stats.retransmissions, stats.crc_errors, stats.rejected) == (0, 0, 0)
+    assert (stats.crc_errors, stats.rejected) == (0, 0)
 
 
 def test_text_in_the_middle_of_traffic_disturbs_no_frame(wire: Connection) -> None:
@@ -213,11 +209,13 @@ def test_a_sleeping_call_holds_up_no_other(wire: Connection) -> None:
 
 
 def test_sleepers_wake_in_the_order_of_their_times(wire: Connection) -> None:
-    slow, quick, middle = (wire.start("sleep", ms) for ms in (300, 20, 150))
+    slow, middle, quick = (wire.start("sleep", ms) for ms in (60_000, 150, 20))
     assert quick.result(PATIENCE_S) == 20
-    assert not slow.done
     assert middle.result(PATIENCE_S) == 150
-    assert slow.result(PATIENCE_S) == 300
+    assert not slow.done
+    slow.cancel()
+    with pytest.raises(CallCancelledError):
+        slow.result(PATIENCE_S)
 
 
 def test_a_call_that_takes_too_long_times_out_and_the_board_goes_on(wire: Connection) -> None:
@@ -235,8 +233,7 @@ def test_many_calls_at_once_are_all_answered(wire: Connection) -> None:
 def test_a_reboot_is_answered_and_then_forgets_everything(wire: Connection) -> None:
     resets: queue.Queue[DeviceResetError] = queue.Queue()
     wire.on_reset(resets.put)
-    wire.emit("led", True)
-    assert wire.call("led") is True
+    switch_lamp(wire, on=True)
     in_flight = wire.start("sleep", 60_000)
     wire.call("start_ticks", 10)
     assert wire.wait_event("tick", timeout_s=PATIENCE_S) is not None
@@ -271,7 +268,7 @@ def test_handlers_outlive_a_reboot(wire: Connection) -> None:
 
 def test_two_boards_are_two_boards(endpoint: str) -> None:
     with connect(endpoint) as one, connect(endpoint) as other:
-        one.emit("led", True)
+        switch_lamp(one, on=True)
         assert (one.call("led"), other.call("led")) == (True, False)
 
 

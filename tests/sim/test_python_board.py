@@ -14,8 +14,7 @@ from ipfi_serial.sim.procedures import Procedures, board_interface
 from ipfi_serial.sim.timers import Timers
 from ipfi_serial.transport import open_transport
 from ipfi_serial.transport.virtual import PtyTransport
-
-PATIENCE_S = 10.0
+from tests.sim.conftest import PATIENCE_S, switch_lamp
 
 
 def reboot(wire: Connection) -> None:
@@ -38,8 +37,7 @@ def test_what_the_board_remembers_outlives_its_hosts() -> None:
     line = PtyTransport("test")
     with Board(line):
         with connect(line.path) as wire:
-            wire.emit("led", True)
-            assert wire.call("led") is True
+            switch_lamp(wire, on=True)
         with connect(line.path) as wire:
             assert wire.call("led") is True
 
