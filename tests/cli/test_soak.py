@@ -13,10 +13,12 @@ from tests.cli.conftest import Start, here, ipfi, on_a_terminal
 
 SHORT = ("--minutes", "0.02", "--seed", "3")
 LIAR = """
+import itertools
+
 from ipfi_serial import CallContext, Interface
 
 interface = Interface()
-calls = 0
+calls = itertools.count(1)
 
 
 @interface.procedure(0)
@@ -26,9 +28,7 @@ def magic() -> int:
 
 @interface.procedure(1)
 def add(a: int, b: int) -> int:
-    global calls
-    calls += 1
-    return (a + b + (calls == 20)) % (1 << 32)
+    return (a + b + (next(calls) == 20)) % (1 << 32)
 """
 FORGETFUL = """
 import threading

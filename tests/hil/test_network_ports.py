@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -22,6 +19,7 @@ from ipfi_serial import Connection, aio, connect
 from ipfi_serial.errors import DeviceResetError, IpfiError, TransportError
 from ipfi_serial.sim.firmware import find_compilers
 from ipfi_serial.sim.process import BoardProcess
+from tests.harness.ports import free_ports
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning"),  # pyserial
@@ -34,7 +32,6 @@ pytestmark = [
 SER2NET = shutil.which("ser2net", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "ser2net"
 START_TIMEOUT_S = 10.0
 FOR_EVER_MS = 60_000
-NOT_EPHEMERAL = range(20_000, 32_000)  # Linux hands out 32768 and above
 KINDS = ["raw TCP", "socket://", "RFC 2217"]
 CONFIGURATION = """\
 %YAML 1.1
@@ -76,18 +73,6 @@ class FarSide:
         pid = self.board.pid
         assert pid is not None
         os.kill(pid, signal.SIGUSR1)
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports that nobody has, outside of those that the system gives to who asks for any."""
-    found: list[int] = []
-    for port in random.sample(NOT_EPHEMERAL, len(NOT_EPHEMERAL)):
-        with socket.socket() as each, contextlib.suppress(OSError):
-            each.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no port is free")
 
 
 def wait_until_it_listens(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -226,7 +226,8 @@ def test_on_a_terminal_the_view_redraws_itself_and_shows_the_bytes(name: str) ->
             data, end_s = b"", time.monotonic() + 10.0
             while not data.endswith(b"\0") and time.monotonic() < end_s:
                 data += two.read(0.5)
-            time.sleep(0.25)
+            while not out.getvalue() and time.monotonic() < end_s:  # drawn once: the end redraws it
+                time.sleep(0.01)
     shown = out.getvalue()
     assert "bytes  05 85 A1 B2 FF" in shown
     assert "\x1b[5A" in shown

@@ -21,6 +21,7 @@ from ipfi_serial import (
     listen,
 )
 from ipfi_serial.sync import server as server_module
+from tests.harness.ports import free_ports
 from tests.shells.boards import PATIENCE_S, AioBoard, SyncBoard
 from tests.shells.ends import Background, aio_test, await_until, wait_until
 
@@ -160,8 +161,7 @@ def test_one_interface_serves_many_wires_and_each_handler_knows_its_own() -> Non
 
 
 def test_tcp_listen_accepts_one_peer_and_stops() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)  # and no ephemeral one: who connects to those may meet itself
     opening = Background(
         lambda: connect(f"tcp-listen:127.0.0.1:{port}", SyncBoard().interface, role="device")
     )

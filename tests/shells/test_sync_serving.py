@@ -23,8 +23,8 @@ def test_a_short_handler_runs_on_the_thread_that_read_its_call() -> None:
         def where() -> str:
             return threading.current_thread().name
 
-        pump = ends.device._pump
-        assert ends.host.call(60) == pump._own_thread.name
+        pump = ends.device._pump  # whose threads are slow on a busy machine: then a worker is used
+        wait_until(lambda: ends.host.call(60) == pump._own_thread.name)
         assert pump._relief is not None, "somebody must read if it does not return"
 
 
@@ -44,7 +44,9 @@ def test_the_line_is_read_while_the_reading_thread_is_in_a_handler() -> None:
     with joined() as ends:
         stuck = ends.host.start(8)
         assert ends.far.next_seen() == "stuck"
-        assert ends.device._pump._shift.away, "the thread that read it runs it"
+        while not ends.device._pump._shift.away:  # a busy machine: it was given to a worker
+            ends.host.start(8)
+            assert ends.far.next_seen() == "stuck"
         assert [ends.host.call(1, k, 1) for k in range(20)] == list(range(1, 21))
         assert list(ends.host.stream(3, 3)) == ["item 0", "item 1", "item 2"]
         ends.far.release.set()
@@ -153,7 +155,7 @@ def test_a_call_behind_an_event_gets_a_worker_as_the_event_did() -> None:
         assert "worker" in str(ends.host.call(60))
         lit.set()
         wait_until(lambda: ends.device._notifications.idle)
-        assert ends.host.call(60) == ends.device._pump._own_thread.name
+        wait_until(lambda: ends.host.call(60) == ends.device._pump._own_thread.name)
 
 
 # --- what is held for company ---
