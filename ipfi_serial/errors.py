@@ -16,6 +16,7 @@ The tree; the name says who broke the rule::
     │   └── ConnectTimeoutError   no handshake before the connect deadline (a TimeoutError)
     ├── DeviceResetError          the other end restarted
     ├── WireClosedError           this wire was closed, here or there
+    ├── NoSessionError            this wire is open, but no other end is there now
     └── CallError                 one call failed; the wire goes on
         ├── CallTimeoutError      (a TimeoutError)
         ├── CallRefusedError      it was never started
@@ -82,9 +83,9 @@ class PortNotFoundError(TransportError):
         available: names of the ports that exist.
     """
 
-    def __init__(self, port: str, available: tuple[str, ...] = ()) -> None:
+    def __init__(self, port: str, available: tuple[str, ...] = (), message: str = "") -> None:
         ports = ", ".join(available) if available else "none"
-        super().__init__(f"no port {port!r}; ports that exist: {ports}")
+        super().__init__(message or f"no port {port!r}; ports that exist: {ports}")
         self.port = port
         self.available = available
 
@@ -97,9 +98,9 @@ class PortBusyError(TransportError):
         holder: the process that has it open, as "name (pid)", or None if that cannot be found out.
     """
 
-    def __init__(self, port: str, holder: str | None = None) -> None:
+    def __init__(self, port: str, holder: str | None = None, message: str = "") -> None:
         by = f"by {holder}" if holder else "by another program (lsof names it)"
-        super().__init__(f"port {port!r} is in use {by}; close it there first")
+        super().__init__(message or f"port {port!r} is in use {by}; close it there first")
         self.port = port
         self.holder = holder
 
@@ -187,7 +188,17 @@ class DeviceResetError(IpfiError):
 
 
 class WireClosedError(IpfiError):
-    """The wire is closed: by this program, or by the other end's goodbye."""
+    """The wire is closed for good: by this program, or by the other end's goodbye."""
+
+
+class NoSessionError(IpfiError):
+    """The wire is open, but there is no session: no host has come yet, or the last one left.
+
+    An end with ``role="device"`` gets it.  The wire goes on waiting for a host by itself.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}: wait_established() waits for the next session")
 
 
 class CallError(IpfiError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import time
 from collections.abc import Callable
@@ -18,18 +19,16 @@ from ipfi_serial.codec.manifest import Entry
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
+from ipfi_serial.engine.failures import restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
-from ipfi_serial.errors import (
-    IpfiError,
-    LocalProtocolError,
-    WireClosedError,
-)
+from ipfi_serial.errors import IpfiError, LocalProtocolError
 from ipfi_serial.transport.base import AsyncTransport
 
 log = logging.getLogger("ipfi_serial")
@@ -52,7 +51,9 @@ class Connection(EventShell):
         self, transport: AsyncTransport, wire: Wire, interface: Interface, config: WireConfig
     ) -> None:
         endpoint: str = getattr(transport, "path", None) or transport.endpoint
-        super().__init__(endpoint, wire, interface, config)
+        super().__init__(
+            endpoint, wire, interface, config, line_sort(transport.endpoint, transport.bytes_per_s)
+        )
         self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
         self._pump = AioPump(wire, transport, self._deliver)
         self._notifications = Notifications(self, config)
@@ -61,6 +62,7 @@ class Connection(EventShell):
         )
         self._notifications.use(self._serving)
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._session_change = asyncio.Event()  # it stands, or none ever will
         self._describing = asyncio.Lock()
         self._resolving: set[asyncio.Task[None]] = set()
         self._pump.start()
@@ -174,7 +176,7 @@ class Connection(EventShell):
                 async with self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True) as items:
                     values = [value async for value in items]
                 if schema != self._wire.peer_schema:
-                    raise WireClosedError("the other end restarted while it described itself")
+                    raise restarted_meanwhile()
                 manifest = self._directory.learn(values, schema)
         return list(manifest.entries)
 
@@ -195,11 +197,35 @@ class Connection(EventShell):
         return await self._pump.flush(timeout_s)
 
     async def wait_opened(self, timeout_s: float | None) -> bool:
-        """Wait until a session stands; return whether one does; raise why none ever will."""
+        """Wait for the first session, for :func:`connect`; return whether it has stood."""
         await asyncio.wait((self._opened,), timeout=timeout_s)
         if self._opened.done():
             self._opened.result()
         return self._opened.done()
+
+    async def wait_established(self, timeout_s: float | None) -> None:
+        """Wait until a session stands; return at once if one does.
+
+        With ``role="device"``, for the host: the first one, or the next one after a goodbye.  With
+        ``role="host"``, for the new session after DeviceResetError or LinkLostError.
+
+        Args:
+            timeout_s: how long to wait at most, in seconds; None waits for ever.
+
+        Raises:
+            ConnectTimeoutError: no session in time; says what was heard, and what to check.  The
+                wire stays open: waiting again is fine.
+            IpfiError: the wire has closed, and why: WireClosedError, TransportError ...
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.standing and self._closed is None:
+                    self._session_change.clear()
+                    await self._session_change.wait()
+        except TimeoutError:
+            raise self.no_session(self.stats(), timeout_s or 0.0) from None
+        if self._closed is not None:
+            raise copy.copy(self._closed)
 
     async def close(self) -> None:
         """Send what is queued, say goodbye and release the port.  Idempotent."""
@@ -252,7 +278,7 @@ class Connection(EventShell):
             await self.describe()
             target = self._directory.procedure(procedure)
         if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
+            raise restarted_meanwhile()
         return target if raw is None else Target(target.index, raw, target.name)
 
     def _new_call(
@@ -296,7 +322,8 @@ class Connection(EventShell):
     def _peer_schema(self) -> int:
         return self._wire.peer_schema
 
-    def _first_session(self, failure: IpfiError | None) -> None:
+    def _session_news(self, failure: IpfiError | None) -> None:
+        self._session_change.set()
         if self._opened.done():
             return
         if failure is None:

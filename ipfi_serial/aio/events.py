@@ -15,9 +15,10 @@ from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.codec.manifest import Entry
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments
+from ipfi_serial.engine.failures import restarted_meanwhile
 from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.errors import CallTimeoutError, WireClosedError
+from ipfi_serial.errors import CallTimeoutError
 
 log = logging.getLogger("ipfi_serial")
 
@@ -127,5 +128,5 @@ class EventShell(Shell):
             await self.describe()
             target = self._directory.event(event)
         if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
+            raise restarted_meanwhile()
         return target.index

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from ipfi_serial.aio.connection import Connection
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.advice import connect_error, loss_error
+from ipfi_serial.engine.advice import loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import (
     Role,
@@ -133,9 +133,9 @@ async def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: f
         opened = await connection.wait_opened(timeout_s)
     except TransportError as error:
         usually_plain = kind == "plain" and connection.framed
-        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from error
+        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from None
     if not opened:
-        raise connect_error(connection.stats(), connection.endpoint, timeout_s)
+        raise connection.no_session(connection.stats(), timeout_s)
 
 
 async def _open(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from ipfi_serial.errors import (
     CallCancelledError,
@@ -16,9 +16,18 @@ from ipfi_serial.errors import (
     IpfiError,
     LinkLostError,
     LocalProtocolError,
+    NoSessionError,
     PortNotFoundError,
     RemoteCallError,
     TransportError,
+    WireClosedError,
+)
+
+_LINE_LOST: Final = (
+    TransportError,
+    LinkLostError,
+    DeviceResetError,
+    NoSessionError,
     WireClosedError,
 )
 
@@ -112,7 +121,7 @@ def _code_of(error: IpfiError) -> ExitCode:
         return ExitCode.FAILED
     if isinstance(error, LocalProtocolError):
         return ExitCode.USAGE
-    if isinstance(error, TransportError | LinkLostError | DeviceResetError | WireClosedError):
+    if isinstance(error, _LINE_LOST):
         return ExitCode.LINE_LOST
     return ExitCode.FAILED
 

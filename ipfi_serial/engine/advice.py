@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from ipfi_serial.engine.stats import WireStats
 from ipfi_serial.errors import (
     ConnectTimeoutError,
@@ -10,11 +12,46 @@ from ipfi_serial.errors import (
     TransportError,
 )
 
+LineSort = Literal["serial", "network", "local"]
 
-def connect_error(stats: WireStats, endpoint: str, waited_s: float) -> ConnectTimeoutError:
-    """Return the error for a handshake that nobody answered in time."""
+_NETWORK: Final = ("tcp", "unix", "socket:")  # beginnings of endpoints
+_LOCAL: Final = ("pty:", "loopback:", "stdio:", "sim:", "loop:")
+_NOTHING: Final[dict[LineSort, str]] = {
+    "serial": "check that the device is powered, that TX and RX are crossed, and that its firmware "
+    "is running",
+    "network": "check that what listens there speaks framed IPFI; behind a terminal server also "
+    "its baud rate and its cable",
+    "local": "check that a program has opened the other end of this line, and that it speaks "
+    "framed IPFI",
+}
+_NO_HOST: Final[dict[LineSort, str]] = {
+    "serial": "check that the host's program is running, and that TX and RX are crossed",
+    "network": "check that the host's program is running and speaks framed IPFI",
+    "local": "check that the host's program is running and opens the other end of this line",
+}
+
+
+def line_sort(endpoint: str, bytes_per_s: float | None) -> LineSort:
+    """Tell what can be wrong with a line: cables, a network, or only the other program.
+
+    Args:
+        endpoint: what was opened.
+        bytes_per_s: its speed, or None if it has none worth counting.
+    """
+    if endpoint.startswith(_NETWORK):
+        return "network"
+    if bytes_per_s is None or endpoint.startswith(_LOCAL):
+        return "local"
+    return "serial"
+
+
+def connect_error(
+    stats: WireStats, endpoint: str, waited_s: float, sort: LineSort = "serial"
+) -> ConnectTimeoutError:
+    """Return the error for a session that did not begin in time."""
+    what = "no host came" if _waits_for_host(stats) else "no IPFI handshake"
     return ConnectTimeoutError(
-        f"{endpoint}: no IPFI handshake within {waited_s:.1f} s: {_heard(stats)}", waited_s
+        f"{endpoint}: {what} within {waited_s:.1f} s: {_heard(stats, sort)}", waited_s
     )
 
 
@@ -32,16 +69,24 @@ def loss_error(error: IpfiError, stats: WireStats, *, usually_plain: bool) -> Ip
     return error
 
 
-def _heard(stats: WireStats) -> str:
+def _waits_for_host(stats: WireStats) -> bool:
+    return stats.state == "LISTENING"
+
+
+def _heard(stats: WireStats, sort: LineSort) -> str:
     good = stats.frames_received
+    if stats.sessions:
+        return "there was a session before, and nobody has begun another one since"
     if good:
+        tx = ": check its TX wire" if sort == "serial" else ""
         return (
             f"{good} good frames came, but the handshake did not complete; the line may lose what "
-            "this end sends: check its TX wire"
+            f"this end sends{tx}"
         )
+    baud = "the baud rate and " if sort == "serial" else ""
     if stats.crc_errors + stats.rejected > stats.text_lines:
         return (
-            f"{stats.noise_bytes} bytes came that are no frames: check the baud rate and that the "
+            f"{stats.noise_bytes} bytes came that are no frames: check {baud}that the "
             "other end speaks framed IPFI (for a plain one use link='plain')"
         )
     if stats.text_lines:
@@ -50,8 +95,6 @@ def _heard(stats: WireStats) -> str:
             "firmware does not serve IPFI on this port"
         )
     if stats.bytes_received:
-        return f"only {stats.bytes_received} bytes came: check the baud rate"
-    return (
-        "nothing came: check that the device is powered, that TX and RX are crossed, and that its "
-        "firmware is running"
-    )
+        what = "the baud rate" if baud else "that the other end speaks framed IPFI"
+        return f"only {stats.bytes_received} bytes came: check {what}"
+    return f"nothing came: {(_NO_HOST if _waits_for_host(stats) else _NOTHING)[sort]}"

@@ -35,7 +35,7 @@ from ipfi_serial.errors import (
     CallError,
     IpfiError,
     LocalProtocolError,
-    WireClosedError,
+    NoSessionError,
 )
 from ipfi_serial.link.handshake import Agreement
 
@@ -71,7 +71,7 @@ class Caller:
         self._deadlines = Deadlines()
         self._max_message: int | None = None
         self.open_calls = 0
-        self.down: IpfiError | None = WireClosedError("the wire is not open yet")
+        self.down: IpfiError | None = NoSessionError("the other end has not come yet")
         self.strays = 0
 
     # --- sessions ---

@@ -15,6 +15,7 @@ from ipfi_serial.errors import (
     CallError,
     CallRefusedError,
     CallTimeoutError,
+    DeviceResetError,
     IpfiError,
     RemoteCallError,
 )
@@ -93,6 +94,12 @@ def not_a_stream(call: OutgoingCall) -> CallError:
     return CallError(
         f"procedure {call.label} streams its values: use stream()", may_have_executed=True
     )
+
+
+def restarted_meanwhile() -> DeviceResetError:
+    """No name can be looked up: a new session came while the description was asked for."""
+    error = DeviceResetError("while it described itself")
+    return error.for_call(may_have_executed=False)
 
 
 def unread(call: OutgoingCall, limit: int) -> CallError:

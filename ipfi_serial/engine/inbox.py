@@ -15,7 +15,12 @@ from ipfi_serial.engine.assembly import EventAssembly
 from ipfi_serial.engine.callee import Callee
 from ipfi_serial.engine.caller import Caller
 from ipfi_serial.engine.outbox import Outbox
-from ipfi_serial.errors import IpfiError, RemoteProtocolError, WireClosedError
+from ipfi_serial.errors import (
+    IpfiError,
+    NoSessionError,
+    RemoteProtocolError,
+    WireClosedError,
+)
 from ipfi_serial.events import EndOfInputReceived, EventReceived, FaultNoted
 
 
@@ -126,7 +131,10 @@ class Inbox:
         )
 
     def _take_termination(self, _: Message) -> None:
-        self.broken = WireClosedError("the other end closed the wire")
+        if self._framed:  # a goodbye of no session; the next one may come
+            self.broken = NoSessionError("the other end ended the session")
+        else:
+            self.broken = WireClosedError("the other end closed the wire")
 
     def _take_end_of_input(self, _: Message) -> None:
         self._events.append(EndOfInputReceived())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ipfi_serial.config import WireConfig
+from ipfi_serial.engine.advice import LineSort, connect_error
 from ipfi_serial.engine.calls import (
     CallCancelled,
     CallEnded,
@@ -20,8 +21,9 @@ from ipfi_serial.engine.calls import (
 )
 from ipfi_serial.engine.directory import Directory
 from ipfi_serial.engine.interface import Interface
+from ipfi_serial.engine.stats import WireStats
 from ipfi_serial.engine.wire import Wire, WireEvent
-from ipfi_serial.errors import DeviceResetError, IpfiError
+from ipfi_serial.errors import ConnectTimeoutError, DeviceResetError, IpfiError
 from ipfi_serial.events import EventReceived, SessionLost, SessionOpened
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
@@ -54,14 +56,23 @@ class Shell(ABC):
         interface: what this end serves.
     """
 
-    def __init__(self, endpoint: str, wire: Wire, interface: Interface, config: WireConfig) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        wire: Wire,
+        interface: Interface,
+        config: WireConfig,
+        sort: LineSort = "local",
+    ) -> None:
         self.endpoint = endpoint
+        self._line_sort: LineSort = sort
         self.interface = interface
         self._config = config
         self._wire = wire
         self._directory = Directory(interface, framed=wire.framed)
         self._reset: DeviceResetError | None = None
         self._closed: IpfiError | None = None
+        self._standing = False  # a session stands, and its beginning was delivered
 
     # --- callbacks ---
 
@@ -93,8 +104,17 @@ class Shell(ABC):
 
     @property
     def established(self) -> bool:
-        """Whether calls can be made now."""
+        """Whether a session stands: calls can be made now."""
         return self._wire.established
+
+    @property
+    def standing(self) -> bool:
+        """Whether a session stands and everything here knows of it; see :attr:`established`."""
+        return self._standing and self._wire.established
+
+    def no_session(self, stats: WireStats, waited_s: float) -> ConnectTimeoutError:
+        """Return the error for a session that did not begin in time."""
+        return connect_error(stats, self.endpoint, waited_s, self._line_sort)
 
     @property
     def framed(self) -> bool:
@@ -103,7 +123,7 @@ class Shell(ABC):
 
     @property
     def closed(self) -> bool:
-        """Whether the wire has closed for good."""
+        """Whether the wire has closed for good: no session will ever follow."""
         return self._closed is not None
 
     # --- what a shell brings ---
@@ -126,8 +146,8 @@ class Shell(ABC):
         """Return the hash of the other end's description."""
 
     @abstractmethod
-    def _first_session(self, failure: IpfiError | None) -> None:
-        """End the wait for the first session: it stands, or ``failure`` says why none ever will."""
+    def _session_news(self, failure: IpfiError | None) -> None:
+        """End the waiting for a session: it stands, or ``failure`` says why none ever will."""
 
     # --- who gets which news ---
 
@@ -155,15 +175,17 @@ class Shell(ABC):
 
     def _session_opened(self) -> None:
         self._directory.session_opened(self._peer_schema())
-        self._first_session(None)
+        self._standing = True
+        self._session_news(None)
         if self._reset is not None:
             self._news.notify("reset", self._reset)
             self._reset = None
 
     def _session_lost(self, event: SessionLost) -> None:
+        self._standing = False
         if isinstance(event.reason, DeviceResetError):
             self._reset = event.reason
         if event.final and self._closed is None:
             self._closed = event.reason
-            self._first_session(event.reason)
+            self._session_news(event.reason)
             self._news.closed(event.reason)

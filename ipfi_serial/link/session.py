@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from ipfi_serial.errors import DeviceResetError, IpfiError, WireClosedError
+from ipfi_serial.errors import DeviceResetError, IpfiError, NoSessionError, WireClosedError
 from ipfi_serial.events import LinkEvent, SessionLost, SessionOpened, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
 from ipfi_serial.framing.frame import FrameDecoder, cut_behind_delimiters
@@ -115,6 +115,7 @@ class Link(LinkView):
             error = WireClosedError("this end closed the wire")
             self._end_session(self._live, error, final=True)
         self._opening.stop()
+        self._expect_session()
 
     def abort(self, error: IpfiError, now_s: float) -> None:
         """End the session because its stream cannot be trusted any more (MSG-6), and start anew."""
@@ -155,8 +156,10 @@ class Link(LinkView):
     def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the line brought; never raises on it."""
         self.counters.bytes_received += len(data)
-        # a frame may begin the session that the next one is sealed for
-        settled = self._live is not None and self._handshake.pending is None
+        # READY may begin the session that the next frame is sealed for; COBS leaves its type as it is
+        settled = self._live is not None and (
+            self._handshake.pending is None or not (_READY in data or self.decoder.buffered_bytes)
+        )
         for piece in (data,) if settled else cut_behind_delimiters(data):
             for verdict in self.decoder.receive(piece):
                 if type(verdict) is bytes:
@@ -249,7 +252,7 @@ class Link(LinkView):
         self.counters.malformed_frames += reaction.malformed
         if reaction.reply:
             self._line.control.append_newest(reaction.reply, reaction.copies)
-        if reaction.agreed:
+        if reaction.agreed or reaction.failure is not None:
             self._expect_session()
         if reaction.failure is not None:
             self.events.append(SessionLost(reaction.failure, final=True))
@@ -282,12 +285,11 @@ class Link(LinkView):
             self.counters.malformed_frames += 1
             return
         reason = content[3]
-        error = WireClosedError("the other end closed the wire")
         if reason == 0 and self._active:
-            self._end_session(live, error, final=True)
+            self._end_session(live, WireClosedError("the other end closed the wire"), final=True)
             self._opening.stop()
         elif reason == 0:
-            self._restart(live, error, now_s)
+            self._restart(live, NoSessionError("the host said goodbye"), now_s)
         else:
             self._restart(live, DeviceResetError("it ended the session"), now_s)
 
@@ -346,4 +348,4 @@ class Link(LinkView):
             live.ping_wanted = True
         elif remedy is Remedy.GIVE_UP:
             self._line.control.append((live.bye(Goodbye.LOST), live.profile))
-            self._restart(live, silence.lost(now_s), now_s)
+            self._restart(live, silence.lost(now_s, wired=self._bytes_per_s is not None), now_s)

@@ -86,11 +86,10 @@ class Silence:
             return Remedy.ASK
         return Remedy.NONE
 
-    def lost(self, now_s: float) -> LinkLostError:
-        """Say that the session is lost."""
+    def lost(self, now_s: float, *, wired: bool) -> LinkLostError:
+        """Say that the session is lost; ``wired`` tells whether there are wires to be checked."""
         silent_s = now_s - self._since_s()
+        what = "wiring, baud rate and that the firmware" if wired else "that the other end"
         return LinkLostError(
-            f"nothing valid was heard for {silent_s:.1f} s: check wiring, baud rate and that the "
-            "firmware is running",
-            silent_s,
+            f"nothing valid was heard for {silent_s:.1f} s: check {what} is running", silent_s
         )

@@ -8,13 +8,11 @@ from typing import Final, Protocol
 
 
 class Waiter(Protocol):
-    """What a caller waits for.
+    """What a caller waits for."""
 
-    Attributes:
-        ready: whether it has come; set by a delivery, on any thread.
-    """
-
-    ready: bool
+    @property
+    def ready(self) -> bool:
+        """Whether it has come; becomes true in a delivery, on any thread."""
 
 
 class Turn:

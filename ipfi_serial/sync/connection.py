@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
@@ -14,26 +15,22 @@ from ipfi_serial.codec.manifest import Entry
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.calls import (
-    IncomingCall,
-    OutgoingCall,
-)
+from ipfi_serial.engine.advice import line_sort
+from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
+from ipfi_serial.engine.failures import restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
-from ipfi_serial.errors import (
-    IpfiError,
-    LocalProtocolError,
-    WireClosedError,
-)
+from ipfi_serial.errors import IpfiError, LocalProtocolError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.events import EventShell
 from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
 from ipfi_serial.sync.notifications import Notifications
 from ipfi_serial.sync.serving import SERVED_FOR, Serving
+from ipfi_serial.sync.waits import Opened, Standing
 from ipfi_serial.transport.base import Transport
 from ipfi_serial.workers import Job, Workers
 
@@ -56,7 +53,9 @@ class Connection(EventShell):
         self, transport: Transport, wire: Wire, interface: Interface, config: WireConfig
     ) -> None:
         endpoint: str = getattr(transport, "path", None) or transport.endpoint
-        super().__init__(endpoint, wire, interface, config)
+        super().__init__(
+            endpoint, wire, interface, config, line_sort(transport.endpoint, transport.bytes_per_s)
+        )
         self._default_timeout_s = default_call_timeout_s(config, transport.bytes_per_s)
         self._workers = Workers(f"ipfi worker {self.endpoint}")
         self._pump = Pump(wire, transport, self._deliver)
@@ -64,7 +63,7 @@ class Connection(EventShell):
         self._serving = Serving(
             self._pump, interface, self, config.max_depth, self._notifications.error
         )
-        self._opened = _Opened()
+        self._opened = Opened()
         self._describing = threading.Lock()
         self._pump.start()
 
@@ -184,7 +183,7 @@ class Connection(EventShell):
                 timeout_s = self._default_timeout_s
                 values = list(self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True))
                 if schema != self._peer_schema():
-                    raise WireClosedError("the other end restarted while it described itself")
+                    raise restarted_meanwhile()
                 manifest = self._directory.learn(values, schema)
         return list(manifest.entries)
 
@@ -206,11 +205,31 @@ class Connection(EventShell):
         return self._pump.flush(timeout_s)
 
     def wait_opened(self, timeout_s: float | None) -> bool:
-        """Wait until a session stands, or the wire has closed; return whether one does."""
+        """Wait for the first session, for :func:`connect`; return whether it has stood."""
         self._pump.wait(self._opened, timeout_s)
         if self._opened.failure is not None:
             raise self._opened.failure
         return self._opened.ready
+
+    def wait_established(self, timeout_s: float | None) -> None:
+        """Wait until a session stands; return at once if one does.
+
+        With ``role="device"``, for the host: the first one, or the next one after a goodbye.  With
+        ``role="host"``, for the new session after DeviceResetError or LinkLostError.
+
+        Args:
+            timeout_s: how long to wait at most, in seconds; None waits for ever.
+
+        Raises:
+            ConnectTimeoutError: no session in time; says what was heard, and what to check.  The
+                wire stays open: waiting again is fine.
+            IpfiError: the wire has closed, and why: WireClosedError, TransportError ...
+        """
+        is_standing = self._pump.wait(Standing(self), timeout_s)
+        if self._closed is not None:
+            raise copy.copy(self._closed)
+        if not is_standing:
+            raise self.no_session(self.stats(), timeout_s or 0.0)
 
     def close(self) -> None:
         """Send what is queued, say goodbye and release the port.  Idempotent."""
@@ -244,7 +263,7 @@ class Connection(EventShell):
             self.describe()
             target = self._directory.procedure(procedure)
         if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
+            raise restarted_meanwhile()
         return target if raw is None else Target(target.index, raw, target.name)
 
     def _start(
@@ -308,24 +327,8 @@ class Connection(EventShell):
     def _peer_schema(self) -> int:
         return self._pump.command(lambda wire, _: wire.peer_schema)
 
-    def _first_session(self, failure: IpfiError | None) -> None:
+    def _session_news(self, failure: IpfiError | None) -> None:
         if failure is None:
             self._opened.open()
         else:
             self._opened.fail(failure)
-
-
-class _Opened:
-    """Waits for the first session."""
-
-    def __init__(self) -> None:
-        self.ready = False
-        self.failure: IpfiError | None = None
-
-    def open(self) -> None:
-        self.ready = True
-
-    def fail(self, reason: IpfiError) -> None:
-        if not self.ready:
-            self.failure = reason
-            self.ready = True

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from ipfi_serial.codec.manifest import Entry
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments
+from ipfi_serial.engine.failures import restarted_meanwhile
 from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.errors import CallTimeoutError, WireClosedError
+from ipfi_serial.errors import CallTimeoutError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.handles import EventStream
 from ipfi_serial.sync.notifications import Notifications
@@ -99,5 +100,5 @@ class EventShell(Shell):
             self.describe()
             target = self._directory.event(event)
         if target is None:
-            raise WireClosedError("the other end restarted while it described itself")
+            raise restarted_meanwhile()
         return target.index

@@ -6,7 +6,7 @@ import os
 from typing import Unpack
 
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.advice import connect_error, loss_error
+from ipfi_serial.engine.advice import loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import (
     Role,
@@ -43,7 +43,7 @@ def connect(
         connect_timeout_s: limit for opening and for the handshake, in seconds; if None 5 s and
             6 wire times of a handshake for a host, and no waiting for a device.
         link: "framed" or "plain", against the endpoint's default.
-        role: "host" opens actively; "device" waits for a host: connect() returns before one came.
+        role: "host" opens actively; "device" waits for a host (see Connection.wait_established).
         can_call: False for a module-style wire that is called but never calls.
         config: limits and times.
         **serial: settings of a serial port: baud (115200 by default), exclusive, low_latency,
@@ -91,9 +91,9 @@ def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: float) 
         opened = connection.wait_opened(timeout_s)
     except TransportError as error:
         usually_plain = kind == "plain" and connection.framed
-        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from error
+        raise loss_error(error, connection.stats(), usually_plain=usually_plain) from None
     if not opened:
-        raise connect_error(connection.stats(), connection.endpoint, timeout_s)
+        raise connection.no_session(connection.stats(), timeout_s)
 
 
 def _open(

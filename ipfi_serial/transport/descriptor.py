@@ -24,13 +24,23 @@ HAS_DESCRIPTORS: Final = os.name == "posix"  # elsewhere threads do the waiting
 _LONGEST_POLL_MS: Final = 2**30  # 12 days; poll takes 31 bits
 _CLOSE_PATIENCE_S: Final = 0.5  # a reader leaves at once, unless this is its signal handler
 
-GONE: Final = "the port was unplugged, or the other end closed; check the cable and the other end"
+_NO_CABLE: Final = ("tcp", "unix", "pty:", "loopback:", "stdio:", "sim:", "socket:", "loop:")
+_PTY_PATH: Final = "/dev/pts/"
 
 
 def lost(endpoint: str, cause: OSError | None) -> TransportError:
     """Return the error for a line that is gone; ``cause`` is None for an end of file."""
     why = "end of file" if cause is None else cause.strerror or str(cause)
-    return TransportError(f"{endpoint}: {why}: {GONE}")
+    return TransportError(f"{endpoint}: {why}: {gone(endpoint)}")
+
+
+def gone(endpoint: str) -> str:
+    """Say what may have happened to a line, and what to check."""
+    if endpoint.startswith(_PTY_PATH):
+        return "the virtual port was unplugged: the program that made it has ended; start it again"
+    if endpoint.startswith(_NO_CABLE):
+        return "the other end closed; check whether its program is still running"
+    return "the port was unplugged, or the other end closed; check the cable and the other end"
 
 
 class DescriptorTransport:

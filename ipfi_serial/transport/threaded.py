@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import serial
 
 from ipfi_serial.errors import TransportError
-from ipfi_serial.transport.descriptor import GONE, READ_SIZE_BYTES
+from ipfi_serial.transport.descriptor import READ_SIZE_BYTES, gone
 from ipfi_serial.transport.uart import close_port
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class _ThreadedLine:
     def _lose(self, error: Exception) -> None:
         with self.changed:
             if self.why_lost is None:
-                self.why_lost = f"{self._endpoint}: {error}: {GONE}"
+                self.why_lost = f"{self._endpoint}: {error}: {gone(self._endpoint)}"
         self._tell()
 
 

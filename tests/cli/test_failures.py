@@ -18,6 +18,7 @@ from ipfi_serial import (
     LinkLostError,
     LinkMismatchError,
     LocalProtocolError,
+    NoSessionError,
     PortBusyError,
     PortNotFoundError,
     RemoteCallError,
@@ -49,6 +50,7 @@ CALLING = [
     (LinkLostError("silent", 5.0), ExitCode.LINE_LOST),
     (DeviceResetError("watchdog"), ExitCode.LINE_LOST),
     (WireClosedError("bye"), ExitCode.LINE_LOST),
+    (NoSessionError("nobody"), ExitCode.LINE_LOST),
 ]
 
 

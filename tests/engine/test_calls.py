@@ -10,8 +10,8 @@ from ipfi_serial.errors import (
     CallCancelledError,
     CallRefusedError,
     LocalProtocolError,
+    NoSessionError,
     RemoteCallError,
-    WireClosedError,
 )
 from tests.engine.lines import Pair
 from tests.engine.wires import ADD, COUNT, ECHO, LED, End, answer, assert_empty, fail
@@ -251,7 +251,7 @@ def test_an_answer_that_waits_for_its_place_is_not_replaced() -> None:
 
 def test_nothing_can_be_called_before_the_wire_is_open() -> None:
     pair = Pair(opened=False)
-    with pytest.raises(WireClosedError) as caught:
+    with pytest.raises(NoSessionError, match=r"wait_established\(\)") as caught:
         pair.a.start(ECHO)
     assert caught.value.may_have_executed is False
 

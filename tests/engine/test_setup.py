@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
-from ipfi_serial.engine.advice import connect_error, loss_error
+from ipfi_serial.engine.advice import LineSort, connect_error, line_sort, loss_error
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import (
     adjusted,
@@ -165,6 +165,49 @@ def test_a_failed_connect_says_what_was_heard_and_what_to_check(
     assert isinstance(error, ConnectTimeoutError)
     assert str(error).startswith("/dev/ttyX: no IPFI handshake within 5.0 s: ")
     assert advice in str(error)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "bytes_per_s", "sort"),
+    [
+        ("/dev/ttyUSB0", 11520.0, "serial"),
+        ("/dev/pts/3", None, "local"),
+        ("rfc2217://host:2217", 11520.0, "serial"),
+        ("pty:", None, "local"),
+        ("pty:?bps=960", 960.0, "local"),
+        ("loopback:test", None, "local"),
+        ("stdio:", None, "local"),
+        ("tcp:host:5000?link=framed", None, "network"),
+        ("unix-listen:/run/board", None, "network"),
+        ("socket://host:5000", None, "network"),
+    ],
+)
+def test_advice_knows_what_sort_of_line_it_is(
+    endpoint: str, bytes_per_s: float | None, sort: str
+) -> None:
+    assert line_sort(endpoint, bytes_per_s) == sort
+
+
+@pytest.mark.parametrize("sort", ["network", "local"])
+@pytest.mark.parametrize("state", ["CONNECTING", "LISTENING"])
+@pytest.mark.parametrize(
+    "heard",
+    [
+        {},
+        {"bytes_received": 5},
+        {"crc_errors": 3, "noise_bytes": 80},
+        {"frames_received": 4},
+        {"sessions": 1, "frames_received": 9},
+    ],
+)
+def test_a_line_without_hardware_gets_no_advice_about_hardware(
+    sort: LineSort, state: str, heard: dict[str, Any]
+) -> None:
+    nothing = take_stats(Pair(opened=False).a.wire, 0)
+    error = connect_error(replace(nothing, state=state, **heard), "line", 5.0, sort)
+    assert ("no host came" in str(error)) is (state == "LISTENING")
+    for word in ("TX", "power", "baud rate and that", "check the baud"):
+        assert word not in str(error)
 
 
 def test_a_line_that_is_hung_up_at_once_is_probably_plain() -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ipfi_serial.errors import DeviceResetError, RemoteProtocolError, WireClosedError
+from ipfi_serial.errors import (
+    DeviceResetError,
+    NoSessionError,
+    RemoteProtocolError,
+    WireClosedError,
+)
 from ipfi_serial.events import SessionLost, SessionOpened
 from ipfi_serial.framing.crc import CRC16
 from ipfi_serial.framing.frame import encode_frame
@@ -99,7 +104,8 @@ def test_a_bye_ends_the_session_without_an_answer(reason: int, active: bool) -> 
     puppet.say(bye(puppet.session, reason))
     (lost,) = puppet.events()
     assert isinstance(lost, SessionLost)
-    assert isinstance(lost.reason, DeviceResetError if reason else WireClosedError)
+    goodbye = WireClosedError if active else NoSessionError
+    assert type(lost.reason) is (DeviceResetError if reason else goodbye)
     assert lost.final is (active and not reason)
     if active and reason:
         assert puppet.kinds() == ["HELLO"]

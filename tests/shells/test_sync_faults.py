@@ -359,8 +359,8 @@ def talk(board: int, data: bytes, stop: threading.Event) -> None:
 @pytest.mark.parametrize(
     "data,advice",
     [
-        (b"", "nothing came: check that the device is powered"),
-        (b"\x00\x91\x88\xf3\x17" * 20, "check the baud rate"),
+        (b"", "nothing came: check that a program has opened the other end"),
+        (b"\x00\x91\x88\xf3\x17" * 20, "no frames: check that the other end speaks framed IPFI"),
         (b"boot: hello, I am a text-only board\r\n", "the device is alive"),
     ],
     ids=["silence", "garbage", "text"],
