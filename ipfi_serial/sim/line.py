@@ -16,10 +16,17 @@ _DELIMITER: Final = 0
 
 
 class BoardLine:
-    """A line that several boots of a board use, one after the other.  Owns the transport."""
+    """A line that several boots of a board use, one after the other.  Owns the transport.
+
+    Attributes:
+        inner: the transport.
+        reading: held by the boot that reads: one thread reads a transport at a time, and a handler
+            of the boot before may still do so when the next one begins.
+    """
 
     def __init__(self, inner: Transport) -> None:
         self.inner = inner
+        self.reading = threading.Lock()
         self._lock = threading.Lock()
         self._text = b""  # waits for the end of a frame, or for room
         self._between_frames = True
@@ -78,11 +85,18 @@ class BootTransport:
 
     def read(self, timeout_s: float | None) -> bytes:
         """See :meth:`ipfi_serial.transport.base.Transport.read`."""
+        line = self._line
         if self._closed:
             raise TransportError(f"{self.endpoint}: the board restarts")
-        data = self._line.inner.read(timeout_s)
+        if not line.reading.acquire(blocking=False):
+            with line.reading:  # the boot before was woken, and leaves
+                return b""  # a wake of ours may have been taken there
+        try:
+            data = b"" if self._closed else line.inner.read(timeout_s)
+        finally:
+            line.reading.release()
         if not data:
-            self._line.print_waiting()
+            line.print_waiting()
         return data
 
     def write(self, data: bytes) -> int:

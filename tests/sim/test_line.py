@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ipfi_serial.errors import TransportError
 from ipfi_serial.framing.frame import FrameDecoder
 from ipfi_serial.framing.verdict import Text
 from ipfi_serial.sim.line import BoardLine, BootTransport
+from tests.sim.conftest import PATIENCE_S
 
 FRAME = b"\x05\x85abc\x02\x09\x00"
 
@@ -99,6 +103,46 @@ def test_a_boot_without_power_writes_nothing() -> None:
     transport.cut_power()
     assert transport.write(FRAME) == len(FRAME)
     assert inner.sent == b""
+
+
+class WaitingLine(NarrowLine):
+    """A line whose reads wait until they are woken, and count how many there are at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers = 0
+        self.most_readers = 0
+        self.begun = threading.Semaphore(0)
+        self.wakes = threading.Semaphore(0)
+
+    def read(self, timeout_s: float | None) -> bytes:
+        """Wait."""
+        del timeout_s
+        self.readers += 1
+        self.most_readers = max(self.most_readers, self.readers)
+        self.begun.release()
+        assert self.wakes.acquire(timeout=PATIENCE_S)
+        self.readers -= 1
+        return b""
+
+    def wake(self) -> None:
+        """End a read."""
+        self.wakes.release()
+
+
+def test_a_boot_does_not_read_before_the_one_before_it_has_left() -> None:
+    inner = WaitingLine()
+    line = BoardLine(inner)
+    first, second = BootTransport(line), BootTransport(line)
+    with ThreadPoolExecutor() as threads:
+        leaving = threads.submit(first.read, None)
+        assert inner.begun.acquire(timeout=PATIENCE_S)
+        coming = threads.submit(second.read, None)
+        first.close()
+        assert leaving.result(PATIENCE_S) == b""
+        second.wake()
+        assert coming.result(PATIENCE_S) == b""
+    assert inner.most_readers == 1
 
 
 def test_a_boot_that_ends_leaves_the_line_to_the_next() -> None:

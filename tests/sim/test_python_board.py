@@ -64,6 +64,23 @@ def test_two_reboots_at_once_are_one() -> None:
         assert any(handle.done for handle in handles)
 
 
+def test_a_board_is_reset_while_its_handlers_wait_for_the_host() -> None:
+    host, gate = Interface(), threading.Event()
+    host.procedure(50)(lambda _: gate.wait(PATIENCE_S))
+    line = PtyTransport("test")
+    with Board(line) as board, connect(line.path, host) as wire:
+        resets: queue.Queue[DeviceResetError] = queue.Queue()
+        wire.on_reset(resets.put)
+        for _ in range(10):
+            calls = [wire.start("callback", 50, "") for _ in range(3)]
+            wire.flush(PATIENCE_S)
+            board.reset()
+            resets.get(timeout=PATIENCE_S)
+            assert wire.call("magic") == 42
+            assert all(call.done for call in calls)
+        gate.set()
+
+
 def test_a_board_ends_when_its_line_ends() -> None:
     board = Board(open_transport("loopback:sim-ends"))
     with connect("loopback:sim-ends") as wire:
