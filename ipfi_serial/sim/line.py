@@ -92,7 +92,7 @@ class BootTransport:
             with line.reading:  # the boot before was woken, and leaves
                 return b""  # a wake of ours may have been taken there
         try:
-            data = b"" if self._closed else line.inner.read(timeout_s)
+            data = line.inner.read(timeout_s)
         finally:
             line.reading.release()
         if not data:
