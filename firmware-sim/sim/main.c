@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,6 +195,30 @@ static void watch(int number, void (*handler)(int))
     (void)sigaction(number, &action, NULL);
 }
 
+/* ---- the link to the pty ---- */
+
+static bool leads_to(const char *link, const char *path)
+{
+    char target[PATH_MAX];
+    const ssize_t size = readlink(link, target, sizeof target - 1);
+    if (size < 0) { return false; }
+    target[size] = '\0';
+    return strcmp(target, path) == 0;
+}
+
+/* Replaces a link, which may be that of a board that was killed; a file of somebody's is no link. */
+static bool make_link(const char *path, const char *link)
+{
+    struct stat there;
+    if (lstat(link, &there) == 0 && S_ISLNK(there.st_mode)) { (void)unlink(link); }
+    return symlink(path, link) == 0;
+}
+
+static void remove_link(const char *path, const char *link)
+{
+    if (leads_to(link, path)) { (void)unlink(link); }
+}
+
 static const board_chip_t chip = { .stall = stall };
 
 int main(int count, char **words)
@@ -212,19 +238,16 @@ int main(int count, char **words)
         perror("ipfi-board: no pseudo-terminal");
         return 1;
     }
-    if (options.link != NULL) {
-        (void)unlink(options.link);
-        if (symlink(pty.path, options.link) != 0) {
-            perror("ipfi-board: --link");
-            return 1;
-        }
+    if (options.link != NULL && !make_link(pty.path, options.link)) {
+        perror("ipfi-board: --link");
+        return 1;
     }
     board_init(&board, options.is_small, options.nonce, IPFI_BOOT_PROGRAM, clock_ms());
     board.chip = &chip;
     (void)printf("ready %s\n", pty.path);
     (void)fflush(stdout);
     serve(&board, &pty);
-    if (options.link != NULL) { (void)unlink(options.link); }
+    if (options.link != NULL) { remove_link(pty.path, options.link); }
     pty_close(&pty);
     return 0;
 }

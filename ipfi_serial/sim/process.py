@@ -50,6 +50,8 @@ class BoardProcess:
             BoardBuildError: it cannot be built.
             TransportError: it does not start.
         """
+        if link and Path(link).exists() and not Path(link).is_symlink():
+            raise TransportError(f"{link}: a file is in the way of the link; take another name")
         self._command = [str(program if program is not None else build_board())]
         self._command += ["--link", link] if link else []
         self._command += ["--small"] if small else []

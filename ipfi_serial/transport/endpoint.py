@@ -41,6 +41,7 @@ _EXAMPLES: Final[dict[str, str]] = {
     "sim": "sim:, sim:c or sim:python",
     "morse": "morse:gpiochip0:tx=17,rx=27?wpm=20 or morse:sim:test?wpm=1200",
 }
+_USUAL: Final = "/dev/ttyACM0, COM3, usb:2341:0043, sim: or tcp:192.168.1.5:5000"
 _PLAIN_KINDS: Final = ("tcp", "tcp-listen", "unix", "unix-listen", "stdio")
 LOCAL_HOST: Final = "127.0.0.1"
 _WINDOWS_PORT: Final = r"(?i)(\\\\[.?]\\)?COM\d+"
@@ -115,7 +116,13 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def _wrong(text: str, why: str, kind: str | None = None) -> ConfigError:
-    example = _EXAMPLES[kind] if kind else "; ".join(_EXAMPLES.values())
+    if kind is None:
+        from ipfi_serial.transport.suggestions import suggest  # only for who is wrong
+
+        meant = suggest(text, tuple(each for each in _EXAMPLES if each not in ("device", "url")))
+        if meant is not None:
+            return ConfigError(f"endpoint {text!r}: {why}; did you mean {meant!r}?")
+    example = _EXAMPLES[kind] if kind else _USUAL
     return ConfigError(f"endpoint {text!r}: {why}; for example {example}")
 
 
@@ -128,14 +135,16 @@ def _kind_of(text: str) -> tuple[Kind, str]:
     scheme, separator, rest = text.partition(":")
     if rest.startswith("//"):
         if scheme not in URL_SCHEMES:
-            raise _wrong(text, f"unknown URL scheme {scheme!r}", "url")
+            is_ours = scheme.lower() in _EXAMPLES
+            why = f"no // behind {scheme}:" if is_ours else f"unknown URL scheme {scheme!r}"
+            raise _wrong(text, why, None if is_ours else "url")
         return "url", text
     for kind in get_args(Kind):
         if separator and scheme == kind and kind not in ("device", "url"):
             return kind, rest
     if separator:
         raise _wrong(text, f"unknown kind {scheme!r}")
-    raise _wrong(text, f"a device needs its whole path, perhaps /dev/{text}")
+    raise _wrong(text, "a device needs its whole path")
 
 
 def _split_query(kind: Kind, rest: str) -> tuple[str, str]:
@@ -158,8 +167,8 @@ def _parse_options(text: str, kind: Kind, query: str) -> tuple[tuple[str, str], 
 
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
-    except ValueError as error:
-        raise _wrong(text, f"{query!r} is not key=value&key=value", kind) from error
+    except ValueError:
+        raise _wrong(text, f"{query!r} is not key=value&key=value", kind) from None
     allowed: tuple[str, ...] = COMMON_OPTIONS
     if kind in ("device", "usb", "url"):
         allowed += SERIAL_OPTIONS
@@ -169,8 +178,17 @@ def _parse_options(text: str, kind: Kind, query: str) -> tuple[tuple[str, str], 
         allowed += ("interface", "location")
     for name, _ in pairs:
         if name not in allowed and kind != "sim":
-            raise _wrong(text, f"unknown option {name!r}, it takes {', '.join(allowed)}", kind)
+            raise _unknown_option(text, name, allowed, kind)
     return tuple(pairs)
+
+
+def _unknown_option(text: str, name: str, allowed: tuple[str, ...], kind: Kind) -> ConfigError:
+    from ipfi_serial.transport.suggestions import nearest
+
+    near = nearest(name, allowed)
+    if near is not None:
+        return ConfigError(f"endpoint {text!r}: unknown option {name!r}; did you mean {near!r}?")
+    return _wrong(text, f"unknown option {name!r}, it takes {', '.join(allowed)}", kind)
 
 
 def _link_of(text: str, options: tuple[tuple[str, str], ...], default: Link) -> Link:

@@ -11,6 +11,7 @@ import errno
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -106,10 +107,10 @@ class GpiodPins:
             request: gpiod.LineRequest = self._gpiod.request_lines(
                 path, config, consumer=_CONSUMER, event_buffer_size=QUEUE_EDGES
             )
-        except FileNotFoundError as error:
-            raise PortNotFoundError(path) from error
+        except FileNotFoundError:
+            raise _no_chip(path) from None
         except (OSError, ValueError) as error:
-            raise _explained(path, config, error) from error
+            raise _explained(path, config, error) from None
         return request
 
     def _input(self) -> gpiod.LineSettings:
@@ -186,13 +187,19 @@ _LOOK_S: Final = 0.01
 def _import_gpiod() -> ModuleType:
     try:
         import gpiod
-    except ImportError as error:
+    except ImportError:
         raise TransportError(
             "morse: on a GPIO chip needs the package gpiod 2 (pip install 'ipfi-serial[gpio]')"
-        ) from error
+        ) from None
     if not hasattr(gpiod, "request_lines"):
         raise TransportError("morse: needs gpiod 2; the one installed is older")
     return gpiod
+
+
+def _no_chip(path: str) -> PortNotFoundError:
+    chips = tuple(sorted(str(each) for each in Path("/dev").glob("gpiochip*")))
+    there = ", ".join(chips) or "none; is this a board with GPIO pins?"
+    return PortNotFoundError(path, chips, f"no GPIO chip {path!r}; chips that exist: {there}")
 
 
 def _explained(

@@ -105,9 +105,16 @@ class GpiozeroPins:
 def _default_factory() -> Factory:
     try:
         from gpiozero import Device
-    except ImportError as error:
+        from gpiozero.exc import BadPinFactory
+    except ImportError:
         raise TransportError(
             "morse:gpiozero needs the package gpiozero (pip install 'ipfi-serial[gpio]')"
-        ) from error
-    Device.ensure_pin_factory()
+        ) from None
+    try:
+        Device.ensure_pin_factory()
+    except BadPinFactory as error:
+        raise TransportError(
+            f"morse:gpiozero finds no pins on this machine ({error}): is it a Raspberry Pi, and is "
+            "lgpio installed? GPIOZERO_PIN_FACTORY names another factory"
+        ) from None
     return Device.pin_factory

@@ -49,17 +49,14 @@ class BoundSocket:
         """
         self.endpoint = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         if self.endpoint.kind not in _KINDS:
-            raise ConfigError(
-                f"{self.endpoint}: {self.endpoint.kind!r} cannot listen; "
-                "use tcp:HOST:PORT or unix:PATH"
-            )
+            raise _no_listener(self.endpoint)
         self._path: Path | None = None
         self._inode = (0, 0)
         self._is_unix = self.endpoint.kind.startswith("unix")
         try:
             self.socket = self._bind_unix() if self._is_unix else self._bind_tcp()
         except OSError as error:
-            raise self._explain(error) from error
+            raise self._explain(error) from None
         self.socket.setblocking(False)
         self.address = f"unix:{self.endpoint.path}" if self._is_unix else self._tcp_address()
         _log.info("listening on %s", self.address)
@@ -92,7 +89,7 @@ class BoundSocket:
         with make_unix_socket(self.endpoint) as probe:
             probe.setblocking(False)
             if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
-                raise PortBusyError(str(self.endpoint))
+                raise self._busy()
         path.unlink(missing_ok=True)
 
     def _explain(self, error: OSError) -> TransportError:
@@ -101,8 +98,24 @@ class BoundSocket:
         if error.errno == errno.EADDRINUSE:
             if self._is_unix and not stat.S_ISSOCK(Path(self.endpoint.path).lstat().st_mode):
                 return TransportError(f"{self.endpoint}: a file that is no socket is in the way")
+            return self._busy()
+        what = error.strerror or str(error)
+        if self._is_unix:
+            check = "check that the folder exists and that you may write to it"
+        elif error.errno == errno.EACCES:
+            check = "ports below 1024 are the system's: take a higher one"
+        else:
+            check = "check the address"
+        return TransportError(f"{self.endpoint}: cannot listen there: {what}; {check}")
+
+    def _busy(self) -> PortBusyError:
+        if not self._is_unix:
             return PortBusyError(str(self.endpoint))
-        return TransportError(f"{self.endpoint}: cannot listen there: {error}; check the address")
+        return PortBusyError(
+            str(self.endpoint),
+            message=f"{self.endpoint}: another program listens on this socket (lsof names it); "
+            "stop it first, or take another path",
+        )
 
     def name_of(self, peer: object) -> str:
         """Return the endpoint of an accepted peer, for people."""
@@ -133,6 +146,14 @@ class BoundSocket:
                 status = path.lstat()
                 if (status.st_dev, status.st_ino) == self._inode:
                     path.unlink()
+
+
+def _no_listener(endpoint: Endpoint) -> ConfigError:
+    role = "" if endpoint.kind in ("sim", "stdio") else ", ..., role='device'"
+    return ConfigError(
+        f"{str(endpoint)!r} has one other end and nobody to accept: use "
+        f"connect({str(endpoint)!r}{role}), or listen on tcp:HOST:PORT or unix:PATH"
+    )
 
 
 def tcp_name(address: object) -> str:

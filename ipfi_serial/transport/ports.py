@@ -113,8 +113,25 @@ def find_holder(path: str) -> str | None:
     except OSError:
         return None
     pid = _locking_pid(device) or _opening_pid(device)
-    if pid is None:
-        return None
+    return None if pid is None else _name_of(pid)
+
+
+def find_pty_server(path: str) -> str | None:
+    """Return "name (pid)" of the process that made the pty ``/dev/pts/N``, as far as /proc tells.
+
+    Linux notes N with each descriptor of the other side: ``tty-index: N``.
+    """
+    wanted = f"tty-index:\t{path.rpartition('/')[2]}\n"
+    for folder in Path("/proc").glob("[0-9]*/fdinfo"):
+        with contextlib.suppress(OSError):
+            for facts in folder.iterdir():
+                with contextlib.suppress(OSError):
+                    if wanted in facts.read_text():
+                        return _name_of(int(folder.parent.name))
+    return None
+
+
+def _name_of(pid: int) -> str:
     if pid == os.getpid():
         return f"this program ({pid})"
     try:

@@ -7,12 +7,14 @@ import errno
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import Endpoint
 
 _REFUSED: Final = "nobody listens there: start the other program first, and check host and port"
+_UNIX: Final = ("unix", "unix-listen")
 
 
 def connect_tcp(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
@@ -27,7 +29,7 @@ def connect_tcp(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
     try:
         line = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
     except OSError as error:
-        raise explain_connect(endpoint, error, timeout_s) from error
+        raise explain_connect(endpoint, error, timeout_s) from None
     prepare_tcp(line)
     return line
 
@@ -61,7 +63,7 @@ async def connect_tcp_async(endpoint: Endpoint, timeout_s: float | None) -> sock
             found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
             line = await _connect_first([(each[0], each[4]) for each in found])
     except OSError as error:
-        raise explain_connect(endpoint, error, timeout_s) from error
+        raise explain_connect(endpoint, error, timeout_s) from None
     prepare_tcp(line)
     return line
 
@@ -104,7 +106,7 @@ async def connect_unix_async(endpoint: Endpoint, timeout_s: float | None) -> soc
     except TransportError:
         raise
     except OSError as error:
-        raise explain_connect(endpoint, error, timeout_s) from error
+        raise explain_connect(endpoint, error, timeout_s) from None
 
 
 def connect_unix(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
@@ -120,7 +122,7 @@ def connect_unix(endpoint: Endpoint, timeout_s: float | None) -> socket.socket:
         line.connect(endpoint.path)
     except OSError as error:
         line.close()
-        raise explain_connect(endpoint, error, timeout_s) from error
+        raise explain_connect(endpoint, error, timeout_s) from None
     line.setblocking(False)
     return line
 
@@ -140,6 +142,8 @@ def explain_connect(
     endpoint: Endpoint, error: OSError, timeout_s: float | None
 ) -> TransportError | ConnectTimeoutError:
     """Turn a failed connect into one of our errors, with advice."""
+    if endpoint.kind in _UNIX:
+        return _explain_unix(endpoint, error, timeout_s)
     if isinstance(error, TimeoutError) or error.errno in (errno.ETIMEDOUT, errno.EAGAIN):
         return ConnectTimeoutError(
             f"{endpoint}: no answer within {timeout_s} s; check address and firewall",
@@ -147,11 +151,39 @@ def explain_connect(
         )
     if isinstance(error, ConnectionRefusedError):
         return TransportError(f"{endpoint}: connection refused: {_REFUSED}")
-    if isinstance(error, FileNotFoundError):
-        return PortNotFoundError(endpoint.path)
+    what = error.strerror or str(error)
     if isinstance(error, socket.gaierror):
-        return TransportError(f"{endpoint}: no address for host {endpoint.host!r}: {error}")
-    return TransportError(f"{endpoint}: cannot connect: {error}")
+        return TransportError(
+            f"{endpoint}: no address for host {endpoint.host!r}: {what}; check the name"
+        )
+    return TransportError(f"{endpoint}: cannot connect: {what}; check host and port")
+
+
+def _explain_unix(
+    endpoint: Endpoint, error: OSError, timeout_s: float | None
+) -> TransportError | ConnectTimeoutError:
+    what = error.strerror or str(error)
+    if isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:
+        return ConnectTimeoutError(
+            f"{endpoint}: the program that listens took nobody within {timeout_s} s; look whether "
+            "it hangs",
+            timeout_s or 0.0,
+        )
+    if isinstance(error, FileNotFoundError):
+        return PortNotFoundError(
+            endpoint.path,
+            message=f"{endpoint}: there is no such socket: start the other program first, and "
+            "check the path",
+        )
+    if isinstance(error, ConnectionRefusedError) and Path(endpoint.path).is_socket():
+        check = "nobody listens on it (any more): start the other program first"
+    elif isinstance(error, ConnectionRefusedError):
+        check = "it is no socket"
+    elif isinstance(error, PermissionError):
+        check = "you need the right to write to the socket"
+    else:
+        check = "check the path"
+    return TransportError(f"{endpoint}: cannot connect: {what}; {check}")
 
 
 class StandardStreams:
@@ -184,7 +216,7 @@ class StandardStreams:
                 _redirect(undo, target=0, source=os.open(os.devnull, os.O_RDONLY))
                 _redirect(undo, target=1, source=os.dup(2))
             except OSError as error:
-                raise TransportError(f"stdio: no standard streams to use: {error}") from error
+                raise TransportError(f"stdio: no standard streams to use: {error}") from None
             self._undo = undo.pop_all()
 
     def close(self) -> None:

@@ -89,7 +89,8 @@ class SerialOptions:
             raise ConfigError(f"baud is {self.baud}; it must be 1 to {_MOST_BAUD}")
         for name, values in allowed.items():
             if getattr(self, name) not in values:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; it is one of {values}")
+                names = ", ".join(map(str, values))
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; it is one of {names}")
 
     def bytes_per_s(self) -> float:
         """Return how many characters the line carries in a second."""
@@ -116,9 +117,9 @@ def _convert(endpoint: Endpoint, name: str, text: str) -> object:
         if name == "stopbits":
             return float(text)
         return text.upper() if name == "parity" else _YES_NO[text.lower()]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError):
         example = {"baud": "9600", "bytesize": "8", "stopbits": "2"}.get(name, "1")
-        raise ConfigError(f"endpoint {endpoint}: {name}={text!r}; use {name}={example}") from error
+        raise ConfigError(f"endpoint {endpoint}: {name}={text!r}; use {name}={example}") from None
 
 
 def is_pty(path: str) -> bool:
@@ -147,7 +148,7 @@ def open_port(path: str, options: SerialOptions) -> serial.Serial:
     try:
         port.open()
     except (serial.SerialException, OSError, ValueError) as error:
-        raise explain(path, error) from error
+        raise explain(path, error) from None
     if options.low_latency and hasattr(port, "set_low_latency_mode"):
         try:
             port.set_low_latency_mode(True)
@@ -216,6 +217,8 @@ def explain(path: str, error: Exception) -> TransportError:
 
     number = getattr(error, "errno", None)
     text = str(error)
+    if _is_socket(path):
+        return TransportError(f"{path} is a unix socket, not a serial port: use 'unix:{path}'")
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in text:
         return PortNotFoundError(path, port_names())
     if number in (errno.EBUSY, errno.EAGAIN):
@@ -225,8 +228,24 @@ def explain(path: str, error: Exception) -> TransportError:
     if "PermissionError" in text:  # Windows says this of a port that is open elsewhere
         return PortBusyError(path)
     if "Inappropriate ioctl" in text or number == errno.EISDIR:
-        return TransportError(f"{path} is not a serial port; ports that exist: {port_names()}")
-    return TransportError(f"{path} cannot be opened: {text}; check the settings and the cable")
+        names = ", ".join(port_names()) or "none"
+        return TransportError(f"{path} is not a serial port; ports that exist: {names}")
+    return TransportError(f"{path} cannot be opened: {text}; {_opening_advice(path, error)}")
+
+
+def _opening_advice(path: str, error: Exception) -> str:
+    if path.startswith("rfc2217:"):
+        return "check host and port, and that the terminal server speaks RFC 2217 there"
+    if not isinstance(error, OSError):  # pyserial could make nothing of it
+        return "check the spelling, and the settings"
+    return "check the settings and the cable"
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
+    except (OSError, ValueError):  # ValueError: a zero in it
+        return False
 
 
 def _permission_advice(path: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import serial
 
-from ipfi_serial.errors import PortNotFoundError
+from ipfi_serial.errors import ConfigError, PortNotFoundError
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.ports import port_names
 from ipfi_serial.transport.threaded import POLL_S, PySerialSource
@@ -26,7 +26,14 @@ def resolve_url(endpoint: Endpoint) -> Endpoint:
     """
     scheme = urlsplit(endpoint.path).scheme
     if scheme == "socket":
-        address = parse_endpoint(f"tcp:{urlsplit(endpoint.path).netloc}")
+        netloc = urlsplit(endpoint.path).netloc
+        try:
+            address = parse_endpoint(f"tcp:{netloc}")
+        except ConfigError:
+            raise ConfigError(
+                f"endpoint {endpoint.text!r}: {netloc!r} is no host and port; "
+                "for example socket://192.168.1.5:2000"
+            ) from None
         return replace(endpoint, kind="tcp", host=address.host, port=address.port)
     if scheme == "hwgrep":
         return replace(endpoint, kind="device", path=_grep(endpoint))
@@ -36,10 +43,10 @@ def resolve_url(endpoint: Endpoint) -> Endpoint:
 def _grep(endpoint: Endpoint) -> str:
     try:
         return str(serial.serial_for_url(endpoint.path, do_not_open=True).port)
-    except serial.SerialException as error:
-        raise PortNotFoundError(endpoint.path, port_names()) from error
+    except serial.SerialException:
+        raise PortNotFoundError(endpoint.path, port_names()) from None
     except (ValueError, TypeError) as error:
-        raise explain(endpoint.path, error) from error
+        raise explain(endpoint.path, error) from None
 
 
 def open_url(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
@@ -54,7 +61,7 @@ def open_url(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
         keep_what_was_received(port, options)
         port.open()
     except (OSError, ValueError, KeyError, TypeError) as error:  # its handlers raise all of them
-        raise explain(endpoint.path, error) from error
+        raise explain(endpoint.path, error) from None
     return PySerialSource(port)
 
 

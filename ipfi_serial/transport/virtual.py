@@ -32,14 +32,14 @@ class VirtualPort:
         """Make a pty, and a symbolic link to it if ``link`` is not empty.
 
         Raises:
-            PortBusyError: the link exists and leads to a living device.
+            PortBusyError: the link leads to a device that exists and is not our own.
             TransportError: there are no ptys here, or the link cannot be made.
         """
         try:
             import pty
             import tty
-        except ImportError as error:
-            raise TransportError("pty: needs a POSIX system; use tcp: or loopback:") from error
+        except ImportError:
+            raise TransportError("pty: needs a POSIX system; use tcp: or loopback:") from None
         self.fd, self._other_fd = pty.openpty()
         tty.setraw(self._other_fd)  # or what we write before anyone opens it is echoed to us
         self.path = os.ttyname(self._other_fd)
@@ -54,14 +54,41 @@ class VirtualPort:
     def _make_link(self) -> None:
         if self._link is None:
             return
-        if self._link.is_symlink():
-            if self._link.exists():
-                raise PortBusyError(str(self._link))
-            self._link.unlink()  # left behind by a program that died
         try:
+            if self._link.is_symlink():
+                self._remove_if_stale(self._link)
             self._link.symlink_to(self.path)
+        except TransportError:
+            raise
+        except FileExistsError:
+            raise TransportError(
+                f"pty: cannot make the link {self._link}: a file is in the way; take another name"
+            ) from None
         except OSError as error:
-            raise TransportError(f"pty: cannot make the link {self._link}: {error}") from error
+            raise TransportError(
+                f"pty: cannot make the link {self._link}: {error.strerror}; check that the folder "
+                "exists and that you may write to it"
+            ) from None
+
+    def _remove_if_stale(self, link: Path) -> None:
+        """Remove a link that a program left behind when it died.
+
+        The system gives the number of a pty that has gone to the next one that is made: such a link
+        leads to nothing, or to the pty that we have just made.
+        """
+        leads_to = os.path.realpath(link)
+        if leads_to != self.path and Path(leads_to).exists():
+            from ipfi_serial.transport.ports import find_pty_server  # for those who fail only
+
+            holder = find_pty_server(leads_to)
+            by = f", which {holder} serves" if holder else ""
+            raise PortBusyError(
+                str(link),
+                holder,
+                f"pty: the link {link} leads to {leads_to}{by}: end that program or take another "
+                f"name; if it has nothing to do with yours, remove the link: rm {link}",
+            )
+        link.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the link, if it is still ours, and both descriptors."""

@@ -102,7 +102,7 @@ def test_programs_get_an_object_for_an_error_too() -> None:
         ("unix:/nowhere/sock", 3, "/nowhere/sock"),
         ("bogus:", 2, "unknown kind 'bogus'"),
         ("sim:rust", 2, "no simulated board 'rust'"),
-        ("ttyACM0", 2, "perhaps /dev/ttyACM0"),
+        ("ttyACM0", 2, "did you mean '/dev/ttyACM0'"),
     ],
 )
 def test_no_connection_is_another_code(endpoint: str, code: int, says: str) -> None:

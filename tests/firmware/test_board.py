@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -373,6 +374,24 @@ def test_the_board_ends_with_its_standard_input_and_removes_its_link(
     with running(board_binary, "--link", str(link)) as (_, path):
         assert link.readlink() == Path(path)
     assert not link.is_symlink()
+
+
+def test_the_board_replaces_the_link_of_a_killed_one_but_no_file(
+    board_binary: Path, tmp_path: Path
+) -> None:
+    link, file = tmp_path / "board", tmp_path / "file"
+    link.symlink_to("/dev/pts/does-not-exist")
+    with running(board_binary, "--link", str(link)) as (_, path):
+        assert link.readlink() == Path(path)
+        link.unlink()
+        link.symlink_to("/elsewhere")
+    assert link.readlink() == Path("/elsewhere"), "it is another one's now"
+    file.write_text("mine")
+    done = subprocess.run(  # noqa: S603 - our own program
+        [board_binary, "--link", file], capture_output=True, timeout=30, check=False
+    )
+    assert (done.returncode, file.read_text()) == (1, "mine")
+    assert b"File exists" in done.stderr
 
 
 def test_the_board_ends_at_sigterm(board_binary: Path) -> None:

@@ -75,7 +75,8 @@ def test_every_kind_is_understood(text: str, kind: str, facts: dict[str, object]
         ("stdio:x", "too much"),
         ("loopback:", "same name"),
         ("sim:rust", "no simulated board 'rust'"),
-        ("/dev/ttyS0?baude=1", "unknown option 'baude'"),
+        ("/dev/ttyS0?baude=1", r"unknown option 'baude'; did you mean 'baud'\?"),
+        ("/dev/ttyS0?colour=1", "unknown option 'colour', it takes link, bps, baud"),
         ("tcp:h:1?baud=9600", "unknown option 'baud'"),
         ("/dev/ttyS0?baud", "key=value"),
         ("/dev/ttyS0?link=raw", "link=framed or link=plain"),
@@ -104,6 +105,38 @@ def test_options_stand_behind_a_question_mark() -> None:
 
 def test_the_link_of_a_stream_may_be_overruled() -> None:
     assert parse_endpoint("tcp:ser2net:2000?link=framed").link == "framed"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("ttyUSB0", "/dev/ttyUSB0"),
+        ("serial:/dev/ttyUSB0", "/dev/ttyUSB0"),
+        ("COM3:", "COM3"),
+        ("sim", "sim:"),
+        ("Sim:c", "sim:c"),
+        ("pty", "pty:"),
+        ("tpc:host:5000", "tcp:host:5000"),
+        ("localhost:5000", "tcp:localhost:5000"),
+        ("192.168.1.5:5000", "tcp:192.168.1.5:5000"),
+        ("tcp://host:5000", "tcp:host:5000"),
+        ("unix:///run/board", "unix:/run/board"),
+        ("pty:///run/board", "pty:/run/board"),
+        ("loopbak:test", "loopback:test"),
+    ],
+)
+def test_a_wrong_string_is_answered_with_what_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_endpoint(text)
+    assert str(caught.value).endswith(f"; did you mean {meant!r}?")
+    parse_endpoint(meant)
+
+
+@pytest.mark.parametrize("text", ["", "foo:bar", "board", "zzz://x"])
+def test_a_string_that_resembles_nothing_is_answered_with_few_examples(text: str) -> None:
+    with pytest.raises(ConfigError, match="for example") as caught:
+        parse_endpoint(text)
+    assert len(str(caught.value)) < 150
 
 
 def test_options_of_a_url_that_are_pyserials_stay_in_it() -> None:

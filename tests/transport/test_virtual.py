@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from ipfi_serial.errors import PortBusyError, TransportError
 from ipfi_serial.transport import open_transport
 from ipfi_serial.transport.virtual import PtyTransport
-from tests.transport.lines import PATIENCE_S, count_descriptors, opened, read_exactly
+from tests.transport.lines import (
+    PATIENCE_S,
+    count_descriptors,
+    opened,
+    read_exactly,
+    start_python,
+    wait_until,
+)
 
 
 def _open_pty(endpoint: str = "pty:") -> PtyTransport:
@@ -73,6 +83,45 @@ def test_a_link_in_use_is_busy_and_a_dead_one_is_replaced(tmp_path: Path) -> Non
     link.symlink_to("/dev/pts/does-not-exist")
     with _open_pty(f"pty:{link}") as board:
         assert str(link.readlink()) == board.path
+
+
+def test_a_link_of_a_program_that_was_killed_is_replaced(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """The system gives the number of its pty to the next one, so the old link leads to our own."""
+    link = tmp_path / "board"
+    ends = pty.openpty()
+    link.symlink_to(os.ttyname(ends[1]))
+    mocker.patch("pty.openpty", return_value=ends)
+    with _open_pty(f"pty:{link}") as board:
+        assert str(link.readlink()) == board.path == os.ttyname(ends[1])
+        with opened(str(link)) as host:
+            host.write(b"x")
+            assert board.read(PATIENCE_S) == b"x"
+    assert not link.is_symlink()
+
+
+def test_a_link_that_another_program_serves_names_it(tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    script = "import sys, time, ipfi_serial as i; w = i.connect(sys.argv[1], role='device')"
+    script += "; time.sleep(99)"
+    program = start_python(script, f"pty:{link}")
+    try:
+        wait_until(lambda: link.exists() or program.poll() is not None)
+        with pytest.raises(PortBusyError, match=rf"which \S+ \({program.pid}\) serves"):
+            open_transport(f"pty:{link}")
+    finally:
+        program.kill()
+        program.wait()
+
+
+def test_a_link_that_is_busy_says_how_to_go_on(tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    with _open_pty(f"pty:{link}") as board, pytest.raises(PortBusyError) as caught:
+        open_transport(f"pty:{link}")
+    assert str(caught.value).startswith(f"pty: the link {link} leads to {board.path}, which this ")
+    assert str(caught.value).endswith(f"remove the link: rm {link}")
+    assert caught.value.holder is not None
 
 
 def test_a_link_that_somebody_else_took_over_is_left_alone(tmp_path: Path) -> None:
