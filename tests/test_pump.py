@@ -25,6 +25,12 @@ from tests.shells.ends import Background, wait_until
 from tests.shells.lines import ScriptedLine
 
 
+@pytest.fixture(autouse=True)
+def callers_do_not_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a word that is lost hang its test: looking up for Ctrl-C would hide that."""
+    monkeypatch.setattr(pump_module, "CALLER_LOOK_S", PATIENCE_S * 10)
+
+
 class Flag:
     """Something to wait for."""
 
