@@ -79,6 +79,7 @@ static void send_out(ipfi_call_t *call, const uint8_t *bytes, size_t size, uint8
     call->out_left = (uint16_t)size;
     call->ends = ends;
     call->owed = size != 0 || ends == IPFI_COMPLETE;
+    IPFI_NEWS(call->wire);
 }
 
 ipfi_verdict_t ipfi_fail(ipfi_call_t *call, ipfi_error_t code, const char *text, size_t size)

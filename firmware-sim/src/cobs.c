@@ -27,9 +27,30 @@ bool ipfi_cobs_unstuff(ipfi_decoder_t *decoder)
     return rest == end - at;
 }
 
+#if IPFI_FOR_SPEED
+/* The same for content without a full block: a zero where the delimiter will be ends the search. */
+static void stuff_short(uint8_t *at, uint8_t *end)
+{
+    uint8_t *code_at = at - 1;
+    *end = 0;
+    do {
+        uint8_t code = 0;
+        do { code++; } while (*at++ != 0);
+        *code_at = code;
+        code_at = at - 1;
+    } while (code_at != end);
+}
+#endif
+
 void ipfi_cobs_stuff(ipfi_encoder_t *encoder)
 {
     uint8_t *at = encoder->bytes + encoder->begin, *code_at = at - 1, *end = encoder->bytes + encoder->length;
+#if IPFI_FOR_SPEED
+    if (end - code_at < FULL_BLOCK && encoder->length < encoder->size) {
+        stuff_short(at, end);
+        return;
+    }
+#endif
     for (; at != end; at++) {
         if (at - code_at == FULL_BLOCK) { /* a new block is opened only now, so that a frame never ends in an empty one */
             ipfi_encode_u8(encoder, 0);

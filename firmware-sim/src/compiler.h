@@ -9,4 +9,11 @@
 #define IPFI_NOT_INLINE
 #endif
 
+/* What was written before it is written, what is read behind it is read behind it, as far as the compiler goes. */
+#if defined(__GNUC__)
+#define IPFI_BARRIER() __asm__ volatile("" ::: "memory")
+#else
+#define IPFI_BARRIER() ((void)0)
+#endif
+
 #endif

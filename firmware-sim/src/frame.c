@@ -77,11 +77,19 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
 size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t size)
 {
     if (decoder->mode != IN_FRAME) { return 0; }
-    const uint8_t *from = bytes;
-    const uint8_t *const end = bytes + size;
     uint8_t *to = decoder->content + decoder->length;
-    const uint8_t *const full = decoder->content + decoder->size;
-    while (from != end && to != full && *from != 0) { *to++ = *from++; } /* this, too, grows content */
+    const uint16_t room = (uint16_t)(decoder->size - decoder->length);
+    size_t left = size < room ? size : room;
+    const uint8_t *from = bytes;
+    for (; left >= 4; left -= 4) { /* this, too, grows content */
+        if ((to[0] = from[0]) == 0) { break; }
+        if ((to[1] = from[1]) == 0) { break; }
+        if ((to[2] = from[2]) == 0) { break; }
+        if ((to[3] = from[3]) == 0) { break; }
+        to += 4;
+        from += 4;
+    }
+    for (; left > 0 && *from != 0; left--) { *to++ = *from++; }
     decoder->length = (uint16_t)(to - decoder->content);
     return (size_t)(from - bytes);
 }
@@ -135,6 +143,41 @@ IPFI_NOT_INLINE ipfi_encoder_t *ipfi_encode_u8(ipfi_encoder_t *encoder, uint8_t 
     return encoder;
 }
 
+#if IPFI_FOR_SPEED
+/* Where so many bytes go, if there is room for all of them. */
+static uint8_t *claim(ipfi_encoder_t *encoder, uint8_t size)
+{
+    const uint16_t at = encoder->length;
+    if (size > (uint16_t)(encoder->size - at)) {
+        encoder->overflow = true;
+        return NULL;
+    }
+    encoder->length = (uint16_t)(at + size);
+    return encoder->bytes + at;
+}
+
+ipfi_encoder_t *ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number)
+{
+    uint8_t *const at = claim(encoder, 2);
+    if (at != NULL) {
+        at[0] = (uint8_t)number;
+        at[1] = (uint8_t)(number >> 8);
+    }
+    return encoder;
+}
+
+ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number)
+{
+    uint8_t *const at = claim(encoder, 4);
+    if (at != NULL) {
+        at[0] = (uint8_t)number;
+        at[1] = (uint8_t)(number >> 8);
+        at[2] = (uint8_t)(number >> 16);
+        at[3] = (uint8_t)(number >> 24);
+    }
+    return encoder;
+}
+#else
 ipfi_encoder_t *ipfi_encode_u16(ipfi_encoder_t *encoder, uint16_t number)
 {
     return ipfi_encode_u8(ipfi_encode_u8(encoder, (uint8_t)number), (uint8_t)(number >> 8));
@@ -144,6 +187,7 @@ ipfi_encoder_t *ipfi_encode_u32(ipfi_encoder_t *encoder, uint32_t number)
 {
     return ipfi_encode_u16(ipfi_encode_u16(encoder, (uint16_t)number), (uint16_t)(number >> 16));
 }
+#endif
 
 void ipfi_encode_bytes(ipfi_encoder_t *encoder, const uint8_t *bytes, size_t size)
 {

@@ -64,6 +64,12 @@ static uint32_t thousandths(uint32_t us)
 uint32_t ipfi_wire_time_ms(const ipfi_wire_t *wire, uint32_t bytes)
 {
     const uint32_t us_per_byte = ipfi_config_of(wire)->us_per_byte;
+#if IPFI_FOR_SPEED
+    if (us_per_byte <= 0xFF && bytes <= 0xFF) { /* a fast line, and not much: 16 bits are enough */
+        const uint16_t us = (uint16_t)((uint16_t)bytes * (uint16_t)us_per_byte);
+        return us == 0 ? 0 : (uint16_t)((us >> 10) + (us >> 15) + 1);
+    }
+#endif
     return us_per_byte > 0xFFFF ? bytes * thousandths(us_per_byte) : thousandths(bytes * us_per_byte);
 }
 
@@ -300,7 +306,8 @@ void ipfi_link_on_deadline(ipfi_wire_t *wire)
     ipfi_link_t *const link = &wire->link;
     if (link->timer_on && ipfi_due(link->now_ms, link->timer_ms)) { ipfi_handshake_on_deadline(wire); }
     if (link->state != IPFI_ESTABLISHED) { return; }
-    if (link->working && ipfi_due(link->now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
+    const bool silent = link->working && (!IPFI_FOR_SPEED || link->now_ms - link->heard_ms >= IPFI_KEEPALIVE_MS); /* at least so long */
+    if (silent && ipfi_due(link->now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
         ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */
         return;
     }
@@ -309,7 +316,7 @@ void ipfi_link_on_deadline(ipfi_wire_t *wire)
         link->want |= IPFI_WANT_ACK;
     }
     ipfi_sender_on_deadline(wire);
-    if (link->working && ipfi_due(link->now_ms, keepalive_at(wire))) {
+    if (silent && ipfi_due(link->now_ms, keepalive_at(wire))) {
         link->want |= IPFI_WANT_PING;
         link->ping_ms = link->now_ms;
     }

@@ -74,6 +74,26 @@ static void number_byte(ipfi_parser_t *parser, uint8_t byte)
     parser->left = 0;
 }
 
+#if IPFI_FOR_SPEED
+size_t ipfi_parse_short_head(ipfi_parser_t *parser, const uint8_t *bytes, size_t size)
+{
+    enum { SHORT_HEAD = 5, WIDTHS = 0x3F };
+    if (parser->stage != IPFI_AT_TYPE || size < SHORT_HEAD || (bytes[1] & WIDTHS) != 0
+        || bytes[0] == IPFI_TYPE_TERMINATION || bytes[0] == IPFI_TYPE_END_OF_INPUT) {
+        return 0;
+    }
+    parser->type = bytes[0];
+    parser->flag = bytes[1];
+    parser->procedure = bytes[2];
+    parser->call = bytes[3];
+    parser->left = bytes[4];
+    parser->huge = false;
+    parser->at = 0;
+    parser->stage = IPFI_IN_PAYLOAD;
+    return SHORT_HEAD;
+}
+#endif
+
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte)
 {
     if (parser->stage == IPFI_AT_TYPE) {

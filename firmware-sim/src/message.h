@@ -38,6 +38,11 @@ enum { IPFI_AT_TYPE = 0, IPFI_AT_FLAG, IPFI_AT_PROCEDURE, IPFI_AT_CALL, IPFI_AT_
 void ipfi_parser_init(ipfi_parser_t *parser);
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte);
 
+#if IPFI_FOR_SPEED
+/* The most frequent head at once, if it is the next and all there: each of its numbers is one byte.  Its size, or 0. */
+size_t ipfi_parse_short_head(ipfi_parser_t *parser, const uint8_t *bytes, size_t size);
+#endif
+
 static inline bool ipfi_parser_in_payload(const ipfi_parser_t *parser)
 {
     return parser->stage == IPFI_IN_PAYLOAD;

@@ -1,5 +1,6 @@
 /* poll.c - the receive ring, and the five verbs behind one function. */
-#include "ipfi/ipfi.h"
+#include "compiler.h"
+#include "wire.h"
 
 void ipfi_ring_init(ipfi_ring_t *ring, volatile uint8_t *bytes, IPFI_RING_INDEX size)
 {
@@ -29,6 +30,22 @@ void ipfi_start(ipfi_wire_t *wire, const ipfi_config_t *config)
     ipfi_open(wire, port->now_ms(port->context));
 }
 
+#if IPFI_FOR_SPEED
+/* What waited when the poll began, where it lies: at most two pieces. */
+static void receive_from_ring(ipfi_wire_t *wire, ipfi_ring_t *ring, uint32_t now_ms)
+{
+    const IPFI_RING_INDEX head = ring->head;
+    IPFI_RING_INDEX tail = ring->tail;
+    IPFI_BARRIER(); /* the bytes before `head` are written, and are no longer looked at as volatile */
+    while (tail != head) {
+        const IPFI_RING_INDEX end = head > tail ? head : ring->size;
+        ipfi_receive(wire, (const uint8_t *)ring->bytes + tail, (size_t)(end - tail), now_ms);
+        IPFI_BARRIER();
+        tail = ring->tail = end == ring->size ? 0 : end;
+    }
+}
+#endif
+
 /* Bytes that waited when the poll began: a line that never falls silent must not keep us here. */
 enum { STEP = 16, STEPS = 16 };
 
@@ -53,16 +70,31 @@ static void send(ipfi_wire_t *wire, const ipfi_port_t *port)
     }
 }
 
+#if IPFI_FOR_SPEED
+/* A busy line is polled many times in a millisecond: this is not, and a function of its own saves its own registers. */
+IPFI_NOT_INLINE static bool on_millisecond(ipfi_wire_t *wire, uint32_t now_ms)
+{
+    wire->looked_ms = (uint8_t)now_ms;
+    ipfi_on_deadline(wire, now_ms);
+    return ipfi_may_send(wire);
+}
+#endif
+
 void ipfi_poll(ipfi_wire_t *wire)
 {
     const ipfi_port_t *const port = ipfi_config_of(wire)->port;
-    receive(wire, port);
+#if IPFI_FOR_SPEED
+    if (port->ring != NULL) {
+        receive_from_ring(wire, port->ring, port->now_ms(port->context));
+    } else
+#endif
+    { receive(wire, port); }
     const uint32_t now_ms = port->now_ms(port->context);
 #if IPFI_FOR_SPEED
-    const bool is_time = (uint8_t)now_ms != wire->looked_ms; /* a busy line is polled many times in a millisecond */
-    wire->looked_ms = (uint8_t)now_ms;
-    if (is_time)
+    const bool may_send = (uint8_t)now_ms != wire->looked_ms && on_millisecond(wire, now_ms);
+    if (!may_send && !wire->has_news && wire->encoder.taken == wire->encoder.length) { return; }
+#else
+    ipfi_on_deadline(wire, now_ms);
 #endif
-    { ipfi_on_deadline(wire, now_ms); }
     send(wire, port);
 }

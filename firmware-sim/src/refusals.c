@@ -37,14 +37,19 @@ bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends)
 }
 
 /* Error payload: code, may-have-executed (never: it was refused), message. */
+IPFI_NOT_INLINE static bool send_error(ipfi_wire_t *wire, ipfi_refusal_t *refusal)
+{
+    const uint8_t payload[3] = { refusal->code, 0xC2, 0xA0 };
+    const ipfi_message_t error = { IPFI_TYPE_ERROR, IPFI_COMPLETE, refusal->procedure, refusal->call,
+                                   payload, sizeof payload };
+    if (!ipfi_message_send(wire, &error)) { return false; }
+    refusal->code = 0;
+    return true;
+}
+
 void ipfi_refusals_fill(ipfi_wire_t *wire)
 {
     for (ipfi_refusal_t *refusal = wire->refusals; refusal < wire->refusals + IPFI_REFUSALS; refusal++) {
-        if (refusal->code == 0) { continue; }
-        const uint8_t payload[3] = { refusal->code, 0xC2, 0xA0 };
-        const ipfi_message_t error = { IPFI_TYPE_ERROR, IPFI_COMPLETE, refusal->procedure, refusal->call,
-                                       payload, sizeof payload };
-        if (!ipfi_message_send(wire, &error)) { return; }
-        refusal->code = 0;
+        if (refusal->code != 0 && !send_error(wire, refusal)) { return; }
     }
 }

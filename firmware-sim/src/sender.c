@@ -377,6 +377,10 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire)
     ipfi_link_t *const link = &wire->link;
     ipfi_tx_frame_t *const first = &ipfi_config_of(wire)->tx_window[0];
     uint32_t at_ms;
+#if IPFI_FOR_SPEED
+    enum { LEAST_RTO_MS = IPFI_ACK_DELAY_MS + IPFI_RTO_ABOVE_DELAY_MS }; /* LINK-9: to see that it is too early takes no products */
+    if (link->in_flight != 0 && (first->marks & AGAIN) == 0 && !ipfi_due(link->now_ms, first->left_ms + LEAST_RTO_MS)) { return; }
+#endif
     if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(link->now_ms, at_ms)) { return; }
     if (link->in_flight == 0) {
         link->want |= IPFI_WANT_PING; /* LINK-15 */

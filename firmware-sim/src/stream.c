@@ -28,6 +28,7 @@ bool ipfi_stream_put(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
     if (size == 0) { return true; } /* `bytes` may be NULL */
     uint8_t *const stream = ipfi_config_of(wire)->tx_stream;
     const uint16_t at = wrapped(wire, (uint32_t)wire->link.stream_start + wire->link.stream_used);
+    IPFI_NEWS(wire);
     const uint16_t first = before_end(wire, at, (uint16_t)size);
     memcpy(stream + at, bytes, first); /* the only writes to tx_stream */
     memcpy(stream, bytes + first, size - first);

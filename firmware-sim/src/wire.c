@@ -77,6 +77,13 @@ static size_t stream_step(ipfi_wire_t *wire, const uint8_t *bytes, size_t size)
         take_payload(wire, bytes, size);
         return size;
     }
+#if IPFI_FOR_SPEED
+    const size_t head = ipfi_parse_short_head(parser, bytes, size);
+    if (head != 0) {
+        begin_message(wire);
+        return head;
+    }
+#endif
     const ipfi_parsed_t parsed = ipfi_parse_byte(parser, *bytes);
     if (parsed == IPFI_PARSED_HEAD) {
         begin_message(wire);
@@ -199,12 +206,13 @@ void ipfi_receive(ipfi_wire_t *wire, const uint8_t *bytes, size_t size, uint32_t
     for (const uint8_t *const end = bytes + size; bytes != end;) {
         if (IPFI_FOR_SPEED) {
             bytes += ipfi_decode_inside(&wire->decoder, bytes, (size_t)(end - bytes));
-            if (bytes == end) { break; }
+            if (bytes == end) { return; }
         }
         switch (ipfi_decode_byte(&wire->decoder, *bytes++)) {
         case IPFI_RX_PENDING:
             break;
         case IPFI_RX_FRAME:
+            IPFI_NEWS(wire);
             ipfi_link_frame(wire);
             break;
         case IPFI_RX_NOISE:
@@ -224,7 +232,12 @@ size_t ipfi_peek_tx(ipfi_wire_t *wire, const uint8_t **bytes, uint32_t now_ms)
     wire->link.now_ms = now_ms;
     if (encoder->taken == encoder->length) {
         ipfi_encoder_init(encoder, encoder->bytes, encoder->size);
-        if (!ipfi_link_build(wire)) { wire->link.idle = true; } /* FRAME-2 */
+        if (!ipfi_link_build(wire)) {
+            wire->link.idle = true; /* FRAME-2 */
+#if IPFI_FOR_SPEED
+            wire->has_news = false;
+#endif
+        }
         ipfi_link_note_work(wire);
     }
     *bytes = encoder->bytes + encoder->taken;
@@ -276,6 +289,20 @@ void ipfi_on_deadline(ipfi_wire_t *wire, uint32_t now_ms)
     if (wire->caller != NULL) { wire->caller->on_deadline(wire); }
     ipfi_link_note_work(wire);
 }
+
+#if IPFI_FOR_SPEED
+bool ipfi_may_send(const ipfi_wire_t *wire)
+{
+    const ipfi_link_t *const link = &wire->link;
+    const struct ipfi_server *const server = ipfi_config_of(wire)->server;
+    return link->state != IPFI_ESTABLISHED || link->want != 0 || link->stream_used != link->stream_sent
+           || ipfi_sender_must_repeat(wire) || ipfi_wire_busy(wire)
+#if IPFI_WITH_LOSSY
+           || link->lossy_used != 0
+#endif
+           || (server != NULL && server->answering(wire));
+}
+#endif
 
 /* ---- queries and one-way messages ---- */
 

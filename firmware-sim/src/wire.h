@@ -19,6 +19,11 @@ struct ipfi_server {
     bool (*answering)(const ipfi_wire_t *wire);
 };
 
+#if IPFI_FOR_SPEED
+/* Time alone, or a call of the program's, may have made something to send; else only a frame can. */
+bool ipfi_may_send(const ipfi_wire_t *wire);
+#endif
+
 void ipfi_calls_run(ipfi_call_t *call, ipfi_phase_t phase);
 enum { IPFI_SLOT_FREE = 0, IPFI_SLOT_COLLECTING, IPFI_SLOT_WORKING, IPFI_SLOT_SENDING, IPFI_SLOT_DRAINING };
 

@@ -38,7 +38,7 @@ class Uart:
         self._sending: int | None = None
         self._arrives: int | None = None
         self._leaves: int | None = None
-        self._ready = self._error = self._taken = False
+        self._ready = self._error = self._overrun = self._taken = False
         self._mask = 0
 
     def give(self, data: bytes) -> None:
@@ -58,8 +58,10 @@ class Uart:
                 return self._ready
             case 0x11C:
                 return self._taken
-            case 0x480:
+            case 0x124:
                 return self._error
+            case 0x480:
+                return self._overrun
             case 0x518:
                 byte = self._received.popleft() if self._received else 0
                 self._ready = bool(self._received)
@@ -76,8 +78,10 @@ class Uart:
                 self._taken = bool(value)
             case 0x304:
                 self._mask |= value
+            case 0x124:
+                self._error = bool(value)
             case 0x480:
-                self._error = False
+                self._overrun = self._overrun and not value & 1
             case 0x51C:
                 self._sending = value & 0xFF
                 self._leaves = self._cycle + self._byte_cycles
@@ -86,7 +90,9 @@ class Uart:
 
     def asserted(self) -> bool:
         """Tell whether an event that the firmware wants to know of has happened."""
-        return bool(self._ready and self._mask & 4) or bool(self._taken and self._mask & 0x80)
+        mask = self._mask
+        ready, taken = self._ready and mask & 0x4, self._taken and mask & 0x80
+        return bool(ready or taken or (self._error and mask & 0x200))
 
     def advance(self, cycle: int) -> int | None:
         """Move bytes in both directions; return when the next one is complete."""
@@ -110,7 +116,7 @@ class Uart:
             self._ready = True
         else:
             self.overruns += 1
-            self._error = True
+            self._error = self._overrun = True
         self._arrives = self._arrives + self._byte_cycles if self._waiting else None
 
 

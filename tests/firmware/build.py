@@ -68,9 +68,9 @@ def board(cc: str, output: Path, *flags: str) -> Path:
     return output
 
 
-def shared_object(cc: str, output: Path) -> Path:
+def shared_object(cc: str, output: Path, *flags: str) -> Path:
     sources = [*library_sources(), *sim(*DEMO, "lockstep.c", "probe.c")]
-    run([cc, *WARNINGS, "-O2", "-fPIC", "-shared", *INCLUDES, *sources, "-o", output])
+    run([cc, *WARNINGS, "-O2", *flags, "-fPIC", "-shared", *INCLUDES, *sources, "-o", output])
     return output
 
 

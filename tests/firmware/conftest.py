@@ -27,6 +27,9 @@ def checked_board(outputs: Path) -> Path:
     return build.board(build.any_compiler(), outputs / "ipfi-board-checked", *build.SANITIZERS)
 
 
-@pytest.fixture(scope="session")
-def library(outputs: Path) -> Library:
-    return Library(build.shared_object(build.any_compiler(), outputs / "libipfi.so"))
+@pytest.fixture(scope="session", params=["", "-DIPFI_FOR_SPEED=1"], ids=["plain", "for-speed"])
+def library(outputs: Path, request: pytest.FixtureRequest) -> Library:
+    """What is compiled otherwise for speed has to say the same."""
+    flags = [request.param] if request.param else []
+    name = "libipfi-for-speed.so" if flags else "libipfi.so"
+    return Library(build.shared_object(build.any_compiler(), outputs / name, *flags))

@@ -285,6 +285,9 @@ typedef struct {
     size_t (*write)(void *context, const uint8_t *from, size_t size);  /* how many the UART took      */
     uint32_t (*entropy)(void *context);   /* differs from start to start if it can; need not be secret */
     uint8_t (*boot_cause)(void *context); /* an ipfi_boot_t                                            */
+#if IPFI_FOR_SPEED
+    struct ipfi_ring *ring; /* if there is one: frames are read where they lie, and `read` is not called */
+#endif
 } ipfi_port_t;
 
 typedef enum {
@@ -301,7 +304,7 @@ typedef enum {
 #define IPFI_RING_INDEX uint16_t
 #endif
 #endif
-typedef struct {
+typedef struct ipfi_ring {
     volatile uint8_t *bytes;
     IPFI_RING_INDEX size;
     volatile IPFI_RING_INDEX head;     /* written by the interrupt only */
@@ -526,6 +529,7 @@ struct ipfi_wire {
     uint8_t event_count, event_first;
 #if IPFI_FOR_SPEED
     uint8_t looked_ms;           /* ipfi_poll's: low byte of the time when deadlines were looked at */
+    bool has_news;               /* something may have changed since there was nothing to send */
 #endif
     uint8_t turn;                /* whose answer is next */
     uint8_t small_length, small[9]; /* a Grant's payload */
@@ -537,6 +541,12 @@ struct ipfi_wire {
 #define IPFI_COUNT(wire, what) ((void)(wire)->stats.what++)
 #else
 #define IPFI_COUNT(wire, what) ((void)(wire))
+#endif
+
+#if IPFI_FOR_SPEED
+#define IPFI_NEWS(wire) ((void)((wire)->has_news = true))
+#else
+#define IPFI_NEWS(wire) ((void)(wire))
 #endif
 
 #ifdef IPFI_ONLY_CONFIG

@@ -69,6 +69,7 @@ static void use_free_memory(void)
 
 void core_start(void)
 {
+    sleep_enable();
     boot_cause = cause_of_reset();
     use_free_memory();
     /* 14.9 Timer 0: clock / 64, from 0 to OCR0A */
@@ -84,6 +85,13 @@ uint32_t chip_millis(void)
     ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { now_ms = milliseconds; }
     return now_ms;
 }
+
+#if IPFI_FOR_SPEED
+uint8_t chip_millis_now(void)
+{
+    return *(volatile uint8_t *)&milliseconds; /* one byte needs no block */
+}
+#endif
 
 uint32_t chip_number(void)
 {
@@ -110,10 +118,8 @@ void core_count_ms(void)
 
 void core_sleep(void)
 {
-    sleep_enable();
     sei(); /* takes effect after the next instruction: no interrupt comes in between */
     sleep_cpu();
-    sleep_disable();
 }
 
 uint16_t chip_stack_used(void)

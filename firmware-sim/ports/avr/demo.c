@@ -2,6 +2,7 @@
  *
  * The lamp is B5 (the Uno's own), the button D2 to ground.  make build/avr/demo.elf; docs/sizes.md has its cost. */
 #include "chip.h"
+#include "sizes.h"
 
 #include <avr/io.h>
 
@@ -12,7 +13,6 @@ enum {
     CALLS = 2,
     VALUE = 40,
     LOSSY = 16,
-    RING = 64,
     BLINKS_MAX = 100,
     HOST_PROCEDURE = 50, /* the host's procedure that `ask` calls */
     HOST_PATIENCE_MS = 5000
@@ -20,8 +20,8 @@ enum {
 #define BAUD 115200
 
 static ipfi_wire_t wire;
-static volatile uint8_t ring_bytes[RING];
-static ipfi_ring_t ring;
+uint8_t chip_ring_bytes[BOARD_RING];
+ipfi_ring_t chip_ring;
 static bool line_is_full; /* the UART did not take all that there is to send: no time to sleep */
 
 static void switch_lamp(bool on)
@@ -199,12 +199,12 @@ static const ipfi_procedure_t table[] IPFI_FLASH = {
 
 void chip_received(uint8_t byte)
 {
-    ipfi_ring_put(&ring, byte);
+    ipfi_ring_put(&chip_ring, byte);
 }
 
 void chip_lost_a_byte(void)
 {
-    ring.overruns++;
+    chip_ring.overruns++;
 }
 
 static uint32_t port_now_ms(void *context)
@@ -216,7 +216,7 @@ static uint32_t port_now_ms(void *context)
 static size_t port_read(void *context, uint8_t *to, size_t max)
 {
     (void)context;
-    return ipfi_ring_take(&ring, to, max);
+    return ipfi_ring_take(&chip_ring, to, max);
 }
 
 static size_t port_write(void *context, const uint8_t *from, size_t size)
@@ -246,13 +246,13 @@ IPFI_BUFFERS(buffers, PAYLOAD, WINDOW, STREAM, CALLS, VALUE, LOSSY);
 
 const ipfi_config_t demo_config = {
     IPFI_USE_BUFFERS(buffers), IPFI_SERVE(table), .port = &port, .frame_payload = PAYLOAD, .window = WINDOW,
-    .ring = RING - 1, .crc_profiles = IPFI_CRC_16, .us_per_byte = 10000000 / BAUD, .stream_credit = VALUE / 16,
+    .ring = BOARD_RING - 1, .crc_profiles = IPFI_CRC_16, .us_per_byte = 10000000 / BAUD, .stream_credit = VALUE / 16,
 };
 
 int main(void)
 {
     ipfi_event_t event;
-    ipfi_ring_init(&ring, ring_bytes, RING);
+    ipfi_ring_init(&chip_ring, chip_ring_bytes, BOARD_RING);
     DDRB |= _BV(DDB5);
     PORTD |= _BV(PORTD2); /* pull-up */
     chip_start();
@@ -264,6 +264,6 @@ int main(void)
         while (ipfi_next_event(&wire, &event)) {
             if (event.kind == IPFI_EVENT_DOWN) { switch_lamp(false); } /* the host has gone */
         }
-        if (!line_is_full) { chip_idle(&ring); }
+        if (!line_is_full) { chip_idle(&chip_ring); }
     }
 }

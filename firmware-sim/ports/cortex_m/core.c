@@ -48,7 +48,7 @@ void chip_reboot(void)
 void chip_idle(const ipfi_ring_t *ring)
 {
     __asm__ volatile("cpsid i" ::: "memory"); /* a byte that comes now still ends the sleep */
-    if (ring->head == ring->tail) { __asm__ volatile("wfi" ::: "memory"); }
+    if (chip_may_sleep(ring)) { __asm__ volatile("wfi" ::: "memory"); }
     __asm__ volatile("cpsie i" ::: "memory");
 }
 

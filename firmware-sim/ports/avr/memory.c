@@ -1,0 +1,29 @@
+/* memory.c - memcpy for a program that copies much: 4.5 cycles a byte where avr-libc's, which is smaller, takes 8. */
+#include <stddef.h>
+
+void *memcpy(void *to, const void *from, size_t size) __attribute__((naked, used));
+
+/* Eight bytes a round, and then the rest.  to: r24, which is also what is returned; from: r22; size: r20. */
+void *memcpy(void *to, const void *from, size_t size)
+{
+    (void)to;
+    (void)from;
+    (void)size;
+    __asm__ volatile("movw r26, r24\n\t"
+        "movw r30, r22\n\t"
+        "rjmp 2f\n"
+        "1:\t.rept 8\n\t"
+        "ld r0, Z+\n\t"
+        "st X+, r0\n\t"
+        ".endr\n"
+        "2:\tsubi r20, 8\n\t"
+        "sbci r21, 0\n\t"
+        "brcc 1b\n\t"
+        "subi r20, lo8(-8)\n\t"
+        "rjmp 4f\n"
+        "3:\tld r0, Z+\n\t"
+        "st X+, r0\n"
+        "4:\tsubi r20, 1\n\t"
+        "brcc 3b\n\t"
+        "ret");
+}
