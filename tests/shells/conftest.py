@@ -13,9 +13,9 @@ from tests.shells.ends import count_descriptors, our_threads, wait_until
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """Check that threads and descriptors are gone when a test has closed what it opened."""
+    wait_until(lambda: not our_threads(), "threads of other tests are left behind")
     gc.collect()
     descriptors = count_descriptors()
-    assert our_threads() == []
     yield
     wait_until(lambda: not our_threads(), "threads are left behind")
     gc.collect()
