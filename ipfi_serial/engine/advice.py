@@ -89,6 +89,12 @@ def _heard(stats: WireStats, sort: LineSort) -> str:
             f"{stats.noise_bytes} bytes came that are no frames: check {baud}that the "
             "other end speaks framed IPFI (for a plain one use link='plain')"
         )
+    if stats.stale_frames:
+        tx = ", check its TX wire" if sort == "serial" else ""
+        return (
+            f"{stats.stale_frames} frames of another session came: the line may lose what this end "
+            f"sends{tx}; or another program talks on it"
+        )
     if stats.text_lines:
         return (
             f"{stats.text_lines} lines of text came, but no frame: the device is alive, but its "

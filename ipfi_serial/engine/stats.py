@@ -27,8 +27,8 @@ class WireStats:
         duplicates: DATA frames received again.
         crc_errors: frames whose CRC did not hold.
         rejected: what else was no frame: cut off, too long, noise.
-        noise_bytes: wire bytes of all that was rejected.
-        stale_frames: good frames of no live session.
+        noise_bytes: wire bytes of all that was no frame or is of another session.
+        stale_frames: frames of no live session; of session frames the CRC is not checked then.
         text_lines: lines of text between frames.
         lossy_dropped: lossy events and log lines that were never sent.
         events_dropped: events dropped because their queue was full.

@@ -21,7 +21,7 @@ from ipfi_serial.errors import ConnectTimeoutError, LinkMismatchError, PortBusyE
 from ipfi_serial.link.parameters import Flag, Parameters
 from ipfi_serial.link.session import Link
 from tests.engine.lines import Pair
-from tests.engine.wires import ECHO, answer, interface
+from tests.engine.wires import ECHO, LED, answer, interface
 from tests.harness.builds import replaces_parts
 
 
@@ -154,6 +154,14 @@ def test_statistics_of_a_bad_line_count_its_faults() -> None:
         ({"crc_errors": 3, "noise_bytes": 80}, "80 bytes came that are no frames"),
         ({"rejected": 3, "text_lines": 1}, "check the baud rate"),
         ({"frames_received": 4, "crc_errors": 9}, "4 good frames came"),
+        (
+            {"stale_frames": 40, "bytes_received": 640},
+            "40 frames of another session came: the line",
+        ),
+        (
+            {"crc_errors": 9, "stale_frames": 1, "noise_bytes": 80},
+            "80 bytes came that are no frames",
+        ),
     ],
 )
 def test_a_failed_connect_says_what_was_heard_and_what_to_check(
@@ -197,6 +205,7 @@ def test_advice_knows_what_sort_of_line_it_is(
         {"bytes_received": 5},
         {"crc_errors": 3, "noise_bytes": 80},
         {"frames_received": 4},
+        {"stale_frames": 4},
         {"sessions": 1, "frames_received": 9},
     ],
 )
@@ -208,6 +217,17 @@ def test_a_line_without_hardware_gets_no_advice_about_hardware(
     assert ("no host came" in str(error)) is (state == "LISTENING")
     for word in ("TX", "power", "baud rate and that", "check the baud"):
         assert word not in str(error)
+
+
+def test_frames_of_another_session_are_told_from_a_wrong_baud_rate() -> None:
+    pair, stranger = Pair(), Pair(opened=False).a
+    stranger.wire.open(0.0)
+    for number in range(5):
+        pair.a.emit(LED, bytes((number,)))
+        stranger.wire.receive_bytes(pair.a.wire.bytes_to_send(pair.now_s), 0.0)
+    stats = take_stats(stranger.wire, 0)
+    assert (stats.stale_frames, stats.crc_errors, stats.rejected) == (5, 0, 0)
+    assert "5 frames of another session came" in str(connect_error(stats, "/dev/ttyX", 5.0))
 
 
 def test_a_line_that_is_hung_up_at_once_is_probably_plain() -> None:
