@@ -392,9 +392,6 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire)
     if (link->in_flight == 0) { return; }
     if (link->backoff < DOUBLINGS_MAX) { link->backoff++; }
     link->ping_out = false; /* it is given up (LINK-11) */
-    if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) {
-        mark_all(wire); /* LINK-11 */
-    } else {
-        first->marks |= AGAIN;
-    }
+    first->marks = AGAIN; /* a SACK that said it had come was damaged: it would have been acknowledged */
+    if ((link->peer.flags & IPFI_FLAG_IN_ORDER) != 0) { mark_all(wire); } /* LINK-11 */
 }

@@ -145,18 +145,23 @@ void fuzz_give(const uint8_t *bytes, size_t size)
     free(exact);
 }
 
-void fuzz_give_frame(const uint8_t *content, size_t size)
+size_t fuzz_seal(uint8_t wire[FUZZ_WIRE], const uint8_t *content, size_t size)
 {
     const uint8_t type = content[0] | 0x80;
     const bool shakes = type >= IPFI_HELLO && type <= IPFI_READY;
     const ipfi_peer_t *const peer = &target.wire.link.peer;
-    uint8_t wire[FUZZ_WIRE];
     ipfi_encoder_t encoder;
-    ipfi_encoder_init(&encoder, wire, sizeof wire);
+    ipfi_encoder_init(&encoder, wire, FUZZ_WIRE);
     ipfi_encode_begin(&encoder, true, type);
     ipfi_encode_bytes(&encoder, content + 1, size - 1);
     ipfi_encode_end(&encoder, shakes ? (uint8_t)IPFI_PROFILE_CRC16 : peer->profile, shakes ? 0 : peer->confirm);
-    fuzz_give(wire, encoder.length);
+    return encoder.length;
+}
+
+void fuzz_give_frame(const uint8_t *content, size_t size)
+{
+    uint8_t wire[FUZZ_WIRE];
+    fuzz_give(wire, fuzz_seal(wire, content, size));
 }
 
 /* ---- time ---- */

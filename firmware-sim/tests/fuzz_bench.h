@@ -29,8 +29,9 @@ void fuzz_exchange(void);
 /* Bytes to the target; what it says goes nowhere. */
 void fuzz_give(const uint8_t *bytes, size_t size);
 void fuzz_drain(void);
-/* A whole frame with the right checksum; content begins with the type. */
-/* Sealed for the target's session, unless it is a handshake frame. */
+/* A whole frame with the right checksum, which a session frame has of the target's session; content begins with the
+ * type. */
+size_t fuzz_seal(uint8_t wire[FUZZ_WIRE], const uint8_t *content, size_t size);
 void fuzz_give_frame(const uint8_t *content, size_t size);
 void fuzz_pass_time(uint32_t ms);
 /* A call that ended may not end again, and after the close none may run. */

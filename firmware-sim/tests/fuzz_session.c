@@ -76,7 +76,7 @@ static void give_ack(const uint8_t *bytes, size_t size)
 {
     uint8_t content[11] = { IPFI_ACK };
     put_session(content, target.wire.link.peer.session);
-    content[3] = (uint8_t)(target.wire.link.tx_sequence - (size > 0 ? bytes[0] % 18 : 0));
+    content[3] = (uint8_t)(target.wire.link.tx_sequence + target.wire.link.in_flight - (size > 0 ? bytes[0] % 18 : 0));
     content[4] = target.wire.link.ping;
     content[7] = 1; /* 64 KiB more than the smallest credit */
     if (size > 1) { content[8] = bytes[1]; }

@@ -6,6 +6,7 @@ after the end nothing is left.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -14,10 +15,17 @@ from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.setup import Role, build_wire
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import IpfiError
-from ipfi_serial.framing.crc import CRC16, CrcProfile
+from ipfi_serial.framing.crc import CRC16, CRC32, CrcProfile
 from ipfi_serial.framing.frame import encode_frame
 from ipfi_serial.framing.verdict import HANDSHAKE_TYPES
-from ipfi_serial.link.parameters import FrameType
+from ipfi_serial.link.parameters import (
+    Flag,
+    FrameType,
+    Parameters,
+    encode_hello_ack,
+    encode_ready,
+    hello_floor,
+)
 from ipfi_serial.link.session import Link
 from tests.engine.wires import ADD, COUNT, ECHO, LED, End, answer, assert_empty, interface
 from tests.fuzz import seeds
@@ -136,17 +144,58 @@ class Life:
             number, _ = self._live()
             self.say_frame(FrameType.DATA, bytes((self._expected(), 0)) + data, number)
 
-    def _live(self) -> tuple[int, CrcProfile]:
+    def acknowledge(self, back: int, more: bytes) -> None:
+        """Let all that the target has sent be acknowledged, but the last ``back`` frames.
+
+        The echo is that of its newest PING, or of the READY that it waits for (HS-6).
+        """
+        live = self._link._live
+        if live is None:
+            number, echo = 0, self._link._opening.ready_ping
+        else:
+            sender = live.sender
+            number = (sender.oldest + len(sender.flights) - back) & 0xFF
+            echo = live._pings.newest
+        self.say_frame(FrameType.ACK, bytes((number, echo)) + b"\xff\xff\xff\x0f" + more)
+
+    def answer_hello(self, session: int, profile: int, parameters: bytes) -> None:
+        """Let a HELLO_ACK arrive that confirms the target's own HELLO (HS-4).
+
+        Args:
+            session: its id, counted from the smallest that the target takes.
+            profile: of its CRC.
+            parameters: what the other end says of itself; what is missing is as the target's.
+        """
+        handshake = self._link._handshake
+        own = replace(handshake.own, flags=handshake.own.flags ^ Flag.HOST).encode()
+        theirs = Parameters.decode(b"\x82" + parameters[: len(own)] + own[len(parameters) :])
+        number = (hello_floor(handshake.hello) + session) & 0xFFFF
+        self.give(encode_frame(encode_hello_ack(handshake.hello, theirs, number, profile), CRC16))
+
+    def confirm_pending(self, ping: int) -> None:
+        """Let READY arrive for the session that the target has offered (HS-5)."""
+        pending = self._link._handshake.pending
+        if pending is not None:
+            self.give(encode_frame(encode_ready(pending.session, ping, pending.confirm), CRC16))
+
+    @property
+    def _link(self) -> Link:
         link = self.target.wire.link
         assert isinstance(link, Link)
-        if link._live is None:
-            return 1, CRC16
-        return link._live.session, link._live.profile
+        return link
+
+    def _live(self) -> tuple[int, CrcProfile]:
+        live, candidate = self._link._live, self._link._opening.candidate
+        if live is not None:
+            return live.session, live.profile
+        if candidate is not None:
+            profile = CRC32 if candidate.profile else CRC16
+            return candidate.session, profile.for_session(candidate.confirm)
+        return 1, CRC16
 
     def _expected(self) -> int:
-        link = self.target.wire.link
-        assert isinstance(link, Link)
-        return link._live.receiver.expected if link._live is not None else 0
+        live = self._link._live
+        return live.receiver.expected if live is not None else 0
 
     # --- what the ends do themselves ---
 
@@ -211,11 +260,14 @@ def step(life: Life, kind: int, data: bytes) -> None:
         life.say_stream(encode_parts(kinds, procedure, data[3], ends, data[4:]))
     elif kind == seeds.HANDSHAKE and data:
         life.give(encode_frame(bytes((0x81 + data[0] % 4,)) + data[1:], CRC16))
+    elif kind == seeds.HELLO_ACK and len(data) >= 2:
+        life.answer_hello(data[0] % 8, data[1], data[2:])
+    elif kind == seeds.STRAY and len(data) == 2:
+        life.confirm_pending(data[1])
     elif kind == seeds.STRAY and len(data) >= 3:
         life.say_frame(data[0], data[3:], int.from_bytes(data[1:3], "little"))
     elif kind == seeds.ACK:
-        number = bytes((data[0] if data else 0, 0))
-        life.say_frame(FrameType.ACK, number + b"\xff\xff\xff\x0f" + data[1:3])
+        life.acknowledge(data[0] % 18 if data else 0, data[1:3])
     else:
         _act(life, kind, data)
 

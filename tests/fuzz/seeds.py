@@ -16,6 +16,9 @@ from typing import Final
 
 import msgspec
 
+from ipfi_serial.framing.crc import CRC16, CRC32
+from ipfi_serial.framing.frame import FrameDecoder, encode_frame
+from ipfi_serial.framing.verdict import SESSION_TYPES
 from tests.firmware import build
 from tests.firmware.lockstep import End, Library
 
@@ -28,6 +31,7 @@ SESSION, SLOWLY = 0x40, 0x80
     RAW, FRAME, STREAM, MESSAGE, ACK, HANDSHAKE, HELLO_ACK, STRAY,
     TIME, EXCHANGE, CALL, CANCEL, EMIT, RESET, PARTNER, CLOSE,
 ) = range(16)  # fmt: skip
+TICK, LED = 32, 33  # events of the board and of the host
 PROCEDURES: Final = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 32, 33, 40, 99, 0xFFFF)
 
 
@@ -56,13 +60,30 @@ WORK: Final[dict[str, tuple[int, bytes]]] = {
 }
 
 
+def sealed_for(line: bytes, was: int, now: int) -> bytes:
+    """Return what two ends said with its session frames sealed for another `confirm` (FRAME-10).
+
+    Inputs have them sealed for none: fuzz_receive.c seals them for the session that it has.
+    """
+    seals = [each.for_session(was.to_bytes(4, "little")) for each in (CRC16, CRC32)]
+    frames = line.split(b"\0")
+    for place, frame in enumerate(frames):
+        for seal, profile in zip(seals, (CRC16, CRC32), strict=True):
+            decoder = FrameDecoder(len(frame) + 1, profiles=(seal,))
+            for content in decoder.receive(frame + b"\0"):
+                if isinstance(content, bytes) and content[0] in SESSION_TYPES:
+                    other = profile.for_session(now.to_bytes(4, "little"))
+                    frames[place] = encode_frame(content, other)[:-1]
+    return b"\0".join(frames)
+
+
 class Recorder:
     """Two C ends with the nonces that the fuzzers give them; keeps what the target hears."""
 
     def __init__(self, library: Library, *, small: bool, host: bool) -> None:
         self.target = End(library, host=host, small=small, nonce=1)
         self.partner = End(library, host=not host, small=True, nonce=2)
-        self.host = self.target if host else self.partner
+        self.host, self.board = (self.target, self.partner) if host else (self.partner, self.target)
         self.now_ms = 0
         self.heard = bytearray()
 
@@ -74,7 +95,7 @@ class Recorder:
                 data = end.take_tx(self.now_ms)
                 other.receive(data, self.now_ms)
                 if other is self.target:
-                    self.heard += data
+                    self.heard += sealed_for(data, end.confirm, 0)
             self.now_ms += 1
 
     def work(self, procedure: int, arguments: bytes) -> bytes:
@@ -83,6 +104,16 @@ class Recorder:
         if self.host.state == "ESTABLISHED":
             self.host.call(procedure, arguments, self.now_ms)
         self.run(120)
+        return bytes(self.heard)
+
+    def events(self) -> bytes:
+        """Let both ends emit, and the host give a call up; return what the target heard."""
+        self.work(7, pack(500))
+        self.host.cancel(0)
+        for lossy in (False, True):
+            for end, index, arguments in ((self.host, LED, (True,)), (self.board, TICK, (1, 2))):
+                end.emit(index, pack(*arguments), lossy=lossy)
+        self.run(60)
         return bytes(self.heard)
 
 
@@ -111,6 +142,9 @@ def receive_seeds(library: Library) -> Iterator[tuple[str, bytes]]:
             heard = recorder.work(procedure, arguments)
             yield f"{name}-{how}", bytes((how,)) + heard
             yield f"{name}-{how}-damaged", bytes((how,)) + damaged(heard, chance)
+    for how in (0, SMALL | CRC16_ONLY, HOST, HOST | SMALL | CRC16_ONLY):
+        recorder = Recorder(library, small=bool(how & SMALL), host=bool(how & HOST))
+        yield f"events-{how}", bytes((how,)) + recorder.events()
     text = b"boot: ok\n\x1b[32mI (27) main: up\x1b[0m\r\n"
     yield "text", bytes((SESSION,)) + text + b"\0" + text[:9] + b"\0\0\n\n\x0a\x85\0"
     yield "oversized", bytes((SESSION | SMALL,)) + b"\x85" * 600 + b"\0" + bytes(20)
@@ -213,7 +247,7 @@ def session_seeds() -> Iterator[tuple[str, bytes]]:
 
 def dictionary() -> str:
     """Return words of the protocol for libFuzzer."""
-    words = {f"type_{kind:x}": bytes((kind,)) for kind in range(0x81, 0x8B)}
+    words = {f"type_{kind:x}": bytes((kind,)) for kind in range(0x81, 0x8C)}
     words |= {
         "delimiter": b"\0",
         "call": b"\x01\xc0",

@@ -35,14 +35,27 @@ def test_the_python_core_keeps_its_promises_for_the_corpus_and_some_new_inputs(n
     assert outcome.inputs >= len(guided.corpus_of(name))
 
 
-@pytest.mark.parametrize("name", ["magic-0", "callback-3", "sequence-0"])
-def test_the_seeds_open_a_session_and_make_a_call(name: str) -> None:
+def hear(name: str) -> End:
+    """Let a board hear a seed of fuzz_receive.c, its frames sealed for the session that it has."""
     data = dict(seeds.receive_seeds(boards.library()))[name]
     board = End(boards.library(), small=bool(data[0] & seeds.SMALL), nonce=1)
     for frame in data[1:].split(b"\0"):
-        board.receive(frame + b"\0", 0)
+        board.receive(seeds.sealed_for(frame + b"\0", 0, board.confirm), 0)
         board.take_tx(0)  # what it answers is part of what the next frame confirms
-    assert (board.stats["sessions"], board.stats["calls_served"]) == (1, 1)
+    return board
+
+
+@pytest.mark.parametrize("name", ["magic-0", "callback-3", "sequence-0"])
+def test_the_seeds_open_a_session_and_make_a_call(name: str) -> None:
+    stats = hear(name).stats
+    assert (stats["sessions"], stats["calls_served"]) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["events-0", "events-3"])
+def test_the_seeds_have_events_and_a_cancelled_call(name: str) -> None:
+    stats = hear(name).stats
+    assert (stats["sessions"], stats["calls_served"], stats["events_handled"]) == (1, 1, 2)
+    assert b"\x06\xc0" in dict(seeds.receive_seeds(boards.library()))[name]  # Cancel
 
 
 def test_the_corpus_stays_small() -> None:

@@ -57,6 +57,22 @@ def test_what_was_sent_again_is_no_sample_link_9() -> None:
     assert second - first >= 0.2, "a time-out learnt from a frame that was sent twice"
 
 
+@pytest.mark.parametrize("flags", [1, 3], ids=["selective", "in order"])
+def test_a_frame_that_only_a_damaged_sack_acknowledged_is_repeated_link_11(flags: int) -> None:
+    """The host waits for it still; the C core once never sent it to a host that takes in order."""
+    puppet = CorePuppet(flags=flags)
+    puppet.emit()
+    puppet.hear()
+    puppet.emit()
+    puppet.hear()
+    puppet.say(ack(puppet.session, 0, sack=1), ack(puppet.session, 1))
+    said = puppet.data_said_in(0.6)
+    assert said, "it waits for ever"
+    due_s = puppet.core.next_deadline_s()
+    assert due_s is not None
+    assert due_s >= puppet.now_s
+
+
 def test_the_time_out_is_doubled_link_9() -> None:
     puppet = CorePuppet()
     puppet.emit()
