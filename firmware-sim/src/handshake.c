@@ -211,7 +211,6 @@ static bool enter_pending(ipfi_wire_t *wire)
     if (outranks(wire, &wire->link.pending) || !ipfi_link_go(wire, IPFI_IN_ENTERED)) { return false; }
     if (was_up) { ipfi_wire_session_ends(wire, IPFI_DOWN_SUPERSEDED); } /* HS-7: the old session dies now */
     wire->link.peer = wire->link.pending;
-    wire->link.pending.session = 0;
     wire->link.readies = 0; /* in a session: that of its initiator is not 0 (LINK-15) */
     ipfi_link_enter(wire);
     wire->link.only_ready = true;

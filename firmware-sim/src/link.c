@@ -95,7 +95,8 @@ void ipfi_link_enter(ipfi_wire_t *wire)
     wire->link.ping_ms = wire->link.now_ms;
     wire->link.working = false;
     wire->link.timer_on = false;
-    wire->link.want &= (uint8_t)~(IPFI_WANT_BYE | IPFI_WANT_HELLO | IPFI_WANT_READY | IPFI_WANT_PING); /* BYE: it is sealed as the peer's */
+    wire->link.pending.session = 0; /* what was offered before is void */
+    wire->link.want &= (uint8_t)~(IPFI_WANT_BYE | IPFI_WANT_HELLO | IPFI_WANT_HELLO_ACK | IPFI_WANT_READY | IPFI_WANT_PING);
     wire->link.hello_sent = false;
     IPFI_COUNT(wire, sessions);
     ipfi_wire_session_begins(wire);

@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
-from ipfi_hil.trace import Chunk, Mark, Trace, Way
+from ipfi_hil.trace import LARGEST_CONTENT, Chunk, Mark, Trace, Way
 from ipfi_serial.codec.message import Message, MessageDecoder, MessageKind, Terminator
-from ipfi_serial.framing.crc import CRC16, CRC32
 from ipfi_serial.framing.frame import FrameDecoder
 from ipfi_serial.framing.verdict import Rejected, RejectReason, Text
+from ipfi_serial.link.heard import HeardSessions
 from ipfi_serial.link.parameters import (
     BOOT_CAUSES,
     HELLO_ACK_SIZE,
@@ -26,16 +26,11 @@ from ipfi_serial.link.parameters import (
     Flag,
     FrameType,
     Parameters,
-    confirm_of,
 )
 
-_LARGEST_CONTENT: Final = 16384 + 64  # FRAME-7 with the largest frame payload
 _VALUE_CHARACTERS: Final = 72
 _BYTES_SHOWN: Final = 24
 _LONGEST_READ: Final = 256  # nobody reads a longer payload in a trace
-_PROFILES: Final = {0: CRC16, 1: CRC32}
-_PROFILE_AT: Final = 36  # in HELLO_ACK: type, parameters, session and echo are before it
-_SESSIONS_KNOWN: Final = 4  # offered or live: a HELLO may be answered several times
 _REJECTED: Final = {
     RejectReason.FOREIGN: "frame      of a session whose handshake is not in this trace",
 }
@@ -70,9 +65,7 @@ class Seen:
 class _Direction:
     """One direction of one line: joins its frames to messages."""
 
-    frames: FrameDecoder = field(
-        default_factory=lambda: FrameDecoder(_LARGEST_CONTENT, profiles=())
-    )
+    frames: FrameDecoder = field(default_factory=lambda: FrameDecoder(LARGEST_CONTENT, profiles=()))
     messages: MessageDecoder = field(default_factory=lambda: _message_decoder())
     session: int = -1
     next_sequence: int = 0
@@ -107,18 +100,39 @@ class _Direction:
         return "", completed
 
 
+class _Line:
+    """Both directions of one line."""
+
+    def __init__(self, heard: HeardSessions) -> None:
+        self._heard = heard
+        self.directions = {way: _Direction() for way in Way}
+        self._expect()
+
+    def note(self, content: bytes) -> None:
+        """Take a frame of the handshake into account."""
+        if self._heard.note(content):
+            self._expect()
+
+    def _expect(self) -> None:
+        for direction in self.directions.values():
+            direction.frames.profiles = self._heard.profiles
+
+
 def _message_decoder() -> MessageDecoder:
     return MessageDecoder(unknown="skip_message", extensions=True)
 
 
 def decode(trace: Trace) -> Iterator[Seen | Mark]:
     """Yield what passed, oldest first."""
-    directions: dict[tuple[int, Way], _Direction] = {}
+    lines: dict[int, _Line] = {}
     for entry in trace.entries():
         if isinstance(entry, Mark):
             yield entry
             continue
-        direction = directions.setdefault((entry.line, entry.way), _Direction())
+        if entry.line not in lines:
+            lines[entry.line] = _Line(trace.heard_before(entry.line))
+        line = lines[entry.line]
+        direction = line.directions[entry.way]
         for verdict in direction.frames.receive(entry.data):
             if isinstance(verdict, Text):
                 yield _seen(entry, f"text       {verdict.line!r}")
@@ -126,20 +140,8 @@ def decode(trace: Trace) -> Iterator[Seen | Mark]:
                 noise = f"noise      {verdict.reason.value}"
                 yield _seen(entry, _REJECTED.get(verdict.reason, noise))
             else:
-                if verdict[0] == FrameType.HELLO_ACK and len(verdict) == HELLO_ACK_SIZE:
-                    _expect_session(verdict, entry.line, directions)
+                line.note(verdict)
                 yield _frame(entry, direction, verdict)
-
-
-def _expect_session(
-    hello_ack: bytes, line: int, directions: dict[tuple[int, Way], _Direction]
-) -> None:
-    """Take the frames of a session that may come, beside those of the one before (FRAME-10)."""
-    profile = _PROFILES.get(hello_ack[_PROFILE_AT], CRC16).for_session(confirm_of(hello_ack))
-    for way in Way:
-        frames = directions.setdefault((line, way), _Direction()).frames
-        known = (each for each in frames.profiles if each != profile)
-        frames.profiles = (profile, *known)[:_SESSIONS_KNOWN]
 
 
 def _seen(entry: Chunk, what: str, messages: tuple[Message, ...] = ()) -> Seen:

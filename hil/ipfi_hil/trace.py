@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.link.heard import HeardSessions
 from ipfi_serial.transport.base import Transport
 from ipfi_serial.transport.morse_losses import pass_losses_on
 
 MOST_BYTES: Final = 1 << 20  # about 90 s of a line at 115200 baud, or the last 10,000 calls
+LARGEST_CONTENT: Final = 16384 + 64  # FRAME-7 with the largest frame payload
 
 
 class Way(Enum):
@@ -67,6 +70,8 @@ class Trace:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: deque[Chunk | Mark] = deque()
+        self._dropped: dict[tuple[int, Way], FrameDecoder] = {}
+        self._heard: dict[int, HeardSessions] = {}  # in what was dropped, by line
         self._lock = threading.Lock()
 
     def tap(self, line: Transport) -> TappedTransport:
@@ -82,8 +87,24 @@ class Trace:
             while self._bytes > self._most_bytes:
                 oldest = self._kept.popleft()
                 if isinstance(oldest, Chunk):
-                    self._bytes -= len(oldest.data)
-                    self.dropped_bytes += len(oldest.data)
+                    self._drop(oldest)
+
+    def _drop(self, oldest: Chunk) -> None:
+        """Keep of it what the rest cannot be read without: which sessions began."""
+        self._bytes -= len(oldest.data)
+        self.dropped_bytes += len(oldest.data)
+        direction = (oldest.line, oldest.way)
+        if direction not in self._dropped:
+            self._dropped[direction] = FrameDecoder(LARGEST_CONTENT, profiles=())
+        for verdict in self._dropped[direction].receive(oldest.data):
+            if isinstance(verdict, bytes):
+                self._heard.setdefault(oldest.line, HeardSessions()).note(verdict)
+
+    def heard_before(self, line: int) -> HeardSessions:
+        """Return the sessions of a line that began in what was dropped."""
+        with self._lock:
+            heard = self._heard.get(line)
+            return HeardSessions(heard.profiles if heard is not None else ())
 
     def mark(self, what: str) -> None:
         """Keep a remark."""

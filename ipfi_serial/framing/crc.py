@@ -108,8 +108,8 @@ def custom_profile(
         name: for people.
         polynomial: with its highest bit, as crcmod wants it: 0x11021, 0x104C11DB7; 16, 24, 32
             or 64 bits wide.
-        initial: the register's start as the catalogue gives it; not 0, or a line stuck at zero
-            could form a frame (FRAME-9).
+        initial: the register's start as the catalogue gives it; not 0, or zeros before a
+            handshake's frame would go unseen.
         reflected: whether bits go in least significant first.
         final_xor: what the register is xored with at the end.
 

@@ -26,6 +26,7 @@ from ipfi_serial.framing.verdict import (
     HANDSHAKE_TYPES,
     NEWLINE,
     SESSION_TYPES,
+    SHORTEST_SESSION_FRAME,
     TEXT_BELOW,
     TEXT_LINE_BYTES,
     FrameCounters,
@@ -283,7 +284,7 @@ def open_seal(sealed: bytes, profiles: tuple[CrcProfile, ...]) -> bytes | Reject
     """Return a frame's content if its CRC is right by one of ``profiles`` (FRAME-5)."""
     if not sealed or sealed[0] < FIRST_TYPE:
         return RejectReason.NOISE
-    if not profiles and sealed[0] in SESSION_TYPES:
+    if not profiles and sealed[0] in SESSION_TYPES and len(sealed) >= SHORTEST_SESSION_FRAME:
         return RejectReason.FOREIGN
     reason = RejectReason.NOISE
     for profile in (CRC16,) if sealed[0] in HANDSHAKE_TYPES else profiles:

@@ -16,6 +16,7 @@ NEWLINE: Final = 0x0A
 TEXT_LINE_BYTES: Final = 1024  # FRAME-8
 HANDSHAKE_TYPES: Final = frozenset((0x81, 0x82, 0x83, 0x84))  # FRAME-5: always CRC-16
 SESSION_TYPES: Final = range(0x85, 0x8C)  # the CRC is that of their session (FRAME-10)
+SHORTEST_SESSION_FRAME: Final = 5  # bytes of content and CRC-16: type and session (HS-11)
 
 # Select Graphic Rendition and the like (ECMA-48 5.4): ESP-IDF and Zephyr colour their logs.
 _ESCAPES: Final = r"\x1b\[[0-9;]*[A-Za-z]"  # of colours; compiled when the first text comes

@@ -79,6 +79,7 @@ _REFUSE: Final = struct.Struct("<BBI")
 FRAME_OVERHEAD_BYTES: Final = 13  # type, session, sequence, ack, CRC-32, COBS, two delimiters
 HELLO_SIZE: Final = 1 + _PARAMETERS.size + _HELLO_TAIL.size
 HELLO_ACK_SIZE: Final = 1 + _PARAMETERS.size + _ACK_TAIL.size + _CONFIRM.size
+PROFILE_PLACE: Final = 1 + _PARAMETERS.size + _ACK_TAIL.size - 1  # in a HELLO_ACK's content
 # CRC-16, COBS code, two delimiters
 HANDSHAKE_WIRE_BYTES: Final = HELLO_SIZE + HELLO_ACK_SIZE + 2 * 5
 

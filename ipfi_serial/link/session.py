@@ -156,7 +156,7 @@ class Link(LinkView):
     def receive_bytes(self, data: bytes, now_s: float) -> None:
         """Take what the line brought; never raises on it."""
         self.counters.bytes_received += len(data)
-        # READY may begin the session that the next frame is sealed for; COBS leaves its type as it is
+        # READY, whose type COBS keeps, may begin the session that the next frame is sealed for
         settled = self._live is not None and (
             self._handshake.pending is None or not (_READY in data or self.decoder.buffered_bytes)
         )

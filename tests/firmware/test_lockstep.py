@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import random
+import struct
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ipfi_serial.link.handshake import Handshake
 from ipfi_serial.link.states import TRANSITIONS, LinkInput, LinkState
 from tests.firmware import lockstep, model
 from tests.firmware.lockstep import End, Event, Library
+from tests.harness.links import parameters
 
 
 def pack(*values: object) -> bytes:
@@ -389,6 +392,31 @@ class SlowLine(Line):
 
 
 # --- bytes that nobody meant ---
+
+
+def test_what_was_offered_before_a_session_is_void_when_it_stands(library: Library) -> None:
+    """HS-8: a late READY for it does not end the session."""
+    host = End(library, host=True, nonce=7)
+    hello = model.unstuff(host.take_tx(0).strip(b"\0"))
+    assert hello is not None
+    other = model.Host(mine=model.Parameters(flags=1, nonce=0xFFFFFFFF), floor=1)
+    other.open(0.0)
+    host.receive(other.take_tx(0.0), 0)
+    other.receive(host.take_tx(0), 0.0)
+    assert other.state == "unconfirmed"
+    handshake = Handshake(parameters(flags=0), floor=50, new_nonce=lambda: 99)
+    host.receive(model.frame(handshake.answer(hello[:-2]), model.CRC16), 0)
+    agreed = handshake.pending
+    ready = model.unstuff(host.take_tx(0).strip(b"\0"))
+    assert agreed is not None
+    assert ready is not None
+    ack = struct.pack("<BHBBI", model.ACK, agreed.session, 0, ready[3], 1 << 20)
+    confirm = int.from_bytes(agreed.confirm, "little")
+    host.receive(model.frame(ack, agreed.profile, confirm), 0)
+    assert host.state == "ESTABLISHED"
+    host.receive(other.take_tx(0.0), 0)
+    assert host.state == "ESTABLISHED"
+    assert host.stats["sessions"] == 1
 
 
 def conversation(host: model.Host) -> bytes:

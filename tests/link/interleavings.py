@@ -16,7 +16,7 @@ from operator import methodcaller
 from typing import Final
 
 from ipfi_serial.errors import RemoteProtocolError
-from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.framing.cobs import decode
 from ipfi_serial.link.parameters import FrameType
 from ipfi_serial.link.session import Link
 from tests.harness.links import parameters
@@ -169,10 +169,9 @@ class World:
         """Return what a person wants to know."""
         said = []
         for end, link in enumerate(self.ends):
-            decoder = FrameDecoder(20_000)
-            contents = [c for c in decoder.receive(b"".join(self.line[end])) if type(c) is bytes]
+            pieces = b"".join(self.line[end]).split(b"\0")
             session = link.agreement.session if link.agreement else None
-            names = [FrameType(content[0]).name for content in contents]
+            names = [FrameType(decode(piece)[0]).name for piece in pieces if piece]
             said.append(f"{link.state.name} in {session}, on the line: {names}")
         return "; ".join(said)
 

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipfi_serial.framing.crc import CRC16, CRC32
 from ipfi_serial.link.handshake import Handshake, is_hello
+from ipfi_serial.link.heard import HeardSessions
 from ipfi_serial.link.parameters import (
     Parameters,
+    confirm_of,
     decode_hello_ack,
     decode_refuse,
     encode_hello,
@@ -245,3 +248,22 @@ def test_a_hello_has_one_size() -> None:
     assert is_hello(hello)
     assert not is_hello(hello[:-1])
     assert not is_hello(hello + b"\0")
+
+
+# --- one who only listens ---
+
+
+def test_one_who_listens_learns_from_a_handshake_how_a_session_is_sealed() -> None:
+    """FRAME-10: the newest first, and not more than a few."""
+    heard = HeardSessions()
+    mine = encode_hello(THEIRS, 1)
+    assert not heard.note(mine)
+    answers = [encode_hello_ack(mine, parameters(), number, number % 2) for number in range(1, 7)]
+    for answer in answers:
+        assert heard.note(answer)
+    assert heard.note(answers[-2])
+    plain = [(CRC16, CRC32)[number % 2] for number in range(1, 7)]
+    sealed = [p.for_session(confirm_of(a)) for p, a in zip(plain, answers, strict=True)]
+    assert heard.profiles == (sealed[4], sealed[5], sealed[3], sealed[2])
+    assert not heard.note(answers[0][:-1])
+    assert not heard.note(encode_hello_ack(mine, parameters(), 1, 7)), "a custom profile"

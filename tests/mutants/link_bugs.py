@@ -85,10 +85,10 @@ HANDSHAKE_BUGS: Final = (
         "stale-hello-kills",
         "HS-7",
         _LINK + "session.py",
-        "        if reaction.agreed:\n",
+        "        if reaction.agreed or reaction.failure is not None:\n",
         "        if reaction.agreed and self._live is not None:\n"
         '            self._restart(self._live, DeviceResetError("a HELLO came"), now_s)\n'
-        "        if reaction.agreed:\n",
+        "        if reaction.agreed or reaction.failure is not None:\n",
         ("tests/link/test_reset.py", "sim", "replay"),
     ),
     Mutant(

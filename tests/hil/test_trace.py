@@ -1,0 +1,41 @@
+"""What a trace still tells when it was full and its beginning went."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipfi_hil.decoding import lines
+from ipfi_hil.trace import Trace, Way
+from tests.harness.links import device_parameters, new_link, parameters
+
+
+def trace_of_a_session(most_bytes: int) -> Trace:
+    """Let two links talk, so that the trace gets what passes: a handshake, and stream bytes."""
+    trace = Trace(most_bytes)
+    ends = (new_link(parameters()), new_link(device_parameters(), active=False))
+    for link in ends:
+        link.open(100.0)
+    now_s = 100.0
+    for step in range(200):
+        now_s += 0.03
+        if ends[0].established:
+            ends[0].push(bytes((4, 0xC0, 40, 0, 1, step % 128)), now_s)
+        for link, other, way in ((*ends, Way.OUT), (*ends[::-1], Way.IN)):
+            link.on_deadline(now_s)
+            if wire := link.bytes_to_send(now_s):
+                trace.passed(1, way, wire)
+                other.receive_bytes(wire, now_s)
+    assert all(link.established for link in ends)
+    return trace
+
+
+@pytest.mark.parametrize("most_bytes", [1 << 20, 600])
+def test_the_frames_of_a_session_are_read_even_if_its_handshake_was_dropped(
+    most_bytes: int,
+) -> None:
+    """FRAME-10: nobody could check them without what HELLO_ACK said."""
+    trace = trace_of_a_session(most_bytes)
+    told = list(lines(trace))
+    assert (trace.dropped_bytes > 0) == (most_bytes == 600)
+    assert any("DATA " in line for line in told)
+    assert not [line for line in told if "noise" in line or "handshake" in line]
