@@ -2,7 +2,7 @@
 
 import sys
 
-from ipfi_serial.cli import main
+from ipfi_serial.cli.program import run_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process())

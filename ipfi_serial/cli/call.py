@@ -6,7 +6,8 @@ import argparse
 import time
 from typing import Final
 
-from ipfi_serial import CallRefusedError, Entry, EntryKind
+from ipfi_serial import CallRefusedError, EntryKind
+from ipfi_serial.cli.explained import explained
 from ipfi_serial.cli.failures import ExitCode, UsageError
 from ipfi_serial.cli.options import (
     Arguments,
@@ -19,7 +20,6 @@ from ipfi_serial.cli.options import (
     procedure_of,
 )
 from ipfi_serial.cli.screen import Screen
-from ipfi_serial.codec.names import Value
 
 SUMMARY: Final = "call a procedure and print its answer"
 
@@ -43,7 +43,7 @@ def run(options: Arguments, screen: Screen) -> int:
         try:
             answer = wire.call(procedure, *values, timeout_s=options.timeout, raw=raw)
         except CallRefusedError as error:
-            raise _explained(error, entry, values) from error
+            raise explained(error, entry, values) from error
         seconds = round(time.monotonic() - started_s, 6)
     if options.raw and not screen.json:
         screen.bytes(answer)
@@ -51,17 +51,3 @@ def run(options: Arguments, screen: Screen) -> int:
     screen.result(answer)
     screen.object({"ok": True, "result": answer, "seconds": seconds})
     return ExitCode.OK
-
-
-def _explained(
-    error: CallRefusedError, entry: Entry | None, values: list[Value]
-) -> CallRefusedError:
-    """Return the refusal with what the procedure takes and what it got."""
-    if entry is None or error.reason != "bad arguments":
-        return error
-    got = ", ".join(type(value).__name__ for value in values) or "nothing"
-    mistaken = "str" in entry.signature and any(type(value) is not str for value in values)
-    quote = "; '\"5\"' is the text 5" if mistaken else ""
-    return CallRefusedError(
-        f"{error}; it is {entry.name}{entry.signature} and got {got}{quote}", reason=error.reason
-    )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from ipfi_serial import Connection, Interface, IpfiError, connect
-from ipfi_serial.cli.failures import CannotConnectError, ExitCode
+from ipfi_serial.cli.failures import CannotConnectError, ExitCode, UsageError
+from ipfi_serial.cli.numbers import probability, whole_number
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen
 from ipfi_serial.cli.story import GREET, STEPS, Step, Tally, Told
@@ -28,9 +29,11 @@ _NAMES: Final = {"c": "C", "python": "Python"}
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--board", choices=("c", "python"), default="", help="C if it can be built")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the losses (1)")
     parser.add_argument(
-        "--loss", type=_probability, default=0.2, metavar="P", help="of a frame, each way (0.2)"
+        "--seed", type=whole_number, default=1, metavar="N", help="of the losses (1)"
+    )
+    parser.add_argument(
+        "--loss", type=probability, default=0.2, metavar="P", help="of a frame, each way (0.2)"
     )
     parser.add_argument(
         "--morse", action="store_true", help="call the Python board over a Morse line instead"
@@ -46,6 +49,8 @@ def run(options: Arguments, screen: Screen) -> int:
         from ipfi_serial.cli import demo_morse  # who does not ask for it loads none of it
 
         return demo_morse.run(options, screen)
+    if options.wav is not None:
+        raise UsageError("--wav is for what is keyed: --morse --wav OUT")
     started_s = time.monotonic()
     tally = Tally()
     try:
@@ -86,16 +91,6 @@ def run(options: Arguments, screen: Screen) -> int:
         }
     )
     return ExitCode.OK if tally.lost == 0 else ExitCode.FAILED
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise ValueError(text)
-    return value
-
-
-_probability.__name__ = "probability from 0 to below 1"  # argparse shows it
 
 
 def _host(tally: Tally) -> Interface:

@@ -14,7 +14,8 @@ from typing import Final
 
 from ipfi_serial import Connection, Interface, IpfiError, connect
 from ipfi_serial.cli.failures import CannotConnectError, ExitCode
-from ipfi_serial.cli.morse_sound import conversation_of, write_wav
+from ipfi_serial.cli.morse_files import check_place
+from ipfi_serial.cli.morse_sound import conversation_of, numpy, write_wav
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen
 from ipfi_serial.cli.story import GREET
@@ -31,6 +32,9 @@ _ASKED_WIDTH: Final = 30
 
 def run(options: Arguments, screen: Screen) -> int:
     """Tell the story; fails if an answer is wrong."""
+    if options.wav is not None:
+        numpy()
+        check_place(options.wav)
     name = f"demo-{secrets.token_hex(6)}"
     started_s = time.monotonic()
     try:

@@ -51,11 +51,13 @@ class CannotConnectError(Exception):
 
     Attributes:
         error: why.
+        endpoint: what was to be opened, if that is known.
     """
 
-    def __init__(self, error: IpfiError) -> None:
+    def __init__(self, error: IpfiError, endpoint: str = "") -> None:
         super().__init__(str(error))
         self.error = error
+        self.endpoint = endpoint
 
 
 class UsageError(Exception):
@@ -101,7 +103,9 @@ def failure_of(error: Exception) -> Failure | None:
     if isinstance(error, CannotConnectError):
         inner = error.error
         code = ExitCode.USAGE if isinstance(inner, ConfigError) else ExitCode.NO_CONNECTION
-        return Failure(code, type(inner).__name__, str(inner), _connect_advice(inner))
+        return Failure(
+            code, type(inner).__name__, str(inner), _connect_advice(inner, error.endpoint)
+        )
     if isinstance(error, EndedEarlyError):
         return Failure(ExitCode.TIMEOUT, "TimeoutError", str(error))
     if isinstance(error, UsageError):
@@ -126,7 +130,9 @@ def _code_of(error: IpfiError) -> ExitCode:
     return ExitCode.FAILED
 
 
-def _connect_advice(error: IpfiError) -> str:
+def _connect_advice(error: IpfiError, endpoint: str) -> str:
+    if isinstance(error, PortNotFoundError) and endpoint.startswith("unix:"):
+        return ""  # the message has it
     if isinstance(error, PortNotFoundError):
         return "`ipfi ports` lists them; `ipfi call sim: magic` needs no board"
     if isinstance(error, LinkLostError) and "baud" in str(error):

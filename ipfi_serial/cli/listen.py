@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 import shlex
 import time
+from collections.abc import Sequence
 from typing import Final
 
-from ipfi_serial import Connection, DeviceResetError, LocalProtocolError
+from ipfi_serial import CallRefusedError, Connection, DeviceResetError, Entry, EntryKind
+from ipfi_serial.cli.explained import explained
 from ipfi_serial.cli.failures import EndedEarlyError, ExitCode, UsageError
+from ipfi_serial.cli.numbers import seconds
 from ipfi_serial.cli.options import (
     Arguments,
     add_count,
     add_wire,
+    described,
+    find_entry,
     open_wire,
     parse_arguments,
     procedure_of,
-    seconds,
 )
 from ipfi_serial.cli.screen import Screen, harmless, shown
 from ipfi_serial.codec.names import Value
@@ -40,16 +43,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: Arguments, screen: Screen) -> int:
     """Print events until enough came, the time is over, or Ctrl-C."""
     with open_wire(options) as wire:
-        with contextlib.suppress(LocalProtocolError):  # a plain wire has no names to learn
-            wire.describe()
+        if options.event is not None:
+            _check_event(procedure_of(options.event), described(wire), screen)
+        else:
+            described(wire)  # names to show events by
         wire.on_text(lambda text: _show_text(screen, text))
         wire.on_reset(lambda error: _show_reset(screen, error))
-        try:
-            _listen(wire, options, screen)
-        except KeyboardInterrupt:  # the ordinary end, unless a number was asked for
-            if options.count is not None:
-                raise
+        _listen(wire, options, screen)
     return ExitCode.OK
+
+
+def interrupted(options: Arguments) -> ExitCode:
+    """Return the exit code of the ordinary end, unless a number was asked for."""
+    return ExitCode.OK if options.count is None else ExitCode.INTERRUPTED
+
+
+def _check_event(event: str | int, entries: Sequence[Entry], screen: Screen) -> None:
+    """Refuse what the board never emits; it would be waited for in vain.
+
+    Raises:
+        UsageError: it is a procedure, or an event that only the board takes.
+    """
+    found = [entry for entry in entries if event in (entry.name, entry.index)]
+    if any(entry.kind in (EntryKind.EVENT_EMITTED, EntryKind.EVENT_BOTH) for entry in found):
+        return
+    for entry in sorted(found, key=lambda entry: entry.kind.is_event):
+        if entry.kind is EntryKind.EVENT_HANDLED:
+            raise UsageError(f"{entry.name} is an event that the board takes; it does not emit it")
+        if len(found) == 1:
+            raise UsageError(f"{entry.name} is a procedure, and no event: `ipfi call` calls it")
+    if entries and isinstance(event, int):
+        screen.note(f"ipfi: the board does not say that it emits an event {event}", "yellow")
 
 
 def _listen(wire: Connection, options: Arguments, screen: Screen) -> None:
@@ -81,7 +105,11 @@ def _call_first(wire: Connection, command: str | None) -> None:
         raise UsageError(f"--call {command!r}: {error}") from error
     if not words:
         raise UsageError("--call needs a procedure: --call 'start_ticks 500'")
-    wire.call(procedure_of(words[0]), *parse_arguments(words[1:], raw=False))
+    procedure, values = procedure_of(words[0]), parse_arguments(words[1:], raw=False)
+    try:
+        wire.call(procedure, *values)
+    except CallRefusedError as error:
+        raise explained(error, find_entry(wire, procedure), values) from error
 
 
 def _show_event(screen: Screen, name: str | None, index: int, values: tuple[Value, ...]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from ipfi_serial.cli.failures import ExitCode
 from ipfi_serial.cli.morse_dissect import Reading, picture_of, reading_of
 from ipfi_serial.cli.morse_encode import add_alphabet
+from ipfi_serial.cli.morse_files import check_place, write_text
 from ipfi_serial.cli.morse_sound import edges_of, read_wav, windows_s
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen, harmless
@@ -26,10 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Arguments, screen: Screen) -> int:
     """Read, and show what was read."""
+    check_place(options.picture)
     edges_s, reading = read_sound(options.file, options.alphabet)
     if options.picture is not None and edges_s:
         picture = picture_of(edges_s, options.alphabet, options.file.name)
-        options.picture.write_text(picture, encoding="utf-8")
+        write_text(options.picture, picture)
     damaged = sum(content is None for content in reading.contents)
     for frame, content, crc in zip(reading.frames, reading.contents, reading.crcs, strict=True):
         state = f"{crc} holds" if content is not None else "no CRC holds"

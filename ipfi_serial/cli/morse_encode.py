@@ -8,7 +8,9 @@ from typing import Final
 
 from ipfi_serial.cli.failures import ExitCode, UsageError
 from ipfi_serial.cli.morse_dissect import picture_of
+from ipfi_serial.cli.morse_files import check_place, write_text
 from ipfi_serial.cli.morse_sound import sound_of, write_wav
+from ipfi_serial.cli.numbers import words_a_minute
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen
 from ipfi_serial.framing.crc import CRC32
@@ -18,7 +20,6 @@ from ipfi_serial.morse.keying import DELIMITER, Keyer, edge_times, key_text
 
 SUMMARY: Final = "turn a text into Morse"
 LOG_HEAD: Final = b"\x89\x00\x00\x00"  # docs/protocol.md 3.1: LOG of no session, level 0
-_SLOWEST_WPM, _FASTEST_WPM = 1.0, 100.0
 _SIGNS: Final = {1: ".", 3: "-"}
 _GAPS: Final = {1: "", 3: " ", 7: " / "}
 
@@ -29,7 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wav", type=Path, metavar="OUT", help="write it as sound")
     parser.add_argument("--picture", type=Path, metavar="OUT", help="write a picture (SVG)")
     add_alphabet(parser)
-    parser.add_argument("--wpm", type=_speed, default=20.0, help="words a minute (20)")
+    parser.add_argument(
+        "--wpm", type=words_a_minute, metavar="N", default=20.0, help="words a minute (20)"
+    )
     parser.add_argument("--frame", action="store_true", help="as a framed message with a CRC")
 
 
@@ -49,11 +52,13 @@ def run(options: Arguments, screen: Screen) -> int:
     unit_s = UNIT_WPM_S / options.wpm
     edges_s = edge_times(units, 0.0, unit_s)
     shown = as_signs(units)
-    screen.line(shown)
+    for path in (options.wav, options.picture):  # neither is made if one cannot be
+        check_place(path)
     if options.wav is not None:
         write_wav(options.wav, sound_of(edges_s, unit_s))
     if options.picture is not None:
-        _write(options.picture, picture_of(edges_s, options.alphabet, options.text))
+        write_text(options.picture, picture_of(edges_s, options.alphabet, options.text))
+    screen.line(shown)
     screen.object(
         {"ok": True, "morse": shown, "units": sum(units), "seconds": round(sum(units) * unit_s, 3)}
     )
@@ -87,20 +92,3 @@ def as_signs(units: list[int]) -> str:
     """Return marks and gaps as dots, dashes, blanks and strokes."""
     signs = [_SIGNS[u] if k % 2 == 0 else _GAPS[u] for k, u in enumerate(units[:-1])]
     return "".join(signs)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-
-
-def _speed(text: str) -> float:
-    value = float(text)
-    if not _SLOWEST_WPM <= value <= _FASTEST_WPM:
-        raise ValueError(text)
-    return value
-
-
-_speed.__name__ = "words a minute from 1 to 100"  # argparse shows it

@@ -11,7 +11,8 @@ from typing import Final
 from ipfi_serial import ConfigError, IpfiError
 from ipfi_serial.cli.failures import CannotConnectError, EndedEarlyError, ExitCode
 from ipfi_serial.cli.morse_view import View
-from ipfi_serial.cli.options import Arguments, add_count, seconds
+from ipfi_serial.cli.numbers import seconds
+from ipfi_serial.cli.options import Arguments, add_count
 from ipfi_serial.cli.screen import Screen
 from ipfi_serial.framing.frame import FrameDecoder
 from ipfi_serial.transport import open_transport

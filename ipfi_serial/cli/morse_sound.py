@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ipfi_serial.cli.failures import UsageError
+from ipfi_serial.cli.morse_files import check_there
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,13 +107,17 @@ def read_wav(path: Path) -> tuple[Samples, float]:
     Raises:
         UsageError: it is none, or of a kind that this does not read.
     """
+    check_there(path)
     np = numpy()
     try:
         with path.open("rb") as raw, wave.open(raw) as file:
             width, channels = file.getsampwidth(), file.getnchannels()
             rate_hz, data = file.getframerate(), file.readframes(file.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
-        raise UsageError(f"{path}: {error}: a WAV file of PCM samples is read") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (EOFError, wave.Error) as error:
+        why = f" ({error})" if str(error) else ""
+        raise UsageError(f"{path}: no WAV file of PCM samples{why}") from error
     if width == 1:
         samples = np.frombuffer(data, "u1").astype(float) / 128 - 1
     elif width in (2, 4):

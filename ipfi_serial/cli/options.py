@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from typing import Literal, NoReturn
 
@@ -18,6 +17,7 @@ from ipfi_serial import (
     connect,
 )
 from ipfi_serial.cli.failures import CannotConnectError, UsageError
+from ipfi_serial.cli.numbers import positive_int, seconds
 from ipfi_serial.codec.names import Value
 from ipfi_serial.transport.uart import SerialSettings
 
@@ -41,7 +41,7 @@ def add_wire(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "endpoint", metavar="ENDPOINT", help="/dev/ttyACM0, usb:2341:0043, sim: ..."
     )
-    parser.add_argument("--baud", type=positive_int, default=None, help="speed (115200)")
+    parser.add_argument("--baud", type=positive_int, metavar="N", help="speed (115200)")
     parser.add_argument(
         "--link", choices=("framed", "plain"), help="against the endpoint's default"
     )
@@ -57,6 +57,7 @@ def add_call(parser: argparse.ArgumentParser) -> None:
         "arguments",
         metavar="ARG",
         nargs="*",
+        default=[],  # or argparse says that they are required
         help="JSON, or else text; hex:00ff is bytes, '\"5\"' the text 5",
     )
     parser.add_argument("--timeout", type=seconds, metavar="S", help="deadline in seconds")
@@ -89,7 +90,7 @@ def open_wire(
             **serial,
         )
     except IpfiError as error:
-        raise CannotConnectError(error) from error
+        raise CannotConnectError(error, str(options.endpoint)) from error
 
 
 def procedure_of(name: str) -> str | int:
@@ -100,16 +101,31 @@ def procedure_of(name: str) -> str | int:
         return name
 
 
-def find_entry(wire: Connection, procedure: str | int) -> Entry | None:
-    """Return what the other end says of a procedure; None if it says nothing."""
+def described(wire: Connection) -> list[Entry]:
+    """Return what the other end says of itself; nothing if it says nothing."""
     try:
-        entries = wire.describe()
+        return list(wire.describe())
     except LocalProtocolError:  # a plain wire
+        return []
+
+
+def find_entry(wire: Connection, procedure: str | int) -> Entry | None:
+    """Return what the other end says of a procedure; None if it says nothing.
+
+    Raises:
+        UsageError: that is no procedure, but an event.
+    """
+    event: Entry | None = None
+    for entry in described(wire):
+        if procedure in (entry.name, entry.index):
+            if not entry.kind.is_event:
+                return entry
+            event = entry
+    if event is None:
         return None
-    for entry in entries:
-        if not entry.kind.is_event and procedure in (entry.name, entry.index):
-            return entry
-    return None
+    if event.kind is EntryKind.EVENT_HANDLED:
+        raise UsageError(f"{event.name} is an event that the board takes, and no procedure")
+    raise UsageError(f"{event.name} is an event, and no procedure: `ipfi listen` prints it")
 
 
 def is_raw(entry: Entry | None, options: Arguments) -> bool:
@@ -150,23 +166,3 @@ def _parse_bytes(text: str) -> bytes:
         return bytes.fromhex(text.removeprefix("hex:"))
     except ValueError as error:
         raise UsageError(f"{text!r}: after hex: come pairs of hexadecimal digits") from error
-
-
-def positive_int(text: str) -> int:
-    """Read a count; argparse turns the ValueError into its message."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
-
-def seconds(text: str) -> float:
-    """Read a time; argparse turns the ValueError into its message."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(text)
-    return value
-
-
-positive_int.__name__ = "positive number"  # what argparse calls the type in its messages
-seconds.__name__ = "number of seconds"

@@ -6,17 +6,17 @@ import argparse
 import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Final, NoReturn
 
 from ipfi_serial import __compiled__, __version__
 from ipfi_serial.cli import call, demo, describe, listen, morse, ports, serve, sim, soak, stream
 from ipfi_serial.cli.failures import ExitCode, Failure, failure_of
 from ipfi_serial.cli.options import add_common
-from ipfi_serial.cli.screen import Screen
+from ipfi_serial.cli.screen import Screen, harmless
+from ipfi_serial.cli.signals import SIGNALS
 
 COMMANDS: Final[tuple[ModuleType, ...]] = (
     demo, call, stream, listen, describe, ports, sim, serve, soak, morse,
@@ -36,14 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``ipfi``; those of this process if None.
     """
-    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    SIGNALS.take()
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        SIGNALS.give_back()
+
+
+def run_process() -> int:
+    """Run the command of this process, which ends then: signals have nothing to end any more."""
+    SIGNALS.take()
+    return _run(sys.argv[1:])
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        options = _parse(words)
+    except _WrongWordsError as error:
+        return _tell_usage(error, as_json="--json" in words)
     screen = Screen(sys.stdout, sys.stderr, as_json=options.json)
     _log_to_stderr(debug=options.debug)
-    _end_on_sigterm()
     try:
-        code: int = options.run(options, screen)
+        with SIGNALS.heard():  # whatever ends the command, the lines below are not interrupted
+            code: int = options.run(options, screen)
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
+        code = options.interrupted(options)
     except BrokenPipeError:
         code = _nobody_reads()
     except Exception as error:  # every other error becomes one line
@@ -63,8 +80,21 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+class _WrongWordsError(Exception):
+    """The words are no command; argparse would print and exit itself."""
+
+    def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _WrongWordsError(self, message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ipfi",
         description="Talk to microcontrollers: call their procedures, hear their events.",
         epilog=_EPILOG,
@@ -80,8 +110,25 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         add_common(command)
         module.add_options(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(
+            run=module.run, interrupted=getattr(module, "interrupted", _code_of_ctrl_c)
+        )
     return parser
+
+
+def _code_of_ctrl_c(_: argparse.Namespace) -> ExitCode:
+    """Return the exit code of a command that Ctrl-C has kept from being done."""
+    return ExitCode.INTERRUPTED
+
+
+def _tell_usage(error: _WrongWordsError, *, as_json: bool) -> int:
+    failure = Failure(
+        ExitCode.USAGE, "UsageError", str(error), f"`{error.parser.prog} --help` explains"
+    )
+    Screen(sys.stdout, sys.stderr, as_json=as_json).object(failure.as_object())
+    error.parser.print_usage(sys.stderr)
+    sys.stderr.write(f"{error.parser.prog}: {error}\n")
+    return failure.code
 
 
 def _tell(error: Exception, screen: Screen) -> int:
@@ -92,8 +139,9 @@ def _tell(error: Exception, screen: Screen) -> int:
             ExitCode.FAILED, type(error).__name__, what, "--debug shows where; please report it"
         )
     screen.object(failure.as_object())
-    advice = f"; {failure.advice}" if failure.advice else ""
-    screen.note(f"ipfi: {failure.message}{advice}", "red")
+    joint = " " if failure.message.endswith(("?", ".", "!")) else "; "
+    advice = f"{joint}{failure.advice}" if failure.advice else ""
+    screen.note(f"ipfi: {harmless(failure.message)}{advice}", "red")
     return failure.code
 
 
@@ -120,13 +168,3 @@ def _log_to_stderr(*, debug: bool) -> None:
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if debug else logging.WARNING)
-
-
-def _end_on_sigterm() -> None:
-    """Let SIGTERM unwind the program, so that boards are stopped and links removed."""
-
-    def end(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(ExitCode.TERMINATED)
-
-    with contextlib.suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGTERM, end)

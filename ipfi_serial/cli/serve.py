@@ -14,6 +14,7 @@ from ipfi_serial import Interface, IpfiError, WireClosedError, listen
 from ipfi_serial.cli.failures import CannotConnectError, ExitCode, UsageError
 from ipfi_serial.cli.options import Arguments, add_wire, open_wire
 from ipfi_serial.cli.screen import Screen
+from ipfi_serial.cli.signals import SIGNALS
 from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport import parse_endpoint
 
@@ -34,21 +35,24 @@ def run(options: Arguments, screen: Screen) -> int:
         endpoint = parse_endpoint(options.endpoint)
     except IpfiError as error:
         raise CannotConnectError(error) from error
-    try:
-        if endpoint.kind in _LISTENING:
-            _listen(options, interface, screen)
-            return ExitCode.OK
-        return _serve_line(options, interface, screen, quiet=endpoint.kind == "stdio")
-    except KeyboardInterrupt:
+    if endpoint.kind in _LISTENING:
+        _listen(options, interface, screen)
         return ExitCode.OK
+    return _serve_line(options, interface, screen, endpoint.kind)
+
+
+def interrupted(_: Arguments) -> ExitCode:
+    """Return the exit code of the ordinary end, however early it comes."""
+    return ExitCode.OK
 
 
 def _listen(options: Arguments, interface: Interface, screen: Screen) -> None:
-    try:
-        server = listen(options.endpoint, interface, link=options.link)
-    except IpfiError as error:
-        raise CannotConnectError(error) from error
-    with server:
+    with contextlib.ExitStack() as stack:
+        try:
+            with SIGNALS.held():  # or a unix socket would outlive us
+                server = stack.enter_context(listen(options.endpoint, interface, link=options.link))
+        except IpfiError as error:
+            raise CannotConnectError(error) from error
         _announce(screen, server.address, interface)
         while True:
             wire = server.accept()
@@ -56,7 +60,7 @@ def _listen(options: Arguments, interface: Interface, screen: Screen) -> None:
             wire.on_close(lambda: screen.note("ipfi: a peer has left", "dim"))
 
 
-def _serve_line(options: Arguments, interface: Interface, screen: Screen, *, quiet: bool) -> int:
+def _serve_line(options: Arguments, interface: Interface, screen: Screen, kind: str) -> int:
     """Serve on one line, whoever comes and goes there; ends when the line does."""
     ended = threading.Event()
     reasons: list[IpfiError] = []
@@ -65,7 +69,10 @@ def _serve_line(options: Arguments, interface: Interface, screen: Screen, *, qui
         reasons.append(reason)
         ended.set()
 
-    with open_wire(options, interface, role="device") as wire:
+    quiet = kind == "stdio"
+    with contextlib.ExitStack() as stack:
+        with SIGNALS.held() if kind == "pty" else contextlib.nullcontext():  # for its link
+            wire = stack.enter_context(open_wire(options, interface, role="device"))
         wire.on_close(note_end)
         if quiet:  # standard output is the line
             screen.note(f"listening on {wire.endpoint}")

@@ -13,6 +13,7 @@ from ipfi_serial import IpfiError
 from ipfi_serial.cli.failures import CannotConnectError, ExitCode, UsageError
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen
+from ipfi_serial.cli.signals import SIGNALS
 
 SUMMARY: Final = "run the simulated board on a virtual port, until Ctrl-C"
 log = logging.getLogger("ipfi_serial")
@@ -39,10 +40,13 @@ def run(options: Arguments, screen: Screen) -> int:
             wait()
             screen.note("ipfi: the board has ended", "red")
             return ExitCode.LINE_LOST
-    except KeyboardInterrupt:  # the ordinary end, however early it comes
-        return ExitCode.OK
     except IpfiError as error:
         raise CannotConnectError(error) from error
+
+
+def interrupted(_: Arguments) -> ExitCode:
+    """Return the exit code of the ordinary end, however early it comes."""
+    return ExitCode.OK
 
 
 @contextlib.contextmanager
@@ -66,8 +70,10 @@ def _board(options: Arguments) -> Iterator[tuple[str, str, Callable[[], object]]
     from ipfi_serial.sim.board import Board
     from ipfi_serial.transport.virtual import PtyTransport
 
-    line = PtyTransport("sim:python", options.link)
-    with Board(line) as board:
+    with contextlib.ExitStack() as stack:
+        with SIGNALS.held():  # or the link would outlive us
+            line = PtyTransport("sim:python", options.link)
+            board = stack.enter_context(Board(line))
         yield "python", options.link or line.path, board.wait
 
 

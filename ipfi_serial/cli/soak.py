@@ -14,14 +14,13 @@ from typing import Any, Final
 
 from ipfi_serial import Connection, Interface
 from ipfi_serial.cli.failures import ExitCode, UsageError
+from ipfi_serial.cli.numbers import minutes, positive_int, whole_number
 from ipfi_serial.cli.options import (
     Arguments,
     add_wire,
     open_wire,
     parse_arguments,
-    positive_int,
     procedure_of,
-    seconds,
 )
 from ipfi_serial.cli.screen import Screen
 from ipfi_serial.cli.soak_work import Soaker, Tally
@@ -38,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=minutes, default=1.0, metavar="N", help="how long (1); Ctrl-C ends it"
     )
-    parser.add_argument("--seed", type=int, metavar="S", help="of what is asked (random)")
+    parser.add_argument("--seed", type=whole_number, metavar="S", help="of what is asked (random)")
     parser.add_argument(
         "--threads", type=positive_int, default=4, metavar="K", help="callers at once (4)"
     )
@@ -157,10 +156,11 @@ def _show(screen: Screen, figures: Figures) -> None:
     )
 
 
-def _round_trips(figures: dict[str, Any]) -> str:
+def _round_trips(figures: dict[str, Any], *, explained: bool = False) -> str:
     if figures["rtt_p50_ms"] is None:
         return "RTT unknown"
-    return f"RTT {figures['rtt_p50_ms']:.1f}/{figures['rtt_p99_ms']:.1f} ms"
+    meaning = " (half, 99 of 100)" if explained else ""
+    return f"RTT {figures['rtt_p50_ms']:.1f}/{figures['rtt_p99_ms']:.1f} ms{meaning}"
 
 
 def _tell(screen: Screen, verdict: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def _tell(screen: Screen, verdict: dict[str, Any]) -> None:
     screen.line(
         f"{verdict['errors']} errors, {verdict['resets']} resets, {verdict['cut_off']} calls cut "
         f"off, {verdict['retransmissions']} sent again, {verdict['crc_errors']} CRC errors, "
-        f"{_round_trips(verdict)} (half, 99 of 100), {verdict['bytes']:,} bytes"
+        f"{_round_trips(verdict, explained=True)}, {verdict['bytes']:,} bytes"
     )
     if verdict["closed"]:
         screen.line(screen.styled("The connection has ended.", "red"))
@@ -181,12 +181,13 @@ def _tell(screen: Screen, verdict: dict[str, Any]) -> None:
     if verdict["ok"]:
         screen.line(screen.styled("Nothing was wrong.", "green"))
     else:
-        screen.line(screen.styled(f"{verdict['wrong']} wrong answers: not as it should be.", "red"))
+        screen.line(screen.styled(f"Not as it should be: {_verdict(verdict)}.", "red"))
 
 
-def minutes(text: str) -> float:
-    """Read a time; argparse turns the ValueError into its message."""
-    return seconds(text)
-
-
-minutes.__name__ = "number of minutes"
+def _verdict(verdict: dict[str, Any]) -> str:
+    """Return in words what was not as it should be."""
+    names = {"wrong": "wrong answers", "errors": "errors", "resets": "resets",
+             "cut_off": "calls cut off"}  # fmt: skip
+    found = [f"{verdict[key]} {name}" for key, name in names.items() if verdict[key]]
+    found += ["the connection has ended"] if verdict["closed"] else []
+    return ", ".join(found) or "no call was made"

@@ -6,6 +6,8 @@ import argparse
 import itertools
 from typing import Final
 
+from ipfi_serial import CallRefusedError
+from ipfi_serial.cli.explained import explained
 from ipfi_serial.cli.failures import ExitCode
 from ipfi_serial.cli.options import (
     Arguments,
@@ -19,6 +21,7 @@ from ipfi_serial.cli.options import (
     procedure_of,
 )
 from ipfi_serial.cli.screen import Screen
+from ipfi_serial.codec.names import Value
 
 SUMMARY: Final = "call a streaming procedure and print its values as they come"
 
@@ -34,13 +37,21 @@ def run(options: Arguments, screen: Screen) -> int:
     """Call, and show each value."""
     procedure = procedure_of(options.name)
     with open_wire(options) as wire:
-        raw = is_raw(find_entry(wire, procedure), options)
+        entry = find_entry(wire, procedure)
+        raw = is_raw(entry, options)
         values = parse_arguments(options.arguments, raw=raw)
-        with wire.stream(procedure, *values, timeout_s=options.timeout, raw=raw) as items:
-            for item in itertools.islice(items, options.count):
-                if options.raw and not screen.json:
-                    screen.bytes(item)
-                    continue
-                screen.result(item)
-                screen.object({"value": item})
+        try:
+            with wire.stream(procedure, *values, timeout_s=options.timeout, raw=raw) as items:
+                for item in itertools.islice(items, options.count):
+                    _show(screen, item, as_bytes=options.raw)
+        except CallRefusedError as error:
+            raise explained(error, entry, values) from error
     return ExitCode.OK
+
+
+def _show(screen: Screen, item: Value, *, as_bytes: bool) -> None:
+    if as_bytes and not screen.json:
+        screen.bytes(item)
+        return
+    screen.result(item)
+    screen.object({"value": item})

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ipfi_serial.errors import TransportError
+from ipfi_serial.errors import PortBusyError, TransportError
 from ipfi_serial.sim.firmware import build_board
 from ipfi_serial.sync.waits import wait_interruptibly
 
@@ -48,10 +48,11 @@ class BoardProcess:
 
         Raises:
             BoardBuildError: it cannot be built.
+            PortBusyError: the link is that of another board.
             TransportError: it does not start.
         """
-        if link and Path(link).exists() and not Path(link).is_symlink():
-            raise TransportError(f"{link}: a file is in the way of the link; take another name")
+        if link:
+            _check_link(Path(link))
         self._command = [str(program if program is not None else build_board())]
         self._command += ["--link", link] if link else []
         self._command += ["--small"] if small else []
@@ -113,7 +114,7 @@ class BoardProcess:
         try:
             port = _read_port(self._process)
         except BaseException:
-            self._end(politely=False)
+            self._end(politely=True)  # so that it removes its link
             raise
         return self._link or port
 
@@ -141,6 +142,23 @@ def _wait_for_end(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def _check_link(link: Path) -> None:
+    """Refuse what is not ours; a link that leads nowhere was left behind by a board that died.
+
+    Raises:
+        PortBusyError: it leads to a device.
+        TransportError: it cannot be made.
+    """
+    if link.exists() and link.is_symlink():
+        from ipfi_serial.transport.ports import find_pty_server  # for those who fail only
+
+        raise PortBusyError(str(link), find_pty_server(os.path.realpath(link)))
+    if link.exists():
+        raise TransportError(f"{link}: a file is in the way of the link; take another name")
+    if not link.absolute().parent.is_dir():
+        raise TransportError(f"{link}: there is no folder {link.absolute().parent} for the link")
 
 
 def _read_port(process: subprocess.Popen[bytes]) -> str:

@@ -59,10 +59,29 @@ def test_raw_writes_bytes_as_they_are() -> None:
     ("words", "code", "says"),
     [
         (("divide", "1", "0"), 1, "ipfi: division by zero"),
-        (("echo", "5"), 1, "it is echo(text: str) -> str and got int; '\"5\"' is the text 5"),
-        (("add", "1"), 1, "it is add(a: u32, b: u32) -> u32 and got int"),
+        (("echo", "5"), 1, "it is echo(text: str) -> str and got 5; '\"5\"' is the text 5"),
+        (("add", "1"), 1, "it is add(a: u32, b: u32) -> u32 and got 1"),
+        (("add", "1", "5000000000"), 1, "got 1, 5000000000; b is a whole number from 0 to 4294967"),
+        (
+            ("add", "x", "-1"),
+            1,
+            'got "x", -1; a is a whole number from 0 to 4294967295; b is a who',
+        ),
+        (
+            ("divide", "9223372036854775808", "1"),
+            1,
+            "a is a whole number from -9223372036854775808",
+        ),
+        (
+            ("echo", "[1, " + "2, " * 50 + "3]"),
+            1,
+            "and got [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, ...",
+        ),
+        (("tick",), 2, "tick is an event, and no procedure: `ipfi listen` prints it"),
+        (("32", "1", "2"), 2, "tick is an event, and no procedure"),
+        (("33", "true"), 2, "led is an event that the board takes, and no procedure"),
         (("nope",), 1, "no procedure 'nope'"),
-        (("ecko", "x"), 1, "did you mean 'echo'?"),
+        (("ecko", "x"), 1, "did you mean 'echo'? `ipfi describe` lists what there is"),
         (("77",), 1, "no procedure 77"),
         (("sequence", "3"), 2, "use `ipfi stream`"),
         (("echo", "hex:0g"), 2, "hexadecimal digits"),
@@ -99,7 +118,7 @@ def test_programs_get_an_object_for_an_error_too() -> None:
     [
         ("/dev/nothing", 3, "no port '/dev/nothing'"),
         ("tcp:127.0.0.1:1", 3, "refused"),
-        ("unix:/nowhere/sock", 3, "/nowhere/sock"),
+        ("unix:/nowhere/sock", 3, "check the path\n"),
         ("bogus:", 2, "unknown kind 'bogus'"),
         ("sim:rust", 2, "no simulated board 'rust'"),
         ("ttyACM0", 2, "did you mean '/dev/ttyACM0'"),
@@ -129,9 +148,35 @@ def test_a_wrong_option_is_refused() -> None:
     done = here("call", BOARD, "add", "1", "--bogus")
     assert done.code == 2
     assert "--bogus" in done.err
-    assert here("call", BOARD, "magic", "--timeout", "-1").code == 2
-    assert here("call", BOARD, "magic", "--timeout", "soon").code == 2
-    assert here("call", BOARD).code == 2
+    nameless = here("call", BOARD)
+    assert nameless.code == 2
+    assert nameless.err.endswith("the following arguments are required: NAME\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("call", BOARD, "magic", "--timeout", "0"), "it takes seconds, a number above 0, not '0'"),
+        (("call", BOARD, "magic", "--timeout", "-1"), "not '-1'"),
+        (("call", BOARD, "magic", "--timeout", "soon"), "not 'soon'"),
+        (("call", BOARD, "magic", "--timeout", "inf"), "not 'inf'"),
+        (("listen", BOARD, "--count", "0"), "it takes a whole number above 0, not '0'"),
+        (("listen", BOARD, "--count", "1.5"), "it takes a whole number above 0, not '1.5'"),
+        (("soak", BOARD, "--minutes", "nan"), "it takes minutes, a number above 0, not 'nan'"),
+        (("soak", BOARD, "--seed", "x"), "it takes a whole number, not 'x'"),
+        (("demo", "--loss", "1"), "it takes a probability from 0 to below 1, not '1'"),
+        (("morse", "encode", "a", "--wpm", "0.5"), "it takes 1 to 100 words a minute, not '0.5'"),
+    ],
+)
+def test_a_number_that_does_not_do_is_shown_beside_what_does(
+    words: tuple[str, ...], says: str
+) -> None:
+    done = here(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(f"{says}\n")
+    as_object = here(*words, "--json").object
+    assert (as_object["ok"], as_object["error"], as_object["exit_code"]) == (False, "UsageError", 2)
+    assert as_object["message"].endswith(says)
 
 
 def test_a_procedure_of_a_plain_wire_is_called_by_its_index(start: Start, served: str) -> None:

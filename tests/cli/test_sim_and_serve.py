@@ -46,6 +46,27 @@ def test_a_link_is_made_and_removed(
     assert not link.is_symlink()
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_what_is_in_the_place_of_the_link_is_left_alone(
+    start: Start, tmp_path: Path, board: str
+) -> None:
+    mine, link = tmp_path / "mine", tmp_path / "board"
+    mine.write_text("years of work")
+    done = ipfi("sim", board, "--link", str(mine))
+    assert (done.code, done.out, mine.read_text()) == (3, "", "years of work")
+    (told,) = done.err.splitlines()
+    assert str(mine) in told
+    assert start("sim", board, "--link", str(link)).line() == str(link)
+    other = ipfi("sim", board, "--link", str(link))
+    assert (other.code, other.err.count("\n"), str(link) in other.err) == (3, 1, True)
+    with connect(str(link)) as wire:
+        assert wire.call("magic") == 42, "the first one serves on"
+    assert ipfi("sim", board, "--link", str(tmp_path / "none" / "board")).code == 3
+    dead = tmp_path / "dead"
+    dead.symlink_to("/dev/pts/nothing")
+    assert start("sim", board, "--link", str(dead)).line() == str(dead)
+
+
 def test_without_a_compiler_the_python_board_runs_and_says_so(start: Start) -> None:
     sim = start("sim", "--json", CC="no-such-compiler")
     assert json.loads(sim.line())["board"] == "python"

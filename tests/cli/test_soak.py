@@ -89,7 +89,7 @@ def test_a_board_that_adds_wrongly_once_fails(start: Start, tmp_path: Path) -> N
     done = here("soak", served(start, tmp_path, LIAR), *SHORT)
     assert done.code == 1
     assert re.search(r"The first thing that was wrong: add\(\d+, \d+\) was answered", done.out)
-    assert done.out.endswith("1 wrong answers: not as it should be.\n")
+    assert done.out.endswith("Not as it should be: 1 wrong answers.\n")
 
 
 def test_a_board_that_leaves_an_event_out_fails(start: Start, tmp_path: Path) -> None:

@@ -53,6 +53,37 @@ def test_a_streaming_procedure_that_is_unknown_is_refused() -> None:
     assert ipfi("stream", BOARD, "sequences", "3").code == 1
 
 
+def test_a_stream_says_what_it_takes_and_what_it_got() -> None:
+    done = here("stream", BOARD, "sequence", "-1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith(
+        "it is sequence(n: u32) -> Iterator[str] and got -1; "
+        "n is a whole number from 0 to 4294967295\n"
+    )
+    first = here("listen", BOARD, "--call", "start_ticks soon", "--count", "1")
+    assert 'it is start_ticks(period_ms: u32) -> None and got "soon"; period_ms is' in first.err
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ("add", "add is a procedure, and no event: `ipfi call` calls it"),
+        ("1", "add is a procedure, and no event"),
+        ("led", "led is an event that the board takes; it does not emit it"),
+        ("33", "led is an event that the board takes"),
+    ],
+)
+def test_what_is_never_emitted_is_not_waited_for(event: str, says: str) -> None:
+    done = here("listen", BOARD, event)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+
+
+def test_an_event_that_is_not_described_is_waited_for_with_a_warning() -> None:
+    done = here("listen", BOARD, "70", "--timeout", "0.1")
+    assert (done.code, done.err) == (0, "ipfi: the board does not say that it emits an event 70\n")
+
+
 def test_events_are_printed_with_their_names() -> None:
     done = ipfi("listen", BOARD, "--call", "start_ticks 10", "--count", "3")
     assert done.code == 0

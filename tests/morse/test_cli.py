@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -84,8 +85,13 @@ def test_compact_without_a_frame_carries_text_without_a_crc(
         (["encode", " "], "no text"),
         (["encode", "a#"], "no Morse code for '#'"),
         (["encode", "--alphabet", "compact", "a\0b"], "zero byte"),
-        (["encode", "a", "--picture", "/nowhere/x.svg"], "No such file"),
-        (["decode", "/nowhere/x.wav"], "No such file"),
+        (["encode", "a", "--picture", "/nowhere/x.svg"], "there is no folder /nowhere"),
+        (["encode", "a", "--wav", "/nowhere/x.wav"], "there is no folder /nowhere"),
+        (["encode", "a", "--wav", "/dev"], "it is a folder"),
+        (["decode", "/nowhere/x.wav"], "/nowhere/x.wav: no such file"),
+        (["decode", "/dev"], "it is a folder"),
+        (["decode", "/dev/null"], "/dev/null: no WAV file of PCM samples"),
+        (["decode", "/dev/null", "--picture", "/nowhere/x.svg"], "there is no folder /nowhere"),
         (["listen", "loopback:x"], "is no Morse line"),
         (["listen", "morse:sim:"], "needs a name"),
     ],
@@ -94,7 +100,42 @@ def test_what_cannot_be_done_is_told_in_one_line(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["morse", *words]) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.out == "", "what cannot be done is known before anything is"
+    (line,) = told.err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    "words", [["morse", "encode", "SOS", "--wav", "{}"], ["demo", "--morse", "--wav", "{}"]]
+)
+def test_without_numpy_a_sound_is_refused_before_anything_is_done(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    sound = tmp_path / "x.wav"
+    assert main([word.format(sound) for word in words]) == 2
+    told = capsys.readouterr()
+    assert (told.out, sound.exists()) == ("", False)
+    assert told.err == "ipfi: sound needs numpy: pip install 'ipfi-serial[morse]'\n"
+
+
+def test_a_file_to_decode_is_looked_for_before_numpy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert main(["morse", "decode", "nope.wav"]) == 2
+    assert capsys.readouterr().err == "ipfi: nope.wav: no such file\n"
+
+
+def test_a_place_for_the_sound_of_the_demo_is_checked_before_it_begins(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["demo", "--morse", "--wav", "/nowhere/x.wav"]) == 2
+    assert capsys.readouterr().out == ""
+    assert main(["demo", "--wav", "x.wav"]) == 2
+    assert "--morse --wav" in capsys.readouterr().err
 
 
 def test_decode_says_when_it_hears_nothing(
