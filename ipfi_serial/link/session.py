@@ -297,10 +297,8 @@ class Link(LinkView):
 
     def _speak(self, now_s: float) -> None:
         """Say HELLO or READY, which is due."""
-        candidate = self._opening.candidate
         said = self._opening.on_deadline(now_s, self._line.free_s)
-        if self._opening.candidate is not candidate:
-            self._expect_session()
+        self._expect_session()  # the candidate may have been given up
         if said is not None:
             self._line.control.append_newest(said, self._opening.copies)
 
