@@ -180,6 +180,11 @@ class Background:
         return self._error
 
 
+def let_time_run_out(wire: Connection | aio.Connection) -> None:
+    """Time out the calls that are under way, as if the hour of each had come."""
+    wire._pump.command(lambda core, now_s: core.caller.on_deadline(now_s + 3600))
+
+
 def wait_until(condition: Callable[[], bool], what: str = "it did not happen") -> None:
     """Poll for what another thread brings about."""
     end_s = time.monotonic() + PATIENCE_S

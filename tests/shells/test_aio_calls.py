@@ -27,7 +27,14 @@ from ipfi_serial import (
 from ipfi_serial.codec.values import ValueCodecError, ValueEncodeError, encode_arguments
 from tests.harness.builds import replaces_parts
 from tests.shells.boards import PATIENCE_S
-from tests.shells.ends import AioEnds, aio_test, ajoined, await_until, fresh_name
+from tests.shells.ends import (
+    AioEnds,
+    aio_test,
+    ajoined,
+    await_until,
+    fresh_name,
+    let_time_run_out,
+)
 
 KINDS = pytest.mark.parametrize("kind", ["loopback", "pty", "tcp"])
 
@@ -170,10 +177,17 @@ async def test_cancelling_a_task_cancels_its_call_at_the_other_end(procedure: in
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await ends.far.anext_seen() == "cancelled"
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+        limit = asyncio.timeout(PATIENCE_S * 2)
+
+        async def call() -> None:
+            async with limit:
                 await ends.host.call(procedure)
+
+        limited = asyncio.create_task(call())
         assert await ends.far.anext_seen() == "holding"
+        limit.reschedule(0.0)
+        with pytest.raises(TimeoutError):
+            await limited
         assert await ends.far.anext_seen() == "cancelled"
         assert await ends.host.call(1, 1, 1) == 2
 
@@ -190,12 +204,15 @@ async def test_calls_cancelled_before_their_handlers_begin_do_not_use_up_the_lim
 @aio_test
 async def test_handlers_in_threads_that_never_return_use_up_the_limit() -> None:
     async with ajoined(config=WireConfig(max_calls=4)) as ends:
+        started = [await ends.host.start(8, timeout_s=PATIENCE_S * 2) for _ in range(3)]
         for _ in range(3):
-            with pytest.raises(CallTimeoutError):
-                await ends.host.call(8, timeout_s=0.1)
-        handle = await ends.host.start(8)
-        for _ in range(4):
             assert await ends.far.anext_seen() == "stuck"
+        let_time_run_out(ends.host)
+        for handle in started:
+            with pytest.raises(CallTimeoutError):
+                await handle.result()
+        handle = await ends.host.start(8)
+        assert await ends.far.anext_seen() == "stuck"
         with pytest.raises(CallRefusedError) as caught:
             await ends.host.call(1, 1, 1)
         assert caught.value.reason == "limit"
