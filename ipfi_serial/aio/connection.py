@@ -269,7 +269,7 @@ class Connection(EventShell):
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
         call = self._new_call(target, timeout_s, handle, streaming=False)
-        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s), single=True)
         return handle
 
     async def _target(self, procedure: str | int, raw: bool | None) -> Target:
@@ -279,7 +279,7 @@ class Connection(EventShell):
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
-        return target if raw is None else Target(target.index, raw, target.name)
+        return target if raw is None else Target(target.index, raw=raw, name=target.name)
 
     def _new_call(
         self,

@@ -27,7 +27,7 @@ class CallHandle:
         self._raw = raw
         self._result_type = result_type
         self._future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._call: OutgoingCall
+        self._call: OutgoingCall | None = None  # while it is under way
 
     async def result(self, timeout_s: float | None = None) -> Value:
         """Wait for the answer and return it.
@@ -48,7 +48,7 @@ class CallHandle:
             if not self._future.done():
                 raise CallTimeoutError(
                     f"no answer within {timeout_s} s; the call goes on until its deadline",
-                    may_have_executed=self._call.handed_over,
+                    may_have_executed=self._call is not None and self._call.handed_over,
                 )
         value = await asyncio.shield(self._future)
         return value if self._raw else decode_result(value, self._result_type)
@@ -64,7 +64,9 @@ class CallHandle:
 
     def cancel(self) -> None:
         """Ask the other end to stop; :meth:`result` then raises CallCancelledError."""
-        self._pump.command(lambda wire, _: wire.caller.cancel(self._call))
+        call = self._call
+        if call is not None:
+            self._pump.command(lambda wire, _: wire.caller.cancel(call))
 
     @property
     def done(self) -> bool:
@@ -77,6 +79,7 @@ class CallHandle:
 
     def finish(self, value: bytes | None, error: IpfiError | None) -> None:
         """Take the end of the call."""
+        self._call = None  # it knows us: a cycle would wait for the garbage collector
         if self._future.done():
             return  # the waiting task was cancelled
         if error is not None:

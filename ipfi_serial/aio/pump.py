@@ -21,6 +21,8 @@ log = logging.getLogger("ipfi_serial")
 
 SLICE_BYTES: Final = 65536  # handed to the transport at a time
 FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
+BUSY_CALLS: Final = 4  # calls under way beyond which the messages of a turn go together ...
+HELD_MESSAGES: Final = 8  # ... up to so many: the other end begins with these meanwhile
 
 Result = TypeVar("Result")
 
@@ -57,10 +59,15 @@ class AioPump:
         self._transport.start(self._on_bytes, self._on_room, self._on_lost)
         self.command(lambda wire, now_s: wire.open(now_s))
 
-    def command(self, do: Callable[[Wire, float], Result]) -> Result:
+    def command(self, do: Callable[[Wire, float], Result], *, single: bool = False) -> Result:
         """Do something to the wire, send what that made, and deliver what it reported.
 
         The first command of a turn of the loop is sent at once, those after it together.
+
+        Args:
+            do: gets the wire and the time.
+            single: it begins or ends one call.  Then the calls under way tell whether more is to
+                come in this turn: a lone call costs no second turn, many share one frame.
 
         Raises:
             IpfiError: what ``do`` raises.
@@ -69,14 +76,25 @@ class AioPump:
         try:
             return do(self._wire, now_s)
         finally:
-            if self._sent_this_turn:
+            if self._sent_this_turn and self._wire.queued_messages < HELD_MESSAGES:
                 self._more_this_turn = True
                 self._deliver_events()
-            else:
-                self._sent_this_turn = True
-                self._loop.call_soon(self._end_turn)
+            elif self._sent_this_turn:
                 self._send(now_s)
                 self._settle()
+            else:
+                self._send_or_collect(now_s, self._wire.calls_under_way if single else 2)
+
+    def _send_or_collect(self, now_s: float, calls: int) -> None:
+        if calls > 1:
+            self._sent_this_turn = True
+            self._loop.call_soon(self._end_turn)
+        if calls > BUSY_CALLS:
+            self._more_this_turn = True
+            self._deliver_events()
+        else:
+            self._send(now_s)
+            self._settle()
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""

@@ -29,7 +29,7 @@ log = logging.getLogger("ipfi_serial")
 SERVED_FOR: Final[ContextVar[tuple[object, IncomingCall | None]]] = ContextVar(
     "ipfi_aio_served_for", default=(None, None)
 )
-
+_NO_ROOM: Final = asyncio.Event()
 
 Outcome = tuple[Any, BaseException | None]  # what a thread returned, what it raised
 
@@ -66,7 +66,7 @@ class ServedCall:
 
     Attributes:
         deferred: whether the handler promised the answer for later.
-        room: set when a stream may go on.
+        room: set when a stream may go on; one for all calls that are none.
         task: serves the call; None when it has ended.
         in_thread: whether a thread works for it, which goes on when the task is cancelled.
         leftover: an ordinary generator that is to be closed at the end.
@@ -74,9 +74,9 @@ class ServedCall:
 
     __slots__ = ("deferred", "in_thread", "leftover", "room", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, room: asyncio.Event | None) -> None:
         self.deferred = False
-        self.room = asyncio.Event()
+        self.room = room or _NO_ROOM
         self.task: asyncio.Task[None] | None = None
         self.in_thread = False
         self.leftover: Generator[Value, None, None] | None = None
@@ -104,7 +104,8 @@ class Serving:
 
     def start(self, call: IncomingCall) -> None:
         """Begin to serve a call."""
-        served = call.owner = ServedCall()
+        streams = self._interface.procedures[call.procedure].streams
+        served = call.owner = ServedCall(asyncio.Event() if streams else None)
         served.task = task = self._loop.create_task(self._run(call, served))
         self._tasks.add(task)
         # not in the task itself: one that is cancelled before it begins runs nothing
@@ -149,14 +150,16 @@ class Serving:
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 self._loop.call_soon_threadsafe(job)
 
-    def answer(self, procedure: Procedure, call: IncomingCall, value: Value) -> None:
-        """Send a result, or the error that it cannot travel."""
+    def answer(
+        self, procedure: Procedure, call: IncomingCall, value: Value, *, returned: bool = False
+    ) -> None:
+        """Send a result, or the error that it cannot travel; ``returned``: the handler has."""
         try:
             data = encode_result(procedure, value)
         except ValueEncodeError as error:
             self._report(procedure, call, error)
             return
-        self._pump.command(lambda wire, _: wire.callee.answer(call, data))
+        self._pump.command(partial(_answer, call, data, returned=returned), single=True)
 
     def fail(self, call: IncomingCall, code: ErrorCode, text: str, *, executed: bool) -> None:
         """Send an error."""
@@ -221,7 +224,8 @@ class Serving:
         """Free the worker's place (CALL-6) when neither task nor thread works for the call."""
         if served.task is None and not served.in_thread:
             self._close_generator(served)
-            self._pump.command(lambda wire, _: wire.callee.worker_done(call))
+            if call.worker_runs:
+                self._pump.command(lambda wire, _: wire.callee.worker_done(call))
 
     async def _threaded(
         self, call: IncomingCall, served: ServedCall, function: Callable[[], Value]
@@ -260,7 +264,7 @@ class Serving:
             function = partial(procedure.function, *arguments, **keywords)
             result = await self._threaded(call, served, function)
         if not served.deferred:
-            self.answer(procedure, call, result)
+            self.answer(procedure, call, result, returned=True)
 
     def _defer(self, procedure: Procedure, call: IncomingCall, served: ServedCall) -> Deferred:
         served.deferred = True
@@ -332,6 +336,12 @@ def _close(values: Generator[Value, None, None]) -> None:
         values.close()
     except Exception:
         log.exception("a generator failed while it was closed")
+
+
+def _answer(call: IncomingCall, data: bytes, wire: Wire, _now_s: float, *, returned: bool) -> None:
+    wire.callee.answer(call, data)
+    if returned:  # the worker's place is free in the same breath
+        wire.callee.worker_done(call)
 
 
 def _send(call: IncomingCall, data: bytes, wire: Wire, _now_s: float) -> bool:

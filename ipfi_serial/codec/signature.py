@@ -24,6 +24,7 @@ from ipfi_serial.codec.values import MAX_COUNT_OF_FIXARRAY, MAX_DEPTH, ArgumentE
 from ipfi_serial.errors import ConfigError
 
 _POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_TAKING: Final = (*_POSITIONAL, Parameter.VAR_POSITIONAL)
 _LONGEST_DEFAULT: Final = 24  # characters of a default's repr in a description
 # msgspec's: "Expected `int`, got `str` - at `$[1].x`", where $[1] is the second argument
 # not compiled before they are needed: that would be a part of the import
@@ -308,8 +309,7 @@ def _described(signature: inspect.Signature, injected: type | None) -> str:
     parameters = [
         _described_parameter(parameter)
         for parameter in signature.parameters.values()
-        if not _wants(parameter, injected)
-        and parameter.kind in (*_POSITIONAL, Parameter.VAR_POSITIONAL)
+        if not _wants(parameter, injected) and parameter.kind in _TAKING
     ]
     returns = signature.return_annotation
     arrow = "" if returns is Parameter.empty else f" -> {type_name(returns)}"

@@ -19,24 +19,14 @@ import msgspec
 
 from ipfi_serial.codec.depth import nests_deeper_than
 from ipfi_serial.codec.names import TypeForm, Value, type_name
+from ipfi_serial.codec.refusals import ArgumentError as ArgumentError
+from ipfi_serial.codec.refusals import ValueCodecError as ValueCodecError
+from ipfi_serial.codec.refusals import ValueEncodeError as ValueEncodeError
 from ipfi_serial.codec.twins import twin_of
-from ipfi_serial.errors import IpfiError, LocalProtocolError
 
 MAX_DEPTH: Final = 64  # VAL-4
 MAX_COUNT_OF_FIXARRAY: Final = 15  # MessagePack: one byte of header up to here, three up to ...
 MAX_COUNT_OF_ARRAY16: Final = 65535  # ... here, five beyond
-
-
-class ValueCodecError(IpfiError, ValueError):
-    """Bytes that came in are not a value of the type that is wanted."""
-
-
-class ArgumentError(ValueCodecError):
-    """Arguments that came in do not fit the procedure; the text is for the caller."""
-
-
-class ValueEncodeError(LocalProtocolError, ValueError):
-    """A value of this program cannot travel."""
 
 
 _ATOMS: Final = frozenset((int, float, str, bytes, bool, type(None)))  # as they are

@@ -18,22 +18,22 @@ from ipfi_serial.engine.calls import (
     ErrorCode,
     IncomingCall,
     IncomingState,
-    RoomAvailable,
 )
 from ipfi_serial.engine.failures import encode_failure
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.items import ItemQueue
 from ipfi_serial.engine.order import AnswerOrder
 from ipfi_serial.engine.outbox import Outbox
+from ipfi_serial.engine.producers import Producers
 from ipfi_serial.events import EventReceived, FaultNoted
 from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.parameters import Extension
 
 NIL: Final = b"\xc0"  # MessagePack nil, VAL-2
-BACKLOG_BYTES: Final = 64 << 10  # a producer waits while more than this has not left
-ITEM_BACKLOG: Final = 16  # values of one stream that may wait for credit
 _RECEIVING: Final = IncomingState.RECEIVING  # a global is found faster than a member of an Enum
 _COMPLETE: Final = Terminator.COMPLETE
+_CHUNK: Final = Terminator.CHUNK
+_RESPONSE: Final = MessageKind.RESPONSE
 
 
 class Callee:
@@ -50,7 +50,7 @@ class Callee:
         refused: calls that were refused or could not be answered.
         ignored: messages that fit no call.
         description: what procedure 0xFFFF streams in this session (DESC-2).
-        producers: streams whose handlers wait for room.
+        producers: handlers of streams, which may have to wait for room.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Callee:
         self._admission = Admission(config, interface, framed=framed)
         self._tombstones = Tombstones()
         self._order = AnswerOrder()
-        self.producers: list[IncomingCall] = []
+        self.producers = Producers(outbox, events)
         self._first_credit: int | None = None
         self._max_message: int | None = None
         self._sends_errors = False
@@ -84,10 +84,9 @@ class Callee:
         """Take what the other end announced."""
         if agreement is None:
             return
-        theirs = agreement.theirs
-        self._sends_errors = bool(theirs.extensions & Extension.ERROR)
-        grants = theirs.extensions & Extension.GRANT
-        self._first_credit = theirs.stream_credit_bytes if grants else None
+        theirs, known = agreement.theirs, agreement.theirs.extensions
+        self._sends_errors = bool(known & Extension.ERROR)
+        self._first_credit = theirs.stream_credit_bytes if known & Extension.GRANT else None
         self._max_message = theirs.max_message_bytes
 
     def session_lost(self) -> None:
@@ -101,9 +100,14 @@ class Callee:
         for call in calls:
             call.state = IncomingState.ANSWERED
             call.ending = True
-            call.items.clear()
+            call.drop_items()
             self._admission.worker_left(call)
             self._tell_cancelled(call)
+
+    @property
+    def open_calls(self) -> int:
+        """How many calls are being received or served."""
+        return len(self._calls)
 
     # --- messages in ---
 
@@ -137,11 +141,10 @@ class Callee:
         """Take a Cancel (CALL-8)."""
         key = (message.procedure, message.call)
         self._tombstones.discard(key)
-        call = self._calls.get(key)
-        if call is None:
+        if (call := self._calls.get(key)) is None:
             return  # the answer has crossed it
         call.ending = False  # its end may wait for credit
-        call.items.clear()
+        call.drop_items()
         self._outbox.drop(call)
         running = call.state is IncomingState.RUNNING
         self.fail(call, ErrorCode.CANCELLED, "cancelled by the caller", may_have_executed=running)
@@ -153,11 +156,12 @@ class Callee:
         call = self._calls.get((message.procedure, message.call))
         if call is None:
             return  # the stream has ended, the grant has crossed it
-        if not call.items.grant(message.payload):
+        items = call.queue()
+        if items.grant(message.payload):
+            self._send_items(call, items)
+            self.producers.offer_room()
+        else:
             self.ignored += 1
-            return
-        self._send_items(call)
-        self.offer_room()
 
     def on_oversized(self, message: Oversized) -> None:
         """Refuse the call whose arguments were above our limit (MSG-6)."""
@@ -197,8 +201,9 @@ class Callee:
         self.refused += 1
         if self._sends_errors:
             payload = encode_failure(code, text, self._max_message, executed=may_have_executed)
-            call.items.put(MessageKind.ERROR, Terminator.COMPLETE, payload)
-            self._send_items(call)  # after the values before it
+            self._send_item(
+                call, MessageKind.ERROR, _COMPLETE, payload
+            )  # after the values before it
             return
         self._events.append(FaultNoted(f"call of procedure {call.procedure}: {text}"))
         if call.held is not None:
@@ -221,8 +226,7 @@ class Callee:
         if call.ending or self._is_too_large(call, value):
             return
         if self._framed:
-            call.items.put(MessageKind.RESPONSE, Terminator.CHUNK, value)
-            self._send_items(call)
+            self._send_item(call, _RESPONSE, _CHUNK, value)
             return
         self.defer(call)
         if call.held is not None:
@@ -235,8 +239,7 @@ class Callee:
             return
         call.ending = True
         if self._framed:
-            call.items.put(MessageKind.RESPONSE, Terminator.COMPLETE, b"")
-            self._send_items(call)
+            self._send_item(call, _RESPONSE, _COMPLETE, b"")
             return
         self.defer(call)
         self._put(call, Terminator.COMPLETE, call.held or b"")
@@ -244,30 +247,17 @@ class Callee:
 
     def has_room(self, call: IncomingCall) -> bool:
         """Tell whether a producer may go on; if not, RoomAvailable will be reported."""
-        if call.ending or self._room_for(call):
-            return True
-        if not call.wants_room:
-            call.wants_room = True
-            self.producers.append(call)
-        return False
+        return self.producers.has_room(call)
 
     def worker_done(self, call: IncomingCall) -> None:
         """Note that a call's handler has returned."""
-        following = self._admission.worker_done(call)
-        if following is not None:
+        if (following := self._admission.worker_done(call)) is not None:
             self._hand_over(following)
-
-    def offer_room(self) -> None:
-        """Report RoomAvailable to producers that may go on."""
-        for call in [c for c in self.producers if c.ending or self._room_for(c)]:
-            self.producers.remove(call)
-            call.wants_room = False
-            self._events.append(RoomAvailable(call))
 
     # --- arguments ---
 
     def _begin(self, key: CallKey) -> IncomingCall:
-        call = self._calls[key] = IncomingCall(*key, ItemQueue(self._first_credit))
+        call = self._calls[key] = IncomingCall(key[0], key[1], self._first_credit)
         self._admission.receiving += 1
         return call
 
@@ -303,8 +293,7 @@ class Callee:
             self._tombstones.discard(call.key)
 
     def _refuse_large(self, call: IncomingCall, size_bytes: int, *, complete: bool) -> None:
-        limit = self._config.max_message_bytes
-        text = f"{size_bytes} bytes of arguments; the limit is {limit}"
+        text = f"{size_bytes} bytes of arguments; the limit is {self._config.max_message_bytes}"
         self._refuse(call, ErrorCode.LIMIT, text, complete=complete)
 
     # --- answers ---
@@ -319,18 +308,28 @@ class Callee:
         return True
 
     def _put(self, call: IncomingCall, terminator: Terminator, payload: bytes) -> None:
-        self._outbox.put(call, MessageKind.RESPONSE, call.procedure, call.call, terminator, payload)
+        self._outbox.put(call, _RESPONSE, call.procedure, call.call, terminator, payload)
 
-    def _send_items(self, call: IncomingCall) -> None:
+    def _send_item(
+        self, call: IncomingCall, kind: MessageKind, terminator: Terminator, payload: bytes
+    ) -> None:
+        """Send one item of a stream, or queue it until those before it and its credit allow it."""
+        items = call.queue()
+        if not items.passes(len(payload)):
+            items.put(kind, terminator, payload)
+            self._send_items(call, items)
+            return
+        self._outbox.put(call, kind, call.procedure, call.call, terminator, payload)
+        if terminator is _COMPLETE:
+            self._finish(call)
+
+    def _send_items(self, call: IncomingCall, items: ItemQueue) -> None:
         """Send what a stream has and its credit allows."""
-        while (item := call.items.take()) is not None:
+        while (item := items.take()) is not None:
             kind, end = item.kind, item.terminator
             self._outbox.put(call, kind, call.procedure, call.call, end, item.payload)
             if item.ends:
                 self._finish(call)
-
-    def _room_for(self, call: IncomingCall) -> bool:
-        return len(call.items) < ITEM_BACKLOG and self._outbox.queued_bytes < BACKLOG_BYTES
 
     def _release_answers(self) -> None:
         """Send answers whose turn it is (CALL-9)."""

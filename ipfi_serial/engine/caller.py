@@ -131,7 +131,7 @@ class Caller:
             call.state = _ENDED
             raise slots_taken(call, slots.limit)
         else:
-            call.first_arguments.append(arguments)
+            call.first_arguments += (arguments,)
             slots.wait(call)
             self.start_waiting()
         self._deadlines.add(call, len(self._calls) + slots.waiting)
@@ -152,7 +152,7 @@ class Caller:
             return
         call.arguments_open = more
         if call.state is OutgoingState.WAITING:
-            call.first_arguments.append(arguments)
+            call.first_arguments += (arguments,)
         else:
             self._requests.send_arguments(call, arguments)
 
@@ -190,7 +190,7 @@ class Caller:
         slots, part_bytes = self.slots, self._outbox.part_bytes
         while slots.waiting and (call := slots.next_call(len(self._calls), part_bytes)) is not None:
             self._send_first(call, b"".join(call.first_arguments))
-            call.first_arguments = []
+            call.first_arguments = ()
             started = True
         return started
 

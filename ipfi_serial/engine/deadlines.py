@@ -5,7 +5,7 @@ docs/protocol.md, CALL-10.
 
 from __future__ import annotations
 
-import heapq
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from ipfi_serial.engine.calls import OutgoingCall, OutgoingState
@@ -30,14 +30,18 @@ class Deadlines:
     def add(self, call: OutgoingCall, live: int) -> None:
         """Watch a call, unless it may last for ever; ``live`` calls have not ended.
 
-        Forgets calls that have ended if they are most of what is kept.
+        Forgets calls that have ended: the oldest ones at once, those between others when they are
+        most of what is kept.
         """
-        if len(self._heap) > SLACK + 2 * live:
-            self._heap = [entry for entry in self._heap if entry[2].state in LIVE]
-            heapq.heapify(self._heap)
+        heap = self._heap
+        while heap and heap[0][2].state not in LIVE:
+            heappop(heap)
+        if len(heap) > SLACK + 2 * live:
+            heap = self._heap = [entry for entry in heap if entry[2].state in LIVE]
+            heapify(heap)
         if call.deadline_s < FOREVER_S:
             self._ticket += 1
-            heapq.heappush(self._heap, (call.deadline_s, self._ticket, call))
+            heappush(heap, (call.deadline_s, self._ticket, call))
 
     @property
     def next_s(self) -> float | None:
@@ -47,7 +51,7 @@ class Deadlines:
     def take_due(self, now_s: float) -> OutgoingCall | None:
         """Hand over one call whose time is up; None if there is none."""
         while self._heap and self._heap[0][0] <= now_s:
-            call = heapq.heappop(self._heap)[2]
+            call = heappop(self._heap)[2]
             if call.state in LIVE:
                 return call
         return None

@@ -5,20 +5,20 @@ Framed wires describe themselves, plain ones are described by declarations.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from ipfi_serial.codec.manifest import EntryKind, Manifest, read_manifest
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.errors import CallRefusedError, LocalProtocolError
 
 # Descriptions by schema hash (DESC-3): a board that is opened again is not asked again.
-_KNOWN: Final[dict[int, Manifest]] = {}
+_KNOWN: dict[int, Manifest] = {}  # not Final: a test has its own, compiled or not
 _KNOWN_LIMIT: Final = 256
 
 
-class Target(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True)
+class Target:
     """What a name or an index stands for.
 
     Attributes:
@@ -44,6 +44,8 @@ class Directory:
         self._interface = interface
         self._framed = framed
         self.manifest: Manifest | None = None
+        # what names of procedures stood for, and from which manifest and declarations that follows
+        self._resolved: dict[str, tuple[Manifest | None, int, Target]] = {}
 
     def session_opened(self, schema: int) -> None:
         """Take the other end's hash: a known description is used, an outdated one forgotten."""
@@ -68,19 +70,29 @@ class Directory:
             LocalProtocolError: on a plain wire, the name was not declared.
         """
         if isinstance(name, int):
-            return Target(name, self._is_raw(name))
+            return Target(name, raw=self._is_raw(name))
+        manifest = self.manifest  # a new session may replace it meanwhile
+        declarations = self._interface.declarations
+        known = self._resolved.get(name)
+        if known is not None and known[0] is manifest and known[1] == declarations:
+            return known[2]
+        target = self._resolve(name, manifest)
+        if target is not None:
+            self._resolved[name] = manifest, declarations, target
+        return target
+
+    def _resolve(self, name: str, manifest: Manifest | None) -> Target | None:
         declared = self._interface.declared(name, event=False)
         if declared is not None:
-            return Target(declared[0], declared[1] is EntryKind.RAW, name)
+            return Target(declared[0], raw=declared[1] is EntryKind.RAW, name=name)
         if not self._framed:
             raise self._undeclared(name, "procedure")
-        manifest = self.manifest  # a new session may replace it meanwhile
         if manifest is None:
             return None
         entry = manifest.procedure(name)
         if entry is None:
             raise CallRefusedError(self._unknown(name, "procedure"), reason="unknown procedure")
-        return Target(entry.index, entry.kind is EntryKind.RAW, name)
+        return Target(entry.index, raw=entry.kind is EntryKind.RAW, name=name)
 
     def event(self, name: str | int) -> Target | None:
         """Resolve an event; as :meth:`procedure`."""

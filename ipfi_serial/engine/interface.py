@@ -51,6 +51,11 @@ class Interface:
 
     Changes are seen by every wire at once; the description that a session announced is the one from
     when it began.
+
+    Attributes:
+        procedures: what is served, by index.
+        events: events declared here, by index.
+        declarations: how often :meth:`declare` was called.
     """
 
     def __init__(self) -> None:
@@ -58,6 +63,7 @@ class Interface:
         self.events: dict[int, Procedure] = {}
         self._entries: dict[int, Entry] = {}
         self._remote: dict[tuple[str, bool], tuple[int, EntryKind]] = {}  # by name and sort
+        self.declarations = 0
 
     # --- what this end serves ---
 
@@ -140,6 +146,7 @@ class Interface:
         if known is not None and known[0] != index:
             raise ConfigError(f"{name!r} was declared as {known[0]}, it cannot be {index} too")
         self._remote[name, event] = (index, kind)
+        self.declarations += 1
 
     def declared(self, name: str, *, event: bool) -> tuple[int, EntryKind] | None:
         """Look up a declared procedure or event; for events our own declarations count too."""

@@ -6,6 +6,7 @@ docs/protocol.md, STREAM-1 and STREAM-2.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -15,7 +16,8 @@ from ipfi_serial.codec.message import MessageKind, Terminator
 _NUMBER: Final = msgspec.msgpack.Decoder(int)
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True)
+class Item:
     """A value, the empty end of a stream, or an Error behind its values."""
 
     kind: MessageKind
@@ -28,22 +30,31 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         return self.kind is MessageKind.ERROR or self.terminator is Terminator.COMPLETE
 
 
-class ItemQueue(msgspec.Struct, eq=False):
+class ItemQueue:
     """What one stream has to say and may not say yet.
-
-    A msgspec Struct, because every call that comes in has one.
 
     Attributes:
         credit_bytes: what the other end granted so far; None: there is no credit on this wire.
     """
 
-    credit_bytes: int | None
-    _items: deque[Item] = msgspec.field(default_factory=deque)
-    _sent_bytes: int = 0
-    _sent_of_first: int = 0
+    __slots__ = ("_items", "_sent_bytes", "_sent_of_first", "credit_bytes")
+
+    def __init__(self, credit_bytes: int | None) -> None:
+        self.credit_bytes = credit_bytes
+        self._items: deque[Item] = deque()
+        self._sent_bytes = 0
+        self._sent_of_first = 0
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def passes(self, size_bytes: int) -> bool:
+        """Count an item as sent, if it may go at once; else it is to be :meth:`put`."""
+        credit = self.credit_bytes
+        if self._items or (credit is not None and self._sent_bytes + size_bytes > credit):
+            return False
+        self._sent_bytes += size_bytes
+        return True
 
     def put(self, kind: MessageKind, terminator: Terminator, payload: bytes) -> None:
         """Queue one item behind the others."""

@@ -153,13 +153,17 @@ class Shell(ABC):
 
     def _deliver(self, event: WireEvent) -> None:
         """Pass on what the wire reported; on whichever thread, so nothing here may wait."""
+        if type(event) is CallEnded:  # the likeliest first: this costs less than a pattern
+            event.call.owner.finish(event.value, event.error)
+        elif type(event) is ItemReceived:
+            event.call.owner.put(event.value)
+        elif type(event) is CallReceived:
+            self._serve(event.call)
+        else:
+            self._deliver_other(event)
+
+    def _deliver_other(self, event: WireEvent) -> None:
         match event:
-            case CallEnded(call, value, error):
-                call.owner.finish(value, error)
-            case ItemReceived(call, value):
-                call.owner.put(value)
-            case CallReceived(served):
-                self._serve(served)
             case CallCancelled(served):
                 self._cancel_served(served)
             case RoomAvailable(served):

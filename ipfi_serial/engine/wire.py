@@ -22,13 +22,8 @@ from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.outbox import Outbox
 from ipfi_serial.engine.plain import PlainLink
 from ipfi_serial.errors import CallRefusedError, IpfiError, LocalProtocolError, WireClosedError
-from ipfi_serial.events import (
-    LinkEvent,
-    LossyReceived,
-    SessionLost,
-    SessionOpened,
-    TextReceived,
-)
+from ipfi_serial.events import LinkEvent, LossyReceived, SessionLost, SessionOpened, TextReceived
+from ipfi_serial.link.deadlines import sooner
 from ipfi_serial.link.parameters import Extension
 from ipfi_serial.link.session import Link
 
@@ -180,10 +175,7 @@ class Wire:
 
     def next_deadline_s(self) -> float | None:
         """Return when :meth:`on_deadline` is due; asking changes nothing."""
-        link_s, calls_s = self._link.next_deadline_s(), self.caller.next_deadline_s()
-        if link_s is None or calls_s is None:
-            return calls_s if link_s is None else link_s
-        return min(link_s, calls_s)
+        return sooner(self._link.next_deadline_s(), self.caller.next_deadline_s())
 
     def on_deadline(self, now_s: float) -> None:
         """Act on what is due; early or stale calls are harmless."""
@@ -223,6 +215,11 @@ class Wire:
     def queued_bytes(self) -> int:
         """How many bytes of messages have not entered the stream."""
         return self._outbox.queued_bytes
+
+    @property
+    def calls_under_way(self) -> int:
+        """How many calls have not ended: sent to the other end, and served here."""
+        return self.caller.open_calls + self.callee.open_calls
 
     @property
     def frames_under_way(self) -> int:
@@ -307,7 +304,7 @@ class Wire:
             while outbox.pending and (room_bytes := link.room_bytes) > 0:
                 link.push(outbox.pull(min(room_bytes, PULL_BYTES)), now_s)
             if self.callee.producers:
-                self.callee.offer_room()
+                self.callee.producers.offer_room()
             # calls whose arguments have left make room
             if not self.caller.slots.waiting or not self.caller.start_waiting():
                 break

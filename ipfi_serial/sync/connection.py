@@ -264,7 +264,7 @@ class Connection(EventShell):
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
-        return target if raw is None else Target(target.index, raw, target.name)
+        return target if raw is None else Target(target.index, raw=raw, name=target.name)
 
     def _start(
         self,

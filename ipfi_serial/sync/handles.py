@@ -32,7 +32,7 @@ class CallHandle:
         self._result_type = result_type
         self._value = b""
         self._error: IpfiError | None = None
-        self._call: OutgoingCall | None = None  # until it is started
+        self._call: OutgoingCall | None = None  # while it is under way
         self.ready = False
 
     def result(self, timeout_s: float | None = None) -> Value:
@@ -79,6 +79,7 @@ class CallHandle:
         """Take the end of the call; on the leader's thread."""
         self._value = value or b""
         self._error = error
+        self._call = None  # it knows us: a cycle would wait for the garbage collector
         self.ready = True
 
 

@@ -15,7 +15,6 @@ from ipfi_serial.codec.values import (
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.context import CallContext
 from ipfi_serial.engine.interface import Interface, Procedure
-from ipfi_serial.engine.items import ItemQueue
 from ipfi_serial.engine.serving import (
     decode_arguments,
     decode_result,
@@ -46,7 +45,7 @@ class Reply:
 
 
 def context() -> CallContext:
-    return CallContext("a wire", IncomingCall(1, 0, ItemQueue(None)), Reply)
+    return CallContext("a wire", IncomingCall(1, 0, None), Reply)
 
 
 def procedure(function: Any, *, raw: bool = False) -> Procedure:
@@ -131,7 +130,7 @@ def test_a_failure_is_one_line_without_a_traceback() -> None:
 
 
 def test_a_context_knows_its_wire_and_whether_the_caller_gave_up() -> None:
-    call = IncomingCall(1, 0, ItemQueue(None))
+    call = IncomingCall(1, 0, None)
     given = CallContext("a wire", call, Reply)
     assert (given.wire, given.deadline_s, given.cancelled) == ("a wire", None, False)
     call.cancelled = True

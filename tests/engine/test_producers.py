@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipfi_serial.config import WireConfig
-from ipfi_serial.engine.callee import BACKLOG_BYTES, ITEM_BACKLOG
+from ipfi_serial.engine.producers import BACKLOG_BYTES, ITEM_BACKLOG
 from ipfi_serial.errors import CallError, RemoteCallError
 from tests.engine.lines import OneEnd, Pair
 from tests.engine.wires import (
