@@ -80,6 +80,8 @@ class Notifications:
 
     def on(self, what: str, function: Callback) -> Callback:
         """Register a callback; the first of its sort is told what was reported before."""
+        if not callable(function):
+            raise TypeError(f"{function!r} cannot be called")
         self._callbacks[what].append(function)
         early = self._early.take(what)
         if what == "close" and self._closed is not None:
@@ -186,7 +188,8 @@ class Notifications:
             self._task = None
 
     def _note_failure(self, job: _Job, error: BaseException) -> None:
-        log.warning("a callback failed: %r", error, exc_info=error)
+        ours = not isinstance(error, ArgumentError)  # else the other end's: no line of ours
+        log.warning("a callback failed: %r", error, exc_info=error if ours else None)
         if job.function not in self._callbacks["error"]:  # or it would be called for ever
             self.notify("error", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
@@ -15,11 +16,13 @@ from ipfi_serial.engine.setup import (
     Role,
     adjusted,
     build_wire,
+    check_settings,
     default_connect_timeout_s,
     with_chosen_crc,
 )
 from ipfi_serial.errors import TransportError
 from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport, parse_endpoint
+from ipfi_serial.transport.base import check_transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
 from ipfi_serial.transport.uart import SerialSettings
@@ -60,7 +63,7 @@ class Opening(Generic[Opened]):
 
 
 def connect(
-    endpoint: str | Endpoint | AsyncTransport,
+    endpoint: str | os.PathLike[str] | Endpoint | AsyncTransport,
     interface: Interface | None = None,
     *,
     connect_timeout_s: float | None = None,
@@ -76,6 +79,7 @@ def connect(
     """
 
     async def open_it() -> Connection:
+        check_settings(interface, role, link, config, connect_timeout_s)
         config_ = adjusted(config, can_call=can_call)
         transport, kind = await _open(endpoint, connect_timeout_s, serial)
         config_ = with_chosen_crc(config_, transport)
@@ -139,11 +143,14 @@ async def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: f
 
 
 async def _open(
-    endpoint: str | Endpoint | AsyncTransport,
+    endpoint: str | os.PathLike[str] | Endpoint | AsyncTransport,
     connect_timeout_s: float | None,
     serial: SerialSettings,
 ) -> tuple[AsyncTransport, LinkKind]:
+    if isinstance(endpoint, os.PathLike):
+        endpoint = os.fspath(endpoint)
     if not isinstance(endpoint, str | Endpoint):
+        check_transport(endpoint, "start")
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s

@@ -13,7 +13,7 @@ from ipfi_serial.aio.connection import Connection
 from ipfi_serial.aio.opening import Opening
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, adjusted, build_wire
+from ipfi_serial.engine.setup import Role, adjusted, build_wire, check_settings
 from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
 from ipfi_serial.transport import AsyncListener, AsyncTransport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
@@ -156,6 +156,7 @@ def listen(
     """
 
     async def open_it() -> Server:
+        check_settings(interface, role, link, config)
         kind = link or parse_endpoint(endpoint).link
         served = interface if interface is not None else Interface()
         settings = adjusted(config, can_call=can_call)

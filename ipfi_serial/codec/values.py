@@ -50,7 +50,7 @@ def encode_arguments(arguments: tuple[Any, ...] | list[Any]) -> bytes:
         else:
             encoded = _encode(arguments)
     except _UNENCODABLE as error:
-        raise _refusal(error) from error
+        raise _refusal(error) from None
     count = len(arguments)
     if count <= MAX_COUNT_OF_FIXARRAY:
         return encoded[1:]
@@ -67,7 +67,7 @@ def encode_value(value: Value) -> bytes:
     try:
         return _encode(value if type(value) in _ATOMS else _travelling(value))
     except _UNENCODABLE as error:
-        raise _refusal(error) from error
+        raise _refusal(error) from None
 
 
 def _refusal(error: Exception) -> ValueEncodeError:

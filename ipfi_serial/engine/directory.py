@@ -134,6 +134,8 @@ class Directory:
         )
 
     def _unknown(self, name: str, what: str) -> str:
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} is no {what}: use its name or its index")
         manifest = self.manifest
         entries = manifest.entries if manifest is not None else []
         is_event = what == "event"

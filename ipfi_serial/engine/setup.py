@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.plain import PlainLink
 from ipfi_serial.engine.wire import Wire
+from ipfi_serial.errors import ConfigError
 from ipfi_serial.link.parameters import (
     ALL_EXTENSIONS,
     HANDSHAKE_WIRE_BYTES,
@@ -62,6 +63,38 @@ def build_wire(
         text_line_bytes=config.text_line_bytes,
     )
     return Wire(link, interface, config)
+
+
+def check_settings(
+    interface: object,
+    role: object,
+    link: object,
+    config: object,
+    timeout_s: float | None = None,
+) -> None:
+    """Refuse what a type checker would refuse, before anything is opened.
+
+    Args:
+        interface: an Interface, or None.
+        role: "host" or "device".
+        link: "framed", "plain" or None.
+        config: a WireConfig, or None.
+        timeout_s: 0 or more, in seconds, or None.
+
+    Raises:
+        ConfigError: one of them is something else.
+    """
+    if interface is not None and not isinstance(interface, Interface):
+        raise ConfigError(f"interface is {interface!r}; it is an ipfi_serial.Interface or None")
+    if role not in get_args(Role):
+        raise ConfigError(f"role is {role!r}; it is 'host' or 'device'")
+    if link not in (None, "framed", "plain"):
+        raise ConfigError(f"link is {link!r}; it is 'framed', 'plain' or None")
+    if config is not None and not isinstance(config, WireConfig):
+        raise ConfigError(f"config is {config!r}; it is an ipfi_serial.WireConfig or None")
+    is_number = isinstance(timeout_s, int | float)
+    if timeout_s is not None and not (is_number and timeout_s >= 0):
+        raise ConfigError(f"connect_timeout_s is {timeout_s!r}; it is 0 or more seconds, or None")
 
 
 def adjusted(config: WireConfig | None, *, can_call: bool) -> WireConfig:

@@ -114,6 +114,8 @@ class Subscriptions:
 
     def add_handler(self, index: int, handler: Callable[..., Any]) -> None:
         """Call ``handler`` for this event too."""
+        if not callable(handler):
+            raise TypeError(f"{handler!r} cannot be called")
         self._handlers.setdefault(index, []).append(handler)
 
     def remove_handler(self, index: int, handler: Callable[..., Any]) -> None:

@@ -64,6 +64,8 @@ class Notifications:
 
     def on(self, what: str, function: Callback) -> Callback:
         """Register a callback; the first of its sort is told what was reported before."""
+        if not callable(function):
+            raise TypeError(f"{function!r} cannot be called")
         with self._registering:
             self._callbacks[what].append(function)
             for argument in self._early.take(what):
@@ -155,7 +157,8 @@ class Notifications:
             if inspect.isawaitable(outcome):
                 run_coroutine(awaited(outcome))
         except BaseException as error:  # a callback may raise anything
-            log.warning("a callback failed: %s", error, exc_info=error)
+            ours = not isinstance(error, ArgumentError)  # else the other end's: no line of ours
+            log.warning("a callback failed: %s", error, exc_info=error if ours else None)
             if function not in self._callbacks["error"]:  # or it would be called for ever
                 self.notify("error", error)
         finally:

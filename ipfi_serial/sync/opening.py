@@ -12,19 +12,21 @@ from ipfi_serial.engine.setup import (
     Role,
     adjusted,
     build_wire,
+    check_settings,
     default_connect_timeout_s,
     with_chosen_crc,
 )
 from ipfi_serial.errors import TransportError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_endpoint
+from ipfi_serial.transport.base import check_transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
 from ipfi_serial.transport.uart import SerialSettings
 
 
 def connect(
-    endpoint: str | Endpoint | Transport,
+    endpoint: str | os.PathLike[str] | Endpoint | Transport,
     interface: Interface | None = None,
     *,
     connect_timeout_s: float | None = None,
@@ -37,11 +39,10 @@ def connect(
     """Open a line, make the handshake, and return the connection.
 
     Args:
-        endpoint: "/dev/ttyACM0", "COM3", "usb:2341:0043", "tcp:host:port", "sim:" ...
-            (docs/guide/endpoints.md has them all), or a transport of your own.
+        endpoint: "/dev/ttyACM0", "sim:" ... (docs/guide/endpoints.md), or an open transport.
         interface: what this end serves; nothing if None.
-        connect_timeout_s: limit for opening and for the handshake, in seconds; if None 5 s and
-            6 wire times of a handshake for a host, and no waiting for a device.
+        connect_timeout_s: limit for opening and for the handshake, in seconds; if None 5 s and 6
+            wire times of a handshake for a host; a device then does not wait.
         link: "framed" or "plain", against the endpoint's default.
         role: "host" opens actively; "device" waits for a host (see Connection.wait_established).
         can_call: False for a module-style wire that is called but never calls.
@@ -58,6 +59,7 @@ def connect(
         EchoingLineError: the line sends back what we send.
         LinkMismatchError: the other end is plain and this one framed, or the other way round.
     """
+    check_settings(interface, role, link, config, connect_timeout_s)
     interface = interface if interface is not None else Interface()
     transport, kind = _open(endpoint, connect_timeout_s, serial)
     config = with_chosen_crc(adjusted(config, can_call=can_call), transport)
@@ -97,11 +99,14 @@ def _wait_for_session(connection: Connection, kind: LinkKind, timeout_s: float) 
 
 
 def _open(
-    endpoint: str | Endpoint | Transport,
+    endpoint: str | os.PathLike[str] | Endpoint | Transport,
     connect_timeout_s: float | None,
     serial: SerialSettings,
 ) -> tuple[Transport, LinkKind]:
+    if isinstance(endpoint, os.PathLike):
+        endpoint = os.fspath(endpoint)
     if not isinstance(endpoint, str | Endpoint):
+        check_transport(endpoint, "read")
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s

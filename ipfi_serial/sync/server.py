@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.engine.setup import Role, adjusted, build_wire
+from ipfi_serial.engine.setup import Role, adjusted, build_wire, check_settings
 from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.sync.waits import wait_interruptibly
@@ -176,6 +176,7 @@ def listen(
         PortBusyError: the address is in use.
         TransportError: anything else that the system says.
     """
+    check_settings(interface, role, link, config)
     interface = interface if interface is not None else Interface()
     kind = link or parse_endpoint(endpoint).link
     return Server(Listener(endpoint), interface, adjusted(config, can_call=can_call), kind, role)

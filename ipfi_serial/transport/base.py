@@ -9,6 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from ipfi_serial.errors import ConfigError
+
+
+def check_transport(line: object, method: str) -> None:
+    """Refuse what is handed over in place of a line and is none.
+
+    Args:
+        line: what was handed over.
+        method: what only a line for this shell has: "read" (blocking) or "start" (asyncio).
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if hasattr(line, method) and hasattr(line, "bytes_per_s"):
+        return
+    if hasattr(line, "bytes_per_s"):
+        raise ConfigError(f"{line!r} is a line for the other shell: blocking and asyncio differ")
+    raise ConfigError(
+        f"{line!r} is no endpoint: use a string like '/dev/ttyACM0' or 'sim:', or a transport"
+    )
+
 
 @runtime_checkable
 class Transport(Protocol):

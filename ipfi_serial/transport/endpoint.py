@@ -104,6 +104,8 @@ def parse_endpoint(text: str) -> Endpoint:
     Raises:
         ConfigError: the string is none; the message says what is wrong and gives an example.
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"endpoint {text!r}: it is no string; for example {_USUAL}")
     text = text.strip()
     kind, rest = _kind_of(text)
     rest, query = _split_query(kind, rest)

@@ -25,6 +25,7 @@ from ipfi_serial.transport.uart import (
     close_port,
     is_pty,
     open_port,
+    serial_options,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _request(
     endpoint: str | Endpoint, connect_timeout_s: float | None, serial: SerialSettings
 ) -> Request:
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-    options = SerialOptions(**serial).with_options(parsed)
+    options = serial_options(serial).with_options(parsed)
     return Request(parsed, options, connect_timeout_s)
 
 

@@ -85,8 +85,9 @@ class SerialOptions:
             "parity": ("N", "E", "O", "M", "S"),
             "stopbits": (1, 1.5, 2),
         }
-        if not 1 <= self.baud <= _MOST_BAUD:
-            raise ConfigError(f"baud is {self.baud}; it must be 1 to {_MOST_BAUD}")
+        baud: object = self.baud  # an untyped program may give it as text
+        if not isinstance(baud, int) or not 1 <= self.baud <= _MOST_BAUD:
+            raise ConfigError(f"baud is {self.baud!r}; it must be a number, 1 to {_MOST_BAUD}")
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 names = ", ".join(map(str, values))
@@ -108,6 +109,23 @@ class SerialOptions:
             if name in SERIAL_OPTIONS:
                 values[name] = _convert(endpoint, name, text)
         return SerialOptions(**values)
+
+
+def serial_options(settings: SerialSettings) -> SerialOptions:
+    """Return the options that keywords say.
+
+    Raises:
+        TypeError: there is no such keyword; names the one that may have been meant.
+        ConfigError: a value is out of range.
+    """
+    for name in settings:
+        if name not in SERIAL_OPTIONS:
+            from ipfi_serial.transport.suggestions import nearest
+
+            near = nearest(name, SERIAL_OPTIONS)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(SERIAL_OPTIONS)}"
+            raise TypeError(f"there is no setting {name!r}; {hint}")
+    return SerialOptions(**settings)
 
 
 def _convert(endpoint: Endpoint, name: str, text: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,15 +10,23 @@ import pytest
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, WireConfig
 from ipfi_serial.engine.advice import LineSort, connect_error, line_sort, loss_error
+from ipfi_serial.engine.directory import Directory
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import (
     adjusted,
     build_wire,
+    check_settings,
     default_call_timeout_s,
     default_connect_timeout_s,
 )
 from ipfi_serial.engine.stats import WireStats, loss_report, take_stats
-from ipfi_serial.errors import ConnectTimeoutError, LinkMismatchError, PortBusyError, TransportError
+from ipfi_serial.errors import (
+    ConfigError,
+    ConnectTimeoutError,
+    LinkMismatchError,
+    PortBusyError,
+    TransportError,
+)
 from ipfi_serial.link.parameters import Flag, Parameters
 from ipfi_serial.link.session import Link
 from tests.engine.lines import Pair
@@ -55,6 +64,37 @@ def test_an_end_announces_its_limits() -> None:
     assert (own.frame_payload, own.ring, own.window) == (99, 333, 5)
     assert own.schema == interface().schema != 0
     assert own.nonce == 0x12345678
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"interface": "mine"}, "interface is 'mine'; it is an ipfi_serial.Interface"),
+        ({"role": "slave"}, "role is 'slave'; it is 'host' or 'device'"),
+        ({"link": "fraymed"}, "link is 'fraymed'; it is 'framed', 'plain' or None"),
+        ({"config": {}}, "config is {}; it is an ipfi_serial.WireConfig"),
+        ({"timeout_s": "5"}, "connect_timeout_s is '5'"),
+        ({"timeout_s": -1}, "connect_timeout_s is -1"),
+        ({"timeout_s": float("nan")}, "connect_timeout_s is nan"),
+    ],
+)
+def test_settings_of_another_type_or_name_are_refused(
+    settings: dict[str, Any], message: str
+) -> None:
+    right: dict[str, Any] = {"interface": Interface(), "role": "device", "link": "plain"}
+    right["config"] = WireConfig()
+    check_settings(**right, timeout_s=0)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_settings(**{**right, **settings})
+
+
+@pytest.mark.parametrize("find", ["procedure", "event"])
+def test_what_is_no_name_and_no_index_is_refused(find: str) -> None:
+    directory = Directory(interface(), framed=True)
+    directory.session_opened(0)
+    for wrong in (None, 1.5):
+        with pytest.raises(TypeError, match=f"is no {find}: use its name or its index"):
+            getattr(directory, find)(wrong)
 
 
 def test_the_role_and_what_an_end_will_not_do_are_announced() -> None:

@@ -1,0 +1,114 @@
+"""What a newcomer writes by mistake is refused at once, in words that help; in both shells."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ipfi_serial.aio as aio
+from ipfi_serial import ConfigError, TransportError, connect, listen
+from ipfi_serial.transport import open_async_transport, open_transport
+from tests.shells.boards import TICK
+from tests.shells.ends import aio_test, ajoined, fresh_name, joined
+
+WRONG: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
+    (None, {}, ConfigError, "None is no endpoint: use a string like '/dev/ttyACM0'"),
+    (5, {}, ConfigError, "5 is no endpoint"),
+    (b"/dev/ttyACM0", {}, ConfigError, "no endpoint"),
+    (Path("/dev/nope"), {}, TransportError, "no port '/dev/nope'"),
+    ("sim:python", {"link": "fraymed"}, ConfigError, "link is 'fraymed'"),
+    ("sim:python", {"role": "slave"}, ConfigError, "role is 'slave'"),
+    ("sim:python", {"connect_timeout_s": "5"}, ConfigError, "connect_timeout_s is '5'"),
+    ("sim:python", {"interface": "mine"}, ConfigError, "interface is 'mine'"),
+    ("sim:python", {"config": {}}, ConfigError, "config is {}"),
+    ("/dev/null", {"baud": "9600"}, ConfigError, "baud is '9600'; it must be a number"),
+    ("/dev/null", {"baudrate": 9600}, TypeError, "no setting 'baudrate'; did you mean 'baud'?"),
+    ("/dev/null", {"colour": 1}, TypeError, "no setting 'colour'; there are baud, bytesize"),
+    ("/dev/null", {"bytesize": 9}, ConfigError, "bytesize is 9; it is one of 5, 6, 7, 8"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "settings", "kind", "message"), WRONG)
+def test_a_wrong_argument_of_connect_is_named(
+    endpoint: Any, settings: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=re.escape(message)):
+        connect(endpoint, **settings)
+
+    async def open_it() -> None:
+        await aio.connect(endpoint, **settings)
+
+    with pytest.raises(kind, match=re.escape(message)):
+        asyncio.run(open_it())
+
+
+async def listen_async(endpoint: Any, settings: dict[str, Any]) -> None:
+    """Listen in the asyncio shell."""
+    await (await aio.listen(endpoint, **settings)).close()
+
+
+def test_a_wrong_argument_of_listen_is_named() -> None:
+    wrong: list[tuple[Any, dict[str, Any], str]] = [
+        (None, {}, "no string"),
+        ("tcp:127.0.0.1:0", {"role": "x"}, "role is 'x'"),
+        ("tcp:127.0.0.1:0", {"link": "x"}, "link is 'x'"),
+    ]
+    for endpoint, settings, message in wrong:
+        with pytest.raises(ConfigError, match=message):
+            listen(endpoint, **settings)
+        with pytest.raises(ConfigError, match=message):
+            asyncio.run(listen_async(endpoint, settings))
+
+
+def test_a_line_of_the_other_shell_is_refused() -> None:
+    async def cross() -> None:
+        blocking = open_transport(fresh_name())
+        line: Any = await open_async_transport(fresh_name())
+        with contextlib.closing(blocking), contextlib.closing(line):
+            with pytest.raises(ConfigError, match="a line for the other shell"):
+                await aio.connect(blocking)  # type: ignore[arg-type]
+            with pytest.raises(ConfigError, match="a line for the other shell"):
+                connect(line)
+
+    asyncio.run(cross())
+
+
+def test_what_cannot_be_called_is_not_registered() -> None:
+    wrong: Any = 5
+    with joined() as ends:
+        for register in (
+            lambda: ends.host.on(TICK, wrong),
+            lambda: ends.host.on_reset(wrong),
+            lambda: ends.host.on_text(wrong),
+        ):
+            with pytest.raises(TypeError, match="5 cannot be called"):
+                register()
+
+
+@aio_test
+async def test_what_cannot_be_called_is_not_registered_in_asyncio() -> None:
+    wrong: Any = 5
+    async with ajoined() as ends:
+        with pytest.raises(TypeError, match="5 cannot be called"):
+            ends.host.on_reset(wrong)
+        with pytest.raises(TypeError, match="5 cannot be called"):
+            await ends.host.on(TICK, wrong)
+
+
+def test_an_event_that_does_not_fit_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "ipfi_serial"), connect("sim:python") as wire:
+        wire.emit("led", "on", "and on")
+        wire.call("magic")
+        for _ in range(500):
+            if caplog.records:
+                break
+            wire.call("magic")
+    (record,) = caplog.records
+    assert "set_led() takes 1 argument" in record.getMessage()
+    assert record.exc_info is None
