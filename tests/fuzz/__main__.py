@@ -2,10 +2,11 @@
 
     python -m tests.fuzz [--minutes N] [receive|session|python|lives|differential|all]
 
-receive and session are the C core under libFuzzer (clang) with ASan and UBSan; python the decoders,
-lives the whole Python core, differential both cores with the same bytes (guided if atheris is
-installed: pip install -e '.[fuzz]').  An input that broke a promise is kept in
-firmware-sim/tests/corpus, where every later run tries it first.
+receive and session are the C core under libFuzzer (clang) with ASan and UBSan, receive-fast and
+session-fast the same compiled with IPFI_FOR_SPEED; python the decoders, lives the whole Python
+core, differential both cores with the same bytes (guided if atheris is installed:
+pip install -e '.[fuzz]').  An input that broke a promise is kept in firmware-sim/tests/corpus,
+where every later run tries it first.
 """
 
 from __future__ import annotations

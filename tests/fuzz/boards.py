@@ -25,17 +25,17 @@ LARGEST_BYTES: Final = 8192  # of the large C board
 
 
 @functools.cache
-def library() -> Library:
+def library(*flags: str) -> Library:
     """Return the C core, built once for each process."""
     place = Path(tempfile.mkdtemp(prefix="ipfi-fuzz-"))
-    return Library(build.shared_object(build.any_compiler(), place / "libipfi.so"))
+    return Library(build.shared_object(build.any_compiler(), place / "libipfi.so", *flags))
 
 
 class CBoard:
-    """The C board."""
+    """The C board, compiled with ``flags``."""
 
-    def __init__(self) -> None:
-        self.end = End(library(), nonce=1)
+    def __init__(self, *flags: str) -> None:
+        self.end = End(library(*flags), nonce=1)
         self.now_ms = 0
 
     def receive(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """The same bytes into the C core and the Python one: equal verdicts, messages and answers.
 
-What may differ, and why, is said where it is left out.
+The C core compiled for speed must do exactly as the other one.  What may differ between C and
+Python, and why, is said where it is left out.
 """
 
 from __future__ import annotations
@@ -215,8 +216,8 @@ class _Stream:
 
 def sessions(data: bytes) -> None:
     """Steps of a life: the same state, sessions, events and answers."""
-    c, python = CBoard(), PythonBoard()
-    boards: tuple[Subject, Subject] = (c, python)
+    c, fast, python = CBoard(), CBoard("-DIPFI_FOR_SPEED=1"), PythonBoard()
+    boards: tuple[Subject, ...] = (c, fast, python)
     speakers = [Speaker(board) for board in boards]
     said = _Stream()
     for kind, payload in _steps(data[1:]):
@@ -237,7 +238,9 @@ def sessions(data: bytes) -> None:
             speaker.listen()
         if said.broken:
             break
-    answers = [_answers(speaker) for speaker in speakers]
+    assert speakers[0].messages == speakers[1].messages
+    assert c.end.stats == fast.end.stats, (c.end.stats, fast.end.stats)
+    answers = [_answers(speaker) for speaker in speakers[1:]]
     facts = c.facts(), python.facts()
     assert facts[0] == facts[1], (facts, python.ends)
     for key in {*answers[0], *answers[1]}:

@@ -15,7 +15,12 @@ from tests.fuzz import seeds
 from tests.fuzz.boards import library
 from tests.fuzz.seeds import CORPUS, DICTIONARY
 
-FUZZERS: Final = ("receive", "session")
+FAST: Final = "-fast"
+FUZZERS: Final = {
+    f"{name}{kind}": flags
+    for name in ("receive", "session")
+    for kind, flags in (("", ()), (FAST, ("-DIPFI_FOR_SPEED=1",)))
+}  # with what they are compiled
 GROWN: Final = build.FIRMWARE / "build"  # where long runs keep what they learnt
 FOUND: Final = "found-"  # what its files begin with
 HANGS_S: Final = 120
@@ -55,19 +60,25 @@ class Outcome:
         return f"{self.target}: {self.inputs} inputs in {self.seconds:.0f} s, {covered}: {found}"
 
 
-def build_fuzzers(place: Path) -> dict[str, Path]:
-    """Compile the fuzzers with clang and the sanitizers: what they share, once."""
+def build_fuzzers(place: Path, *names: str) -> dict[str, Path]:
+    """Compile fuzzers, or all, with clang and the sanitizers: what they share, once."""
     clang = build.compiler("clang")
-    flags = [clang, *build.WARNINGS, *_BUILD, *build.INCLUDES]
-    shared = [build.FIRMWARE / "tests" / "fuzz_bench.c", *build.library_sources()]
-    shared += build.sim(*build.DEMO)
-    objects = [place / f"{source.stem}.o" for source in shared]
-    build.run([*flags, "-c", *shared], place)
-    programs = {name: place / f"fuzz-{name}" for name in FUZZERS}
-    for name, program in programs.items():
-        source = build.FIRMWARE / "tests" / f"fuzz_{name}.c"
-        build.run([*flags, source, *objects, "-o", program], place)
+    programs = {name: place / f"fuzz-{name}" for name in names or FUZZERS}
+    for flags in {FUZZERS[name] for name in programs}:
+        objects = place / "-".join(("shared", *flags))
+        objects.mkdir()
+        command = [clang, *build.WARNINGS, *_BUILD, *flags, *build.INCLUDES]
+        shared = [build.FIRMWARE / "tests" / "fuzz_bench.c", *build.library_sources()]
+        build.run([*command, "-c", *shared, *build.sim(*build.DEMO)], objects)
+        for name in (each for each in programs if FUZZERS[each] == flags):
+            source = build.FIRMWARE / "tests" / f"fuzz_{corpus_of(name)}.c"
+            build.run([*command, source, *objects.glob("*.o"), "-o", programs[name]], place)
     return programs
+
+
+def corpus_of(name: str) -> str:
+    """Return where a fuzzer's inputs are: those of a fast one are the other's."""
+    return name.removesuffix(FAST)
 
 
 def options(place: Path, seed: int) -> list[str]:
@@ -105,16 +116,17 @@ def fuzz(
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        program = program or build_fuzzers(place)[name]
+        program = program or build_fuzzers(place, name)[name]
         kept = place / "grown" if grown is None else grown
         kept.mkdir(parents=True, exist_ok=True)
         command = [str(program), *options(place, seed)]
         command.append(f"-max_total_time={seconds:.0f}" if seconds else "-runs=0")
         seeds.write(library(), place / "fresh")  # those of the repository may be of an older HELLO
-        command += [str(kept), str(CORPUS / name), str(place / "fresh" / name)]
+        corpus = corpus_of(name)
+        command += [str(kept), str(CORPUS / corpus), str(place / "fresh" / corpus)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         found = sorted(place.glob(f"{FOUND}*"))
-        crashes = tuple(keep(name, each.read_bytes()) for each in found)
+        crashes = tuple(keep(corpus, each.read_bytes()) for each in found)
     said = done.stderr
     if done.returncode != 0 and not crashes:
         raise RuntimeError(f"{name}: the fuzzer failed\n{said[-4000:]}")
