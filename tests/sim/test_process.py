@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ipfi_serial import ConnectTimeoutError, IpfiError, connect
+from ipfi_serial import ConnectTimeoutError, connect
 from ipfi_serial.errors import TransportError
 from ipfi_serial.sim import process as process_module
 from ipfi_serial.sim.process import BoardProcess
@@ -71,17 +70,16 @@ def test_a_small_board_serves_as_well(program: Path) -> None:
         assert wire.call("blob", 5000) == bytes(i % 251 for i in range(5000))
 
 
-def test_an_unplugged_board_ends_every_waiting_call_within_a_second(program: Path) -> None:
+def test_an_unplugged_board_ends_every_waiting_call_at_once(program: Path) -> None:
+    """By the end of its file, not by a silence that has lasted: no time is waited for."""
     with BoardProcess(program) as board, connect(board.path) as wire:
         handles = [wire.start("sleep", 60_000) for _ in range(5)]
         wire.call("magic")
         board.unplug()
-        started_s = time.monotonic()
         for handle in handles:
-            with pytest.raises(IpfiError) as caught:
+            with pytest.raises(TransportError, match="the port was unplugged") as caught:
                 handle.result(PATIENCE_S)
             assert caught.value.may_have_executed is True
-        assert time.monotonic() - started_s < 1.0
 
 
 def test_a_restarted_board_is_found_at_its_link(program: Path, tmp_path: Path) -> None:
