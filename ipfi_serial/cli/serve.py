@@ -17,6 +17,7 @@ from ipfi_serial.cli.screen import Screen
 from ipfi_serial.cli.signals import SIGNALS
 from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport import parse_endpoint
+from ipfi_serial.transport.endpoint import Endpoint
 
 SUMMARY: Final = "serve the `interface` of a Python file, until Ctrl-C"
 _LISTENING: Final = ("tcp", "tcp-listen", "unix", "unix-listen")
@@ -38,7 +39,7 @@ def run(options: Arguments, screen: Screen) -> int:
     if endpoint.kind in _LISTENING:
         _listen(options, interface, screen)
         return ExitCode.OK
-    return _serve_line(options, interface, screen, endpoint.kind)
+    return _serve_line(options, interface, screen, endpoint)
 
 
 def interrupted(_: Arguments) -> ExitCode:
@@ -60,7 +61,9 @@ def _listen(options: Arguments, interface: Interface, screen: Screen) -> None:
             wire.on_close(lambda: screen.note("ipfi: a peer has left", "dim"))
 
 
-def _serve_line(options: Arguments, interface: Interface, screen: Screen, kind: str) -> int:
+def _serve_line(
+    options: Arguments, interface: Interface, screen: Screen, endpoint: Endpoint
+) -> int:
     """Serve on one line, whoever comes and goes there; ends when the line does."""
     ended = threading.Event()
     reasons: list[IpfiError] = []
@@ -69,15 +72,15 @@ def _serve_line(options: Arguments, interface: Interface, screen: Screen, kind: 
         reasons.append(reason)
         ended.set()
 
-    quiet = kind == "stdio"
+    quiet, is_ours = endpoint.kind == "stdio", endpoint.kind == "pty"
     with contextlib.ExitStack() as stack:
-        with SIGNALS.held() if kind == "pty" else contextlib.nullcontext():  # for its link
+        with SIGNALS.held() if is_ours else contextlib.nullcontext():  # for its link
             wire = stack.enter_context(open_wire(options, interface, role="device"))
         wire.on_close(note_end)
         if quiet:  # standard output is the line
             screen.note(f"listening on {wire.endpoint}")
-        else:
-            _announce(screen, wire.endpoint, interface)
+        else:  # a link is the name that was asked for
+            _announce(screen, (is_ours and endpoint.path) or wire.endpoint, interface)
         wait_interruptibly(ended.wait)
     if quiet or isinstance(reasons[0], WireClosedError):
         return ExitCode.OK

@@ -88,6 +88,7 @@ def test_a_file_is_served(start: Start, served: str, tmp_path: Path, endpoint: s
     server = start("serve", served, endpoint.format(tmp_path))
     said = server.line()
     assert said.startswith("listening on ")
+    assert said.endswith("/link") == endpoint.endswith("/link"), "the name that was asked for"
     names = Interface()
     names.declare(1, "add")
     for _ in range(2):
