@@ -9,6 +9,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -266,15 +267,25 @@ def lines(trace: Trace) -> Iterator[str]:
     yield "      ms    > to the board, < from the board"
     if trace.dropped_bytes:
         yield f"            the first {trace.dropped_bytes} bytes were not kept"
-    for seen in decode(trace):
+    for seen, copies in _folded(decode(trace)):
         at = f"{(seen.time_s - trace.start_s) * 1000:10.3f}"
         if isinstance(seen, Mark):
             yield f"{at}  * {seen.what}"
             continue
         number = f" [{seen.line}]" if trace.lines > 1 else ""
-        yield f"{at}{number}  {seen.way.value} {seen.what}"
+        times = f", {copies} times" if copies > 1 else ""
+        yield f"{at}{number}  {seen.way.value} {seen.what}{times}"
         for message in seen.messages:
             yield f"{'':10}{number}      {describe_message(message)}"
+
+
+def _folded(entries: Iterator[Seen | Mark]) -> Iterator[tuple[Seen | Mark, int]]:
+    """Join what is the same and passed at once, as the copies of a HELLO do (HS-1)."""
+    for entry, same in groupby(entries):
+        if isinstance(entry, Seen) and not entry.messages:
+            yield entry, len(list(same))
+        else:
+            yield from ((each, 1) for each in same)
 
 
 def round_trips_s(trace: Trace) -> list[float]:

@@ -39,3 +39,18 @@ def test_the_frames_of_a_session_are_read_even_if_its_handshake_was_dropped(
     assert (trace.dropped_bytes > 0) == (most_bytes == 600)
     assert any("DATA " in line for line in told)
     assert not [line for line in told if "noise" in line or "handshake" in line]
+
+
+def test_the_copies_of_a_frame_that_pass_at_once_are_one_line_with_their_number() -> None:
+    """HS-1: a host whose HELLO nobody answers sends it several times at once."""
+    trace, host = Trace(), new_link(parameters())
+    host.open(100.0)
+    for step in range(200):
+        now_s = 100.0 + step * 0.03
+        host.on_deadline(now_s)
+        if wire := host.bytes_to_send(now_s):
+            trace.passed(1, Way.OUT, wire)
+    told = [line for line in lines(trace) if "HELLO" in line]
+    assert any(line.endswith(" times") for line in told)
+    times = [line.split(">")[0] for line in told]
+    assert len(set(times)) == len(times), "two lines of one moment"

@@ -82,13 +82,10 @@ def test_a_line_of_the_other_shell_is_refused() -> None:
 def test_what_cannot_be_called_is_not_registered() -> None:
     wrong: Any = 5
     with joined() as ends:
-        for register in (
-            lambda: ends.host.on(TICK, wrong),
-            lambda: ends.host.on_reset(wrong),
-            lambda: ends.host.on_text(wrong),
-        ):
-            with pytest.raises(TypeError, match="5 cannot be called"):
-                register()
+        with pytest.raises(TypeError, match="5 cannot be called"):
+            ends.host.on(TICK, wrong)
+        with pytest.raises(TypeError, match="5 cannot be called"):
+            ends.host.on_reset(wrong)
 
 
 @aio_test
