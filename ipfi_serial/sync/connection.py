@@ -24,7 +24,7 @@ from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
-from ipfi_serial.errors import IpfiError, LocalProtocolError
+from ipfi_serial.errors import ConfigError, IpfiError, LocalProtocolError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.events import EventShell
 from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
@@ -287,6 +287,8 @@ class Connection(EventShell):
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s
+        elif timeout_s != timeout_s:
+            raise ConfigError("timeout_s is nan; it is a number of seconds, or None")
         served_for, served = SERVED_FOR.get()
         nested = served_for is self
         if nested and served is not None and served.ordered:

@@ -109,3 +109,15 @@ def test_an_event_that_does_not_fit_is_logged_in_one_line(caplog: pytest.LogCapt
     (record,) = caplog.records
     assert "set_led() takes 1 argument" in record.getMessage()
     assert record.exc_info is None
+
+
+def test_a_deadline_that_is_no_number_is_refused() -> None:
+    with joined() as ends, pytest.raises(ConfigError, match="timeout_s is nan"):
+        ends.host.call("add", 1, 2, timeout_s=float("nan"))
+
+
+@aio_test
+async def test_a_deadline_that_is_no_number_is_refused_in_asyncio() -> None:
+    async with ajoined() as ends:
+        with pytest.raises(ConfigError, match="timeout_s is nan"):
+            await ends.host.call("add", 1, 2, timeout_s=float("nan"))
