@@ -136,7 +136,7 @@ class AsyncDescriptorTransport:
     def _lose(self, cause: OSError | None) -> TransportError:
         """Remember that the line is gone and tell it, from the loop, once."""
         if self._why_lost is None:
-            self._why_lost = str(lost(self.endpoint, cause))
+            self._why_lost = str(lost(self.endpoint, cause, self.bytes_per_s))
             self._stop()
             if self._loop is not None:
                 self._loop.call_soon(self._tell_lost)

@@ -25,18 +25,22 @@ _LONGEST_POLL_MS: Final = 2**30  # 12 days; poll takes 31 bits
 _CLOSE_PATIENCE_S: Final = 0.5  # a reader leaves at once, unless this is its signal handler
 
 _NO_CABLE: Final = ("tcp", "unix", "pty:", "loopback:", "stdio:", "sim:", "socket:", "loop:")
-_PTY_PATH: Final = "/dev/pts/"
 
 
-def lost(endpoint: str, cause: OSError | None) -> TransportError:
+def lost(endpoint: str, cause: OSError | None, bytes_per_s: float | None = None) -> TransportError:
     """Return the error for a line that is gone; ``cause`` is None for an end of file."""
     why = "end of file" if cause is None else cause.strerror or str(cause)
-    return TransportError(f"{endpoint}: {why}: {gone(endpoint)}")
+    return TransportError(f"{endpoint}: {why}: {gone(endpoint, bytes_per_s)}")
 
 
-def gone(endpoint: str) -> str:
-    """Say what may have happened to a line, and what to check."""
-    if endpoint.startswith(_PTY_PATH):
+def gone(endpoint: str, bytes_per_s: float | None = None) -> str:
+    """Say what may have happened to a line, and what to check.
+
+    Args:
+        endpoint: what was opened.
+        bytes_per_s: its speed, which a real port has and a virtual one has not.
+    """
+    if endpoint.startswith("/") and bytes_per_s is None:
         return "the virtual port was unplugged: the program that made it has ended; start it again"
     if endpoint.startswith(_NO_CABLE):
         return "the other end closed; check whether its program is still running"
@@ -242,7 +246,7 @@ class DescriptorTransport:
         """Remember that the line is gone; both directions end."""
         with self._flags:
             if self._why_lost is None:
-                self._why_lost = str(lost(self.endpoint, cause))
+                self._why_lost = str(lost(self.endpoint, cause, self.bytes_per_s))
                 self._signal()
             return TransportError(self._why_lost)
 
