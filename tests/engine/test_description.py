@@ -209,6 +209,21 @@ def test_declared_names_come_first() -> None:
         assert directory.event("moved") == Target(6)
 
 
+def test_a_resolved_name_follows_a_new_declaration_and_a_new_description() -> None:
+    table = Interface()
+    directory = Directory(table, framed=True)
+    directory.learn([encode_entry(entry) for entry in ENTRIES], 7)
+    first = directory.procedure("add")
+    assert first == Target(1, name="add")
+    assert directory.procedure("add") is first, "looked up once"
+    directory.learn([encode_entry(Entry(4, EntryKind.RAW, "add"))], 8)
+    assert directory.procedure("add") == Target(4, raw=True, name="add")
+    table.declare(9, "add")
+    assert directory.procedure("add") == Target(9, name="add")
+    table.declare(9, "add", raw=True)
+    assert directory.procedure("add") == Target(9, raw=True, name="add")
+
+
 def test_a_plain_wire_cannot_be_asked() -> None:
     directory = Directory(Interface(), framed=False)
     with pytest.raises(LocalProtocolError, match="procedure 'add' is not declared"):
