@@ -34,9 +34,12 @@ static void stuff_short(uint8_t *at, uint8_t *end)
     uint8_t *code_at = at - 1;
     *end = 0;
     do {
-        uint8_t code = 0;
-        do { code++; } while (*at++ != 0);
-        *code_at = code;
+#if defined(__AVR__)
+        __asm__("1:\tld __tmp_reg__, %a[at]+\n\ttst __tmp_reg__\n\tbrne 1b" : [at] "+e"(at) : : "memory");
+#else
+        while (*at++ != 0) { }
+#endif
+        *code_at = (uint8_t)(at - 1 - code_at);
         code_at = at - 1;
     } while (code_at != end);
 }

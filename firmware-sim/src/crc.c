@@ -49,19 +49,23 @@ uint16_t ipfi_crc16_bytes(uint16_t crc, const uint8_t *bytes, size_t size)
     }
     return (uint16_t)wide;
 #elif defined(__AVR_HAVE_MUL__)
-    /* The same with the multiplier: 14 cycles a byte, two bytes a round. */
+    /* The same with the multiplier, in 13 cycles a byte and those of the loop. */
     uint8_t high = (uint8_t)(crc >> 8), low = (uint8_t)crc;
     const uint8_t by16 = 16, by32 = 32;
-    if ((size & 1) != 0) {
+    while (IPFI_FOR_SPEED && size >= 4) {
+        uint8_t fours = (uint8_t)(size > 0xFF ? 0xFF / 4 : size / 4);
+        size -= (size_t)fours * 4;
+        __asm__("1:\t" CRC16_STEP("%[high]", "%[low]") CRC16_STEP("%[low]", "%[high]") CRC16_STEP("%[high]", "%[low]")
+                CRC16_STEP("%[low]", "%[high]") "dec %[fours]\n\tbrne 1b\n\tclr __zero_reg__"
+                : [high] "+r"(high), [low] "+r"(low), [bytes] "+e"(bytes), [fours] "+r"(fours)
+                : [by16] "r"(by16), [by32] "r"(by32) : "r0", "memory");
+    }
+    while (bytes != end) {
         __asm__(CRC16_STEP("%[high]", "%[low]") "clr __zero_reg__"
                 : [high] "+r"(high), [low] "+r"(low), [bytes] "+e"(bytes) : [by16] "r"(by16), [by32] "r"(by32) : "r0", "memory");
         const uint8_t swapped = high;
         high = low;
         low = swapped;
-    }
-    while (bytes != end) {
-        __asm__(CRC16_STEP("%[high]", "%[low]") CRC16_STEP("%[low]", "%[high]") "clr __zero_reg__"
-                : [high] "+r"(high), [low] "+r"(low), [bytes] "+e"(bytes) : [by16] "r"(by16), [by32] "r"(by32) : "r0", "memory");
     }
     return (uint16_t)((uint16_t)high << 8 | low);
 #else /* the same in bytes and with rotations: the smallest chips have neither wide registers nor fast shifts */

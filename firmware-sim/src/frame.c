@@ -74,6 +74,33 @@ ipfi_rx_verdict_t ipfi_decode_byte(ipfi_decoder_t *decoder, uint8_t byte)
     return IPFI_RX_PENDING;
 }
 
+/* Copies bytes by fours, until one of them is zero or less than four are left.  This and what its caller does with the rest
+ * grow content, too. */
+static inline void copy_to_zero(uint8_t **to, const uint8_t **from, size_t *left)
+{
+#if IPFI_FOR_SPEED && defined(__AVR__)
+    uint8_t fours = (uint8_t)(*left > 0xFF ? 0xFF / 4 : *left / 4); /* what is more comes in the next piece */
+    const uint8_t *const begin = *from;
+    if (fours == 0) { return; }
+    __asm__("1:\t.rept 4\n\tld __tmp_reg__, %a[from]+\n\ttst __tmp_reg__\n\tbreq 2f\n\tst %a[to]+, __tmp_reg__\n\t.endr\n\t"
+            "dec %[fours]\n\tbrne 1b\n\trjmp 3f\n2:\tsbiw %[from], 1\n3:"
+            : [from] "+x"(*from), [to] "+z"(*to), [fours] "+r"(fours) : : "memory");
+    *left -= (size_t)(*from - begin);
+#elif IPFI_FOR_SPEED
+    uint8_t *t = *to;
+    const uint8_t *f = *from;
+    for (; *left >= 4; *left -= 4, t += 4, f += 4) {
+        if ((t[0] = f[0]) == 0 || (t[1] = f[1]) == 0 || (t[2] = f[2]) == 0 || (t[3] = f[3]) == 0) { break; }
+    }
+    *to = t;
+    *from = f;
+#else
+    (void)to;
+    (void)from;
+    (void)left;
+#endif
+}
+
 size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t size)
 {
     if (decoder->mode != IN_FRAME) { return 0; }
@@ -81,14 +108,7 @@ size_t ipfi_decode_inside(ipfi_decoder_t *decoder, const uint8_t *bytes, size_t 
     const uint16_t room = (uint16_t)(decoder->size - decoder->length);
     size_t left = size < room ? size : room;
     const uint8_t *from = bytes;
-    for (; left >= 4; left -= 4) { /* this, too, grows content */
-        if ((to[0] = from[0]) == 0) { break; }
-        if ((to[1] = from[1]) == 0) { break; }
-        if ((to[2] = from[2]) == 0) { break; }
-        if ((to[3] = from[3]) == 0) { break; }
-        to += 4;
-        from += 4;
-    }
+    copy_to_zero(&to, &from, &left);
     for (; left > 0 && *from != 0; left--) { *to++ = *from++; }
     decoder->length = (uint16_t)(to - decoder->content);
     return (size_t)(from - bytes);

@@ -77,20 +77,24 @@ static void number_byte(ipfi_parser_t *parser, uint8_t byte)
 #if IPFI_FOR_SPEED
 size_t ipfi_parse_short_head(ipfi_parser_t *parser, const uint8_t *bytes, size_t size)
 {
-    enum { SHORT_HEAD = 5, WIDTHS = 0x3F };
-    if (parser->stage != IPFI_AT_TYPE || size < SHORT_HEAD || (bytes[1] & WIDTHS) != 0
-        || bytes[0] == IPFI_TYPE_TERMINATION || bytes[0] == IPFI_TYPE_END_OF_INPUT) {
-        return 0;
-    }
+    enum { SHORT_HEAD = 5, WIDTHS = 0x3F, CALL_OF_TWO = 0x08 }; /* MSG-1 */
+    if (parser->stage != IPFI_AT_TYPE || size <= SHORT_HEAD) { return 0; }
+    const uint8_t widths = bytes[1] & WIDTHS;
+    const bool is_wide = widths == CALL_OF_TWO; /* from its 257th on */
+    if ((widths != 0 && !is_wide) || bytes[0] == IPFI_TYPE_TERMINATION || bytes[0] == IPFI_TYPE_END_OF_INPUT) { return 0; }
     parser->type = bytes[0];
     parser->flag = bytes[1];
     parser->procedure = bytes[2];
     parser->call = bytes[3];
+    if (is_wide) {
+        parser->call |= (ipfi_index_t)bytes[4] << 8;
+        bytes++;
+    }
     parser->left = bytes[4];
     parser->huge = false;
     parser->at = 0;
     parser->stage = IPFI_IN_PAYLOAD;
-    return SHORT_HEAD;
+    return is_wide ? SHORT_HEAD + 1 : SHORT_HEAD;
 }
 #endif
 

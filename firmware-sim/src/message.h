@@ -39,7 +39,7 @@ void ipfi_parser_init(ipfi_parser_t *parser);
 ipfi_parsed_t ipfi_parse_byte(ipfi_parser_t *parser, uint8_t byte);
 
 #if IPFI_FOR_SPEED
-/* The most frequent head at once, if it is the next and all there: each of its numbers is one byte.  Its size, or 0. */
+/* The most frequent head at once, if it is the next and all there: its numbers have one byte each, the call has one or two.  Its size, or 0. */
 size_t ipfi_parse_short_head(ipfi_parser_t *parser, const uint8_t *bytes, size_t size);
 #endif
 

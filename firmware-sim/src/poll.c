@@ -59,14 +59,15 @@ static void receive(ipfi_wire_t *wire, const ipfi_port_t *port)
     }
 }
 
-static void send(ipfi_wire_t *wire, const ipfi_port_t *port)
+static void send(ipfi_wire_t *wire, const ipfi_port_t *port, uint32_t now_ms)
 {
     const uint8_t *bytes;
     size_t size;
-    while ((size = ipfi_peek_tx(wire, &bytes, port->now_ms(port->context))) != 0) {
+    while ((size = ipfi_peek_tx(wire, &bytes, now_ms)) != 0) {
         const size_t taken = port->write(port->context, bytes, size);
         ipfi_tx_taken(wire, taken);
         if (taken < size) { return; }
+        now_ms = port->now_ms(port->context);
     }
 }
 
@@ -84,17 +85,22 @@ void ipfi_poll(ipfi_wire_t *wire)
 {
     const ipfi_port_t *const port = ipfi_config_of(wire)->port;
 #if IPFI_FOR_SPEED
+    uint32_t now_ms = port->now_ms(port->context);
     if (port->ring != NULL) {
-        receive_from_ring(wire, port->ring, port->now_ms(port->context));
-    } else
-#endif
-    { receive(wire, port); }
+        receive_from_ring(wire, port->ring, now_ms);
+    } else {
+        receive(wire, port);
+    }
+    if (wire->has_news) { now_ms = port->now_ms(port->context); } /* a handler may have taken its time */
+#else
+    receive(wire, port);
     const uint32_t now_ms = port->now_ms(port->context);
+#endif
 #if IPFI_FOR_SPEED
     const bool may_send = (uint8_t)now_ms != wire->looked_ms && on_millisecond(wire, now_ms);
     if (!may_send && !wire->has_news && wire->encoder.taken == wire->encoder.length) { return; }
 #else
     ipfi_on_deadline(wire, now_ms);
 #endif
-    send(wire, port);
+    send(wire, port, now_ms);
 }

@@ -91,10 +91,16 @@ def _lost(counters: Counters) -> int:
     return counters.overruns + counters.retransmissions + counters.noise + counters.duplicates
 
 
-def functions(firmware: Path, at: dict[int, int]) -> dict[str, int]:
-    """Return the cycles of each function, the greatest first."""
+def functions(firmware: Path, at: dict[int, int], nm: str = "avr-nm") -> dict[str, int]:
+    """Return the cycles of each function, the greatest first.
+
+    Args:
+        firmware: with its symbols.
+        at: address -> cycles.
+        nm: of the toolchain that built it.
+    """
     done = subprocess.run(  # noqa: S603 - of the toolchain that built the file
-        ["avr-nm", "-n", "--defined-only", str(firmware)],  # noqa: S607
+        [nm, "-n", "--defined-only", str(firmware)],
         capture_output=True,
         text=True,
         check=True,
@@ -114,7 +120,7 @@ def functions(firmware: Path, at: dict[int, int]) -> dict[str, int]:
 def main() -> int:
     """Print where the cycles of a byte in and a byte out go."""
     bench = Bench(1_000_000)
-    measured = bench.measure(load.echoing(58, 3))
+    measured = bench.measure(load.echoing(56, 3))
     bench.close()
     for name, cycles in list(measured.functions.items())[:24]:
         sys.stdout.write(f"{cycles / measured.traffic.pairs:7.1f}  {name}\n")

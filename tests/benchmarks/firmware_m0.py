@@ -3,11 +3,14 @@
 The micro:bit's board for a fast line: CRC-16, frames of 128 bytes, a window of 4, a ring of 640.
 The cycles of an instruction are those of the Cortex-M0 Technical Reference
 Manual (ARM DDI 0432C, table 3-1), memory without wait states, the single-cycle multiplier.
+
+python -m tests.benchmarks.firmware_m0      where the cycles go, by function
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +19,7 @@ from ipfi_hil.targets import elf
 from ipfi_hil.targets.building import build_firmware
 from ipfi_hil.targets.simavr_control import SentByte
 from tests.benchmarks import firmware_load as load
+from tests.benchmarks.firmware_avr import functions
 from tests.benchmarks.nrf51 import Rest, Timer, Uart
 from tests.targets.chips import VirtualHost
 
@@ -28,6 +32,8 @@ SECONDS: Final = 0.05
 ENTRY_CYCLES: Final = 16  # of an interrupt (DDI 0432C, 3.7); its return takes about as long
 BRANCH_CYCLES: Final = 3
 UART_EXCEPTION: Final = 16 + 2
+HASH: Final = ("board_take_for_checksum",)
+"""The board's own work with what it receives."""
 
 
 def cycles_of(code: int) -> int:
@@ -66,7 +72,7 @@ class Measured:
         instructions: executed.
         cycles: that these take, interrupts' entries and returns included.
         longest_interrupt: cycles of the UART's.
-        at: address -> cycles.
+        functions: name -> cycles, the greatest first, without what taken branches add.
         overruns: bytes that the UART lost.
     """
 
@@ -74,7 +80,7 @@ class Measured:
     instructions: int
     cycles: int
     longest_interrupt: int
-    at: dict[int, int]
+    functions: dict[str, int]
     overruns: int
 
 
@@ -111,7 +117,8 @@ class Bench:
         """Switch it on; needs Unicorn."""
         from ipfi_hil.targets.cortex_m import CortexM, Device, unicorn
 
-        segments = elf.load_segments(firmware or build_firmware(PRODUCT))
+        self._firmware = firmware or build_firmware(PRODUCT)
+        segments = elf.load_segments(self._firmware)
         self._flash = bytearray(0x10000)
         for segment in segments:
             end = segment.address + len(segment.data)
@@ -203,6 +210,25 @@ class Bench:
             sum(counter.counts),
             counter.cycles,
             max(self._interrupts, default=0),
-            counter.at(),
+            functions(self._firmware, counter.at(), "arm-none-eabi-nm"),
             self._uart.overruns - overruns,
         )
+
+
+def main() -> int:
+    """Print where the cycles go: both ways, and one way."""
+    bench = Bench()
+    both = bench.measure(load.echoing(110, 4))
+    receiving = bench.measure(load.RECEIVING)
+    for title, by_name, per in (
+        ("a byte in and one out", both.functions, both.traffic.pairs),
+        ("a received byte", receiving.functions, receiving.traffic.received),
+    ):
+        sys.stdout.write(f"{title}, without interrupts' entries and returns\n")
+        for name, cycles in list(by_name.items())[:16]:
+            sys.stdout.write(f"{cycles / per:7.1f}  {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

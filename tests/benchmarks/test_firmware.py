@@ -14,10 +14,10 @@ from tests.benchmarks import firmware_avr, firmware_load, firmware_m0
 from tests.targets.chips import available
 
 WORK: Final = firmware_load.echoing(38, 2)
-FULL: Final = firmware_load.echoing(58, 3)
+FULL: Final = firmware_load.echoing(56, 3)
 SECONDS: Final = 0.05
 STEP: Final = r'"ld __tmp_reg__, %a[bytes]+'
-SLOWER: Final = '"' + r"nop\n\t" * 8 + STEP[1:]
+SLOWER: Final = '"' + r"rjmp .+0\n\t" * 4 + STEP[1:]
 
 
 def test_two_counts_are_the_same_to_the_cycle() -> None:

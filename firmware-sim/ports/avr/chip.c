@@ -7,6 +7,7 @@
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
+#include <string.h>
 #include <util/atomic.h>
 #include <util/delay.h>
 
@@ -135,20 +136,14 @@ bool chip_uart_can_send(void)
 
 size_t chip_uart_write(const uint8_t *from, size_t size)
 {
-    uint8_t left = room_to_send();
-    if (left < BLOCK && left < size) { return 0; }
-    if (left > size) { left = (uint8_t)size; }
-    const uint8_t taken = left;
-    uint8_t head = send_head;
-    while (left > 0) { /* before the ring's end, and again from its beginning */
-        uint8_t *to = send_bytes + head;
-        uint8_t piece = (uint8_t)(SEND_RING - head);
-        if (piece > left) { piece = left; }
-        head = (uint8_t)(head + piece) % SEND_RING;
-        left = (uint8_t)(left - piece);
-        do { *to++ = *from++; } while (--piece != 0);
-    }
-    if (taken != 0) { sent_up_to(head); }
+    const uint8_t room = room_to_send();
+    if (room < BLOCK && room < size) { return 0; }
+    const uint8_t taken = (uint8_t)(size < room ? size : room);
+    const uint8_t head = send_head, to_end = (uint8_t)(SEND_RING - head);
+    const uint8_t first = (uint8_t)(taken < to_end ? taken : to_end);
+    memcpy(send_bytes + head, from, first);
+    memcpy(send_bytes, from + first, (size_t)(taken - first));
+    if (taken != 0) { sent_up_to((uint8_t)(head + taken) % SEND_RING); }
     return taken;
 }
 #else
