@@ -75,7 +75,7 @@ static void send(ipfi_wire_t *wire, const ipfi_port_t *port, uint32_t now_ms)
 /* A busy line is polled many times in a millisecond: this is not, and a function of its own saves its own registers. */
 IPFI_NOT_INLINE static bool on_millisecond(ipfi_wire_t *wire, uint32_t now_ms)
 {
-    wire->looked_ms = (uint8_t)now_ms;
+    wire->looked_ms = (uint16_t)now_ms;
     ipfi_on_deadline(wire, now_ms);
     return ipfi_may_send(wire);
 }
@@ -97,7 +97,7 @@ void ipfi_poll(ipfi_wire_t *wire)
     const uint32_t now_ms = port->now_ms(port->context);
 #endif
 #if IPFI_FOR_SPEED
-    const bool may_send = (uint8_t)now_ms != wire->looked_ms && on_millisecond(wire, now_ms);
+    const bool may_send = (uint16_t)now_ms != wire->looked_ms && on_millisecond(wire, now_ms);
     if (!may_send && !wire->has_news && wire->encoder.taken == wire->encoder.length) { return; }
 #else
     ipfi_on_deadline(wire, now_ms);

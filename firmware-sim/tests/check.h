@@ -22,5 +22,6 @@ void test_messages(void);
 void test_ring(void);
 void test_states(void);
 void test_wires(void);
+void test_poll(void);
 
 #endif

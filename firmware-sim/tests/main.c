@@ -10,6 +10,7 @@ int main(void)
     test_ring();
     test_states();
     test_wires();
+    test_poll();
     (void)printf("%d checks passed, %d failed\n", passed_checks, failed_checks);
     return failed_checks == 0 ? 0 : 1;
 }

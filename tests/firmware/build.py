@@ -74,9 +74,9 @@ def shared_object(cc: str, output: Path, *flags: str) -> Path:
     return output
 
 
-def unit_tests(cc: str, output: Path) -> Path:
+def unit_tests(cc: str, output: Path, *flags: str) -> Path:
     tests = [p for p in (FIRMWARE / "tests").glob("*.c") if not p.name.startswith("fuzz_")]
     sources = [*sorted(tests), *library_sources(), *sim(*DEMO)]
     includes = [*INCLUDES, f"-I{FIRMWARE / 'tests'}"]
-    run([cc, *WARNINGS, *SANITIZERS, *includes, *sources, "-o", output])
+    run([cc, *WARNINGS, *SANITIZERS, *flags, *includes, *sources, "-o", output])
     return output

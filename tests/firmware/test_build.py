@@ -74,8 +74,11 @@ def test_files_and_functions_stay_short(source: Path) -> None:
 
 
 @pytest.mark.parametrize("name", build.HOST_COMPILERS)
-def test_the_unit_tests_pass_under_the_sanitizers(name: str, tmp_path: Path) -> None:
-    binary = build.unit_tests(build.compiler(name), tmp_path / "unit")
+@pytest.mark.parametrize("flags", [(), ("-DIPFI_FOR_SPEED=1",)], ids=["plain", "for-speed"])
+def test_the_unit_tests_pass_under_the_sanitizers(
+    name: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    binary = build.unit_tests(build.compiler(name), tmp_path / "unit", *flags)
     done = subprocess.run([str(binary)], capture_output=True, text=True)  # noqa: S603 - our own program
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 failed" in done.stdout

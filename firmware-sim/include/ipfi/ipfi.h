@@ -528,7 +528,7 @@ struct ipfi_wire {
     uint16_t next_call;
     uint8_t event_count, event_first;
 #if IPFI_FOR_SPEED
-    uint8_t looked_ms;           /* ipfi_poll's: low byte of the time when deadlines were looked at */
+    uint16_t looked_ms;          /* ipfi_poll's: when deadlines were looked at; a loop that turns once in 65536 ms has no session anyway */
     bool has_news;               /* something may have changed since there was nothing to send */
 #endif
     uint8_t turn;                /* whose answer is next */
