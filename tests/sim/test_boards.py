@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from typing import Any
 
 import pytest
@@ -146,8 +147,10 @@ def test_a_stream_that_is_left_early_stops_at_the_board(wire: Connection) -> Non
 
 def test_ticks_are_counted_and_stop(wire: Connection) -> None:
     with wire.events("tick") as ticks:
+        began_s = time.monotonic()
         wire.call("start_ticks", 10)
         seen = [ticks.get(PATIENCE_S) for _ in range(5)]
+        assert time.monotonic() - began_s >= 0.045, "a tick may be late, but not early"
         wire.call("start_ticks", 0)
         while ticks.get(0.1) is not None:  # those that were on their way
             pass
@@ -155,7 +158,6 @@ def test_ticks_are_counted_and_stop(wire: Connection) -> None:
     counts, uptimes = zip(*(tick for tick in seen if tick is not None), strict=True)
     assert counts == (0, 1, 2, 3, 4)
     assert list(uptimes) == sorted(uptimes)
-    assert uptimes[4] - uptimes[0] >= 30
 
 
 def test_a_new_period_takes_the_place_of_the_old_one(wire: Connection) -> None:

@@ -132,13 +132,28 @@ def test_the_interface_can_be_served_without_a_board() -> None:
     timers.close()
 
 
+def held_until(timers: Timers, now_s: float) -> threading.Event:
+    """Keep the timers' thread in a job until the event is set: what is given now comes after it."""
+    go, begun = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go.wait(PATIENCE_S)
+
+    timers.at(now_s, hold)
+    assert begun.wait(PATIENCE_S)
+    return go
+
+
 @pytest.mark.parametrize("count", [1, 100])
 def test_timers_run_jobs_in_the_order_of_their_times(count: int) -> None:
     timers = Timers()
     done: queue.Queue[int] = queue.Queue()
-    start_s = time.monotonic() + 0.05
+    start_s = time.monotonic()
+    all_given = held_until(timers, start_s)
     for number in reversed(range(count)):
         timers.at(start_s + number / 1e6, lambda n=number: done.put(n))  # type: ignore[misc]
+    all_given.set()
     assert [done.get(timeout=PATIENCE_S) for _ in range(count)] == list(range(count))
     timers.close()
 
@@ -155,8 +170,10 @@ def test_a_nearer_job_is_not_held_up_by_a_later_one() -> None:
 def test_closed_timers_run_nothing_more() -> None:
     timers = Timers()
     done: queue.Queue[str] = queue.Queue()
-    timers.at(time.monotonic() + 0.02, lambda: done.put("too late"))
+    closed = held_until(timers, time.monotonic())
+    timers.at(time.monotonic(), lambda: done.put("too late"))
     timers.close()
     timers.at(time.monotonic(), lambda: done.put("much too late"))
+    closed.set()
     with pytest.raises(queue.Empty):
         done.get(timeout=0.1)
