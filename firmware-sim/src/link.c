@@ -307,8 +307,12 @@ void ipfi_link_on_deadline(ipfi_wire_t *wire)
     ipfi_link_t *const link = &wire->link;
     if (link->timer_on && ipfi_due(link->now_ms, link->timer_ms)) { ipfi_handshake_on_deadline(wire); }
     if (link->state != IPFI_ESTABLISHED) { return; }
-    const bool silent = link->working && (!IPFI_FOR_SPEED || link->now_ms - link->heard_ms >= IPFI_KEEPALIVE_MS); /* at least so long */
-    if (silent && ipfi_due(link->now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
+#if IPFI_FOR_SPEED
+    const bool is_silent = link->working && link->now_ms - link->heard_ms >= IPFI_KEEPALIVE_MS; /* else no product is needed */
+#else
+#define is_silent link->working
+#endif
+    if (is_silent && ipfi_due(link->now_ms, link->heard_ms + at_least(wire, IPFI_PATIENCE_MS, 60))) {
         ipfi_link_lose(wire, IPFI_DOWN_PATIENCE, true); /* LINK-13 */
         return;
     }
@@ -317,7 +321,7 @@ void ipfi_link_on_deadline(ipfi_wire_t *wire)
         link->want |= IPFI_WANT_ACK;
     }
     ipfi_sender_on_deadline(wire);
-    if (silent && ipfi_due(link->now_ms, keepalive_at(wire))) {
+    if (is_silent && ipfi_due(link->now_ms, keepalive_at(wire))) {
         link->want |= IPFI_WANT_PING;
         link->ping_ms = link->now_ms;
     }

@@ -37,7 +37,10 @@ bool ipfi_refusal_drains(ipfi_wire_t *wire, bool ends)
 }
 
 /* Error payload: code, may-have-executed (never: it was refused), message. */
-IPFI_NOT_INLINE static bool send_error(ipfi_wire_t *wire, ipfi_refusal_t *refusal)
+#if IPFI_FOR_SPEED
+IPFI_NOT_INLINE /* it is seldom needed, and its registers would be saved each time */
+#endif
+static bool send_error(ipfi_wire_t *wire, ipfi_refusal_t *refusal)
 {
     const uint8_t payload[3] = { refusal->code, 0xC2, 0xA0 };
     const ipfi_message_t error = { IPFI_TYPE_ERROR, IPFI_COMPLETE, refusal->procedure, refusal->call,
