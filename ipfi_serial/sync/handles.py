@@ -50,10 +50,13 @@ class CallHandle:
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
         if not self.ready and not self._pump.wait(self, timeout_s):
-            raise CallTimeoutError(
-                f"no answer within {timeout_s} s of waiting; the call goes on until its deadline",
-                may_have_executed=self._call is not None and self._call.handed_over,
-            )
+            call = self._call  # the leader forgets it after it has set ready
+            if not self.ready:
+                raise CallTimeoutError(
+                    f"no answer within {timeout_s} s of waiting; "
+                    "the call goes on until its deadline",
+                    may_have_executed=call is not None and call.handed_over,
+                )
         if self._error is not None:
             raise self._error
         if self._raw:
@@ -79,8 +82,8 @@ class CallHandle:
         """Take the end of the call; on the leader's thread."""
         self._value = value or b""
         self._error = error
-        self._call = None  # it knows us: a cycle would wait for the garbage collector
         self.ready = True
+        self._call = None  # it knows us: a cycle would wait for the garbage collector
 
 
 class PartialCall:

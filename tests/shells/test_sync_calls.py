@@ -161,6 +161,23 @@ def test_waiting_a_while_for_a_handle_does_not_end_the_call() -> None:
         assert handle.result() == "held"
 
 
+@replaces_parts
+def test_an_answer_that_comes_just_when_the_waiting_ends_is_returned() -> None:
+    with joined() as ends:
+        handle = ends.host.start(6)
+        assert ends.far.next_seen() == "holding"
+        wait = ends.host._pump.wait
+
+        def too_short(waiter: Any, _timeout_s: float | None) -> bool:
+            ends.far.release.set()
+            assert wait(waiter, PATIENCE_S)
+            return False
+
+        ends.host._pump.wait = too_short  # type: ignore[method-assign]
+        assert handle.result(timeout_s=0) == "held"
+        ends.host._pump.wait = wait  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize("procedure", [6, 25])
 def test_cancelling_reaches_the_handler(procedure: int) -> None:
     with joined() as ends:
