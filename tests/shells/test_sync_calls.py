@@ -168,8 +168,9 @@ def test_an_answer_that_comes_just_when_the_waiting_ends_is_returned() -> None:
         assert ends.far.next_seen() == "holding"
         wait = ends.host._pump.wait
 
-        def too_short(waiter: Any, _timeout_s: float | None) -> bool:
+        def too_short(waiter: Any, timeout_s: float | None) -> bool:
             ends.far.release.set()
+            assert timeout_s == 0
             assert wait(waiter, PATIENCE_S)
             return False
 
