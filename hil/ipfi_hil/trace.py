@@ -82,12 +82,23 @@ class Trace:
     def passed(self, line: int, way: Way, data: bytes) -> None:
         """Keep bytes."""
         with self._lock:
-            self._kept.append(Chunk(time.monotonic(), line, way, data))
-            self._bytes += len(data)
-            while self._bytes > self._most_bytes:
-                oldest = self._kept.popleft()
-                if isinstance(oldest, Chunk):
-                    self._drop(oldest)
+            self._keep(line, way, data)
+
+    def write(self, line: int, inner: Transport, data: bytes) -> int:
+        """Write, and keep what was taken before another thread can keep the answer to it."""
+        with self._lock:
+            taken = inner.write(data)
+            if taken:
+                self._keep(line, Way.OUT, data[:taken])
+            return taken
+
+    def _keep(self, line: int, way: Way, data: bytes) -> None:
+        self._kept.append(Chunk(time.monotonic(), line, way, data))
+        self._bytes += len(data)
+        while self._bytes > self._most_bytes:
+            oldest = self._kept.popleft()
+            if isinstance(oldest, Chunk):
+                self._drop(oldest)
 
     def _drop(self, oldest: Chunk) -> None:
         """Keep of it what the rest cannot be read without: which sessions began."""
@@ -137,10 +148,7 @@ class TappedTransport:
 
     def write(self, data: bytes) -> int:
         """See :meth:`ipfi_serial.transport.base.Transport.write`."""
-        taken = self._inner.write(data)
-        if taken:
-            self._trace.passed(self._number, Way.OUT, data[:taken])
-        return taken
+        return self._trace.write(self._number, self._inner, data)
 
     def wake(self) -> None:
         """See :meth:`ipfi_serial.transport.base.Transport.wake`."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ipfi_hil.decoding import lines
-from ipfi_hil.trace import Trace, Way
+from ipfi_hil.trace import Chunk, Trace, Way
 from tests.harness.links import device_parameters, new_link, parameters
+from tests.shells.boards import PATIENCE_S
+from tests.shells.lines import ScriptedLine
 
 
 def trace_of_a_session(most_bytes: int) -> Trace:
@@ -54,3 +58,32 @@ def test_the_copies_of_a_frame_that_pass_at_once_are_one_line_with_their_number(
     assert any(line.endswith(" times") for line in told)
     times = [line.split(">")[0] for line in told]
     assert len(set(times)) == len(times), "two lines of one moment"
+
+
+class Answering(ScriptedLine):
+    """A line whose answer is read before the write that it answers has returned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.tapped = self.trace.tap(self)
+        self.reader = threading.Thread(target=lambda: self.tapped.read(PATIENCE_S), daemon=True)
+
+    def write(self, data: bytes) -> int:
+        """Bring the answer, and let the other thread have it."""
+        taken = super().write(data)
+        self.bring(b"answer")
+        self.reader.start()
+        self.reader.join(0.2)  # it must not be through before we are
+        return taken
+
+
+def test_an_answer_is_kept_behind_what_it_answers_whichever_thread_is_faster() -> None:
+    line = Answering()
+    assert line.tapped.write(b"question") == 8
+    line.reader.join(PATIENCE_S)
+    kept = [each for each in line.trace.entries() if isinstance(each, Chunk)]
+    assert [(each.way, each.data) for each in kept] == [
+        (Way.OUT, b"question"),
+        (Way.IN, b"answer"),
+    ]

@@ -123,7 +123,7 @@ def test_silence_and_files_of_another_kind_are_told(tmp_path: Path) -> None:
     path.write_bytes(b"no sound")
     with pytest.raises(UsageError, match="WAV file of PCM"):
         read_wav(path)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match="no such file"):
         read_wav(tmp_path / "none.wav")
     with pytest.raises(UsageError, match="No such file"):
         write_wav(tmp_path / "none" / "x.wav", np.zeros(2, "<i2"))
