@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "errors",
         "framing",
+        "link",
         "transport",
         "morse",
         "sim",

@@ -10,12 +10,14 @@ from ipfi_serial.cli.failures import ExitCode
 from ipfi_serial.cli.morse_dissect import Reading, picture_of, reading_of
 from ipfi_serial.cli.morse_encode import add_alphabet
 from ipfi_serial.cli.morse_files import check_place, write_text
+from ipfi_serial.cli.morse_heard import UNHEARD
 from ipfi_serial.cli.morse_sound import edges_of, read_wav, windows_s
 from ipfi_serial.cli.options import Arguments
 from ipfi_serial.cli.screen import Screen, harmless
 from ipfi_serial.morse.text import misfit
 
 SUMMARY: Final = "read Morse out of a sound file"
+_STATES: Final = {"none": "no CRC holds", "unknown": UNHEARD}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +34,13 @@ def run(options: Arguments, screen: Screen) -> int:
     if options.picture is not None and edges_s:
         picture = picture_of(edges_s, options.alphabet, options.file.name)
         write_text(options.picture, picture)
-    damaged = sum(content is None for content in reading.contents)
-    for frame, content, crc in zip(reading.frames, reading.contents, reading.crcs, strict=True):
-        state = f"{crc} holds" if content is not None else "no CRC holds"
+    damaged, unheard = (reading.crcs.count(each) for each in ("none", "unknown"))
+    for frame, crc in zip(reading.frames, reading.crcs, strict=True):
+        state = _STATES.get(crc, f"{crc} holds")
         screen.note(
             f"frame of {len(frame.data)} bytes, {state}; unit {frame.unit_s * 1e3:.3g} ms, "
             f"margin {frame.margin:.2f}",
-            "" if content is not None else "yellow",
+            "yellow" if crc == "none" else "",
         )
     if not reading.text and not reading.frames:
         screen.note("no Morse was heard in it", "red")
@@ -49,6 +51,7 @@ def run(options: Arguments, screen: Screen) -> int:
             "text": reading.text,
             "frames": [bytes(frame.data) for frame in reading.frames],
             "damaged": damaged,
+            "unheard": unheard,
         }
     )
     return ExitCode.OK if reading.text or damaged < len(reading.frames) else ExitCode.FAILED

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ipfi_serial.cli.morse_heard import DAMAGED, Crc, HeardFrames, Judged
 from ipfi_serial.cli.morse_picture import Span, draw
-from ipfi_serial.framing.cobs import DecodeError, decode
-from ipfi_serial.framing.crc import CRC16, CRC32
 from ipfi_serial.morse.alphabet import WHITENING, WHITENING_BYTES, Alphabet, alphabet_named
 from ipfi_serial.morse.recording import RecordedFrame, frames_of
 from ipfi_serial.morse.text import letters_of, read_text
@@ -24,14 +23,15 @@ class Reading:
     Attributes:
         text: of a telegrapher, or of the good frames that carry text.
         frames: with training preamble; none in plain Morse.
-        contents: of each frame, without CRC; None if it is damaged.
-        crcs: of each frame: "CRC-32", "CRC-16", or "none" that holds.
+        contents: of each frame, without CRC; None if no CRC is known to hold.
+        crcs: of each frame: "CRC-32" or "CRC-16" holds, "none" (it is damaged), or "unknown" (of a
+            session whose handshake is not in the recording before it).
     """
 
     text: str
     frames: tuple[RecordedFrame, ...] = ()
     contents: tuple[bytes | None, ...] = ()
-    crcs: tuple[str, ...] = ()
+    crcs: tuple[Crc, ...] = ()
 
 
 def reading_of(edges_s: Sequence[float], alphabet: str) -> Reading:
@@ -39,34 +39,24 @@ def reading_of(edges_s: Sequence[float], alphabet: str) -> Reading:
     frames = frames_of(edges_s, alphabet_named(alphabet))
     if not frames:
         return Reading(read_text(edges_s))
-    opened = [_open(frame) for frame in frames]
-    texts = [_text_in(frame, content) for frame, (content, _) in zip(frames, opened, strict=True)]
+    heard = HeardFrames()
+    judged = [heard.judge(bytes(each.data)) if each.whole else DAMAGED for each in frames]
+    texts = [_text_in(frame, what) for frame, what in zip(frames, judged, strict=True)]
     return Reading(
         "\n".join(filter(None, texts)),
         tuple(frames),
-        tuple(content for content, _ in opened),
-        tuple(crc for _, crc in opened),
+        tuple(each.content for each in judged),
+        tuple(each.crc for each in judged),
     )
 
 
-def _open(frame: RecordedFrame) -> tuple[bytes | None, str]:
-    """Return a frame's content and the CRC that holds."""
-    try:
-        sealed = decode(bytes(frame.data))
-    except DecodeError:
-        return None, "none"
-    for profile, name in ((CRC32, "CRC-32"), (CRC16, "CRC-16")):
-        if frame.whole and len(sealed) > profile.size_bytes and profile.check(sealed):
-            return sealed[: -profile.size_bytes], name
-    return None, "none"
-
-
-def _text_in(frame: RecordedFrame, content: bytes | None) -> str:
+def _text_in(frame: RecordedFrame, judged: Judged) -> str:
+    content = judged.content
     if content is not None:
         is_log = content[:1] == bytes((LOG_TYPE,))
         return content[_LOG_HEAD_BYTES:].decode("utf-8", "replace") if is_log else ""
     text = bytes(frame.data).decode("utf-8", "replace")
-    return text if frame.whole and text.isprintable() else ""
+    return text if judged.crc == "none" and frame.whole and text.isprintable() else ""
 
 
 # --- the picture ---
@@ -87,7 +77,7 @@ def picture_of(edges_s: Sequence[float], alphabet: str, title: str) -> str:
 
 
 def _add_frame(
-    frame: RecordedFrame, crc: str, alphabet: Alphabet, spans: list[Span], parts: list[Span]
+    frame: RecordedFrame, crc: Crc, alphabet: Alphabet, spans: list[Span], parts: list[Span]
 ) -> None:
     """Add the preamble, the bytes and the parts of one frame."""
     gap_s = 7 * frame.unit_s
@@ -105,10 +95,12 @@ def _add_frame(
             first = place
 
 
-def _kinds(size: int, crc: str) -> list[str]:
+def _kinds(size: int, crc: Crc) -> list[str]:
     """Return which part of a frame each byte belongs to."""
     if crc == "none":
         return ["bytes"] * size
+    if crc == "unknown":  # how long the CRC is was said in the handshake
+        return ["COBS", "type", *["body and CRC"] * (size - 2)]
     tail = 4 if crc == "CRC-32" else 2
     return ["COBS", "type", *["body"] * (size - 2 - tail), *["CRC"] * tail]
 

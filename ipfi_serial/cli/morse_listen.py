@@ -10,16 +10,17 @@ from typing import Final
 
 from ipfi_serial import ConfigError, IpfiError
 from ipfi_serial.cli.failures import CannotConnectError, EndedEarlyError, ExitCode
+from ipfi_serial.cli.morse_heard import UNHEARD, HeardFrames, Judged
 from ipfi_serial.cli.morse_view import View
 from ipfi_serial.cli.numbers import seconds
 from ipfi_serial.cli.options import Arguments, add_count
 from ipfi_serial.cli.screen import Screen
-from ipfi_serial.framing.frame import FrameDecoder
+from ipfi_serial.framing.frame import DELIMITER
 from ipfi_serial.transport import open_transport
 from ipfi_serial.transport.morse import MorseTransport
 
 SUMMARY: Final = "show what a Morse line carries"
-_MOST_CONTENT_BYTES: Final = 16384 + 64
+_MOST_FRAME_BYTES: Final = 16384 + 64 + 66  # FRAME-7, and a COBS code for each 254 bytes
 _READ_S: Final = 0.2
 
 
@@ -33,13 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: Arguments, screen: Screen) -> int:
     """Listen until enough was heard, or for ever."""
     end_s = None if options.timeout is None else time.monotonic() + options.timeout
-    decoder = FrameDecoder(_MOST_CONTENT_BYTES)
+    frames, heard = _Frames(), HeardFrames()
     count = 0
     with contextlib.closing(open_morse(options.endpoint)) as line, View(line.source, sys.stdout):
         while end_s is None or time.monotonic() < end_s:
-            for verdict in decoder.receive(line.read(_READ_S)):
+            for frame in frames.receive(line.read(_READ_S)):
                 count += 1
-                _show(screen, verdict, line)
+                _show(screen, heard.judge(frame), line)
                 if count == options.count:
                     return ExitCode.OK
         screen.note(line.describe())
@@ -64,11 +65,25 @@ def open_morse(endpoint: str) -> MorseTransport:
     return line
 
 
-def _show(screen: Screen, verdict: object, line: MorseTransport) -> None:
+class _Frames:
+    """Cuts what a line brings into frames."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take bytes; return the frames that they complete, without delimiters."""
+        *ended, self._begun = (self._begun + data).split(DELIMITER)
+        self._begun = self._begun[:_MOST_FRAME_BYTES]  # a longer one is damaged: its end is gone
+        return [frame for frame in ended if frame]
+
+
+def _show(screen: Screen, judged: Judged, line: MorseTransport) -> None:
     """Show one frame in plain lines; a terminal has the view instead."""
-    good = isinstance(verdict, bytes)
-    content = verdict if isinstance(verdict, bytes) else b""
     state = line.describe()
     if not screen.is_terminal:
-        screen.line(f"{content.hex(' ') if good else 'damaged'}  ({state})")
-    screen.object({"frame": content if good else None, "line": state})
+        shown = UNHEARD if judged.crc == "unknown" else "damaged"
+        if judged.content is not None:
+            shown = judged.content.hex(" ")
+        screen.line(f"{shown}  ({state})")
+    screen.object({"frame": judged.content, "damaged": judged.crc == "none", "line": state})

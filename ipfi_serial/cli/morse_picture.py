@@ -18,6 +18,7 @@ _COLOURS: Final = {
     "COBS": "#8e6bbf",
     "type": "#1b6ca8",
     "body": "#2e8b57",
+    "body and CRC": "#2e8b57",
     "CRC": "#c0392b",
     "bytes": "#2e8b57",
     "letters": "#2e8b57",

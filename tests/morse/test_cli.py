@@ -16,11 +16,19 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ipfi_serial import Interface, connect
-from ipfi_serial.cli import demo_morse, main
-from ipfi_serial.cli.morse_dissect import picture_of
+from ipfi_serial.cli import demo_morse, main, morse_listen
+from ipfi_serial.cli.morse_dissect import picture_of, reading_of
 from ipfi_serial.cli.morse_encode import units_of_text
+from ipfi_serial.cli.morse_heard import UNHEARD, HeardFrames
+from ipfi_serial.cli.morse_listen import open_morse
+from ipfi_serial.cli.morse_sound import sound_of, write_wav
 from ipfi_serial.cli.morse_view import WIDTH, View, eye, lines_of, scale, trace
+from ipfi_serial.framing.crc import CRC16, CRC32
+from ipfi_serial.framing.frame import encode_frame
+from ipfi_serial.link.parameters import FrameType
+from ipfi_serial.morse.alphabet import alphabet_named
 from ipfi_serial.morse.keying import edge_times
+from ipfi_serial.morse.recording import frames_of
 from ipfi_serial.transport import open_transport
 from ipfi_serial.transport.morse import MorseTransport
 from tests.morse.keyed import FRAME, UNIT_S, decoder, keyed, read
@@ -152,9 +160,6 @@ def test_decode_says_when_it_hears_nothing(
 
 def test_listen_shows_frames_in_plain_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     endpoint = f"morse:sim:{name}?{FAST}"
-    from ipfi_serial.framing.crc import CRC32
-    from ipfi_serial.framing.frame import encode_frame
-
     with closing(open_transport(endpoint)) as line:
         stopped = threading.Event()
 
@@ -184,6 +189,145 @@ def test_listen_ends_after_its_time_and_describes_the_line(
 def test_call_calls(served: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["morse", "call", served, "1", "40", "2"]) == 0
     assert capsys.readouterr().out == "42\n"
+
+
+# --- sessions of others (FRAME-10) ---
+
+
+@pytest.fixture
+def conversation(name: str) -> tuple[list[float], list[float]]:
+    """What the host and the device of a session with one call have keyed."""
+    table = Interface()
+    table.procedure(1, "add")(lambda a, b: a + b)
+    ends = [open_transport(f"morse:sim:{name}?{FAST}&seed={seed}") for seed in (1, 2)]
+    host, device = (end for end in ends if isinstance(end, MorseTransport))
+    host.source.record()
+    device.source.record()
+    with connect(device, table, role="device"), connect(host) as wire:
+        assert wire.call(1, 40, 2) == 42
+    return host.source.recorded, device.source.recorded
+
+
+def frames_in_order(*ends: list[float]) -> list[bytes]:
+    """Return the frames of all ends in the order in which they began."""
+    alphabet = alphabet_named("compact")
+    found = [frame for edges in ends for frame in frames_of(edges, alphabet)]
+    return [bytes(frame.data) for frame in sorted(found, key=lambda frame: frame.begin_s)]
+
+
+def keyed_in_turn(frames: list[bytes], start_s: float, unit_s: float) -> list[float]:
+    """Return the edges of frames that follow each other on one line."""
+    edges: list[float] = []
+    for frame in frames:
+        edges += keyed(frame, start_s=start_s, unit_s=unit_s)
+        start_s = edges[-1] + 10 * unit_s
+    return edges
+
+
+def type_of(content: bytes | None) -> int | None:
+    """Return the type byte of a good frame."""
+    return content[0] if content else None
+
+
+def test_a_recording_of_both_ends_of_a_session_is_read_from_its_handshake_on(
+    conversation: tuple[list[float], list[float]],
+) -> None:
+    frames = frames_in_order(*conversation)
+    reading = reading_of(keyed_in_turn(frames, 0.0, UNIT_S), "compact")
+    assert [bytes(frame.data) for frame in reading.frames] == frames
+    assert set(reading.crcs) == {"CRC-16", "CRC-32"}
+    calls = [each for each in reading.contents if type_of(each) == FrameType.DATA]
+    assert len(calls) >= 2, "the call and its answer"
+
+
+def test_a_recording_of_the_end_that_answered_the_handshake_is_read(
+    conversation: tuple[list[float], list[float]],
+) -> None:
+    _, device = conversation
+    reading = reading_of(device, "compact")
+    kinds = {type_of(content) for content in reading.contents}
+    assert kinds >= {FrameType.HELLO_ACK, FrameType.DATA}
+    assert None not in kinds
+
+
+def test_frames_of_a_session_whose_handshake_is_not_in_the_recording_are_not_called_damaged(
+    conversation: tuple[list[float], list[float]], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    host, _ = conversation
+    reading = reading_of(host, "compact")
+    assert set(reading.crcs) == {"CRC-16", "unknown"}, "HELLO and READY can be checked"
+    assert reading.text == ""
+    edges = keyed_in_turn(frames_in_order(host), 0.0, 0.02)
+    write_wav(tmp_path / "x.wav", sound_of(edges, 0.02))
+    words = ["--json", "morse", "decode", "--alphabet", "compact", str(tmp_path / "x.wav")]
+    picture = tmp_path / "x.svg"
+    assert main([*words, "--picture", str(picture)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["damaged"], told["unheard"]) == (0, reading.crcs.count("unknown"))
+    assert "body and CRC" in picture.read_text()
+    assert main(words[1:]) == 0
+    assert f"bytes, {UNHEARD}; unit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_listen_follows_a_session_of_two_others_if_it_heard_the_handshake(
+    whole: bool, conversation: tuple[list[float], list[float]], name: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    host, device = conversation
+    frames = frames_in_order(host, device) if whole else frames_in_order(host)
+    count = len(frames)
+    endpoint = f"morse:sim:{name}-third?{FAST}"
+    words = ["morse", "listen", endpoint, "--count", str(count), "--timeout", "60"]
+    with closing(open_transport(endpoint)) as line:
+
+        def replay() -> None:
+            data = b"".join(frame + b"\0" for frame in frames)
+            while data:
+                data = data[line.write(data) :]
+                time.sleep(0.005)  # two small frames wait at most (MORSE-15)
+
+        thread = threading.Thread(target=replay)
+
+        def open_and_replay(text: str) -> MorseTransport:
+            third = open_morse(text)
+            thread.start()  # what was said before was not heard
+            return third
+
+        monkeypatch.setattr(morse_listen, "open_morse", open_and_replay)
+        code = main(words)
+        thread.join()
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == count
+    assert not any(each.startswith("damaged") for each in lines)
+    assert any(each.startswith(UNHEARD) for each in lines) is not whole
+    assert any(each.startswith(f"{FrameType.DATA:02x} ") for each in lines) is whole
+
+
+def hello_ack(session: int, confirm: bytes) -> bytes:
+    """Return the wire bytes of a HELLO_ACK that offers CRC-32."""
+    fields = bytes(29) + session.to_bytes(2, "little") + bytes(4) + b"\1" + confirm
+    return encode_frame(b"\x82" + fields, CRC16)[:-1]
+
+
+def test_a_damaged_frame_of_a_session_that_was_heard_is_damaged() -> None:
+    """FRAME-10; one of another session is none, and session 0 has the plain CRC."""
+    frames = HeardFrames()
+    data = bytes((FrameType.DATA, 7, 0, 0, 0)) + b"stream"
+    seal = CRC32.for_session(b"conf")
+    good = encode_frame(data, seal)[:-1]
+    assert frames.judge(good).crc == "unknown"
+    assert frames.judge(hello_ack(7, b"conf")).crc == "CRC-16"
+    assert frames.judge(good).content == data
+    assert frames.judge(good[:-6] + b"\x55" + good[-5:]).crc == "none"
+    assert frames.judge(encode_frame(data, CRC32)[:-1]).crc == "none", "not sealed"
+    other = bytes((FrameType.DATA, 8, 0, 0, 0)) + b"stream"
+    assert frames.judge(encode_frame(other, seal)[:-1]).crc == "unknown"
+    for plain in (CRC32, CRC16):
+        assert frames.judge(encode_frame(b"\x89\0\0\0hi", plain)[:-1]).content is not None
+    assert frames.judge(encode_frame(b"\x89\0\0\0hi", seal)[:-1]).crc == "none"
 
 
 # --- the picture ---
