@@ -115,6 +115,7 @@ def values(data: bytes) -> None:
 PROCEDURES: Final = (0, 1, 2, 3, 4, 5, 6, 12, 40, 99)  # they answer at once
 # what has clocks or counters, or answers with texts that differ
 LEFT_OUT: Final = frozenset((*range(7, 12), 13, 14, 15, 0xFFFF))
+MOST_PARTIAL: Final = 4  # IPFI_REFUSALS
 LONGEST: Final = 3000  # values of a stream, or bytes of a blob
 
 
@@ -190,7 +191,8 @@ class _Stream:
     Attributes:
         middle: whether it ends in the middle of a message.
         over: whether something was to be said on which they need not agree: an index above 32
-            bits, or a procedure of the board that is left out.
+            bits, a procedure of the board that is left out, or more calls with incomplete
+            arguments than it said it takes (CALL-6): the C core gives the session up.
         broken: whether it cannot be trusted any more (MSG-6): both have to end the session.
     """
 
@@ -198,6 +200,7 @@ class _Stream:
         self._decoder = MessageDecoder(
             max_payload_bytes=16 << 20, extensions=True, unknown="skip_message"
         )
+        self._partial: set[tuple[int, int]] = set()  # calls whose arguments are not complete
         self.over = self.middle = self.broken = False
 
     def takes(self, data: bytes) -> bool:
@@ -207,6 +210,13 @@ class _Stream:
             max(each.procedure, each.call) >= 1 << 32 or each.procedure in LEFT_OUT
             for each in found
         )
+        for each in found:
+            if each.kind is MessageKind.CALL and each.terminator is not Terminator.COMPLETE:
+                self._partial.add((each.procedure, each.call))
+            elif each.kind in (MessageKind.CALL, MessageKind.CANCEL):
+                self._partial.discard((each.procedure, each.call))
+            self.over |= len(self._partial) > MOST_PARTIAL
+        self.over |= len(self._partial) + (not self._decoder.idle) > MOST_PARTIAL
         self.broken = self._decoder.error is not None
         self.broken |= any(each.kind is MessageKind.TERMINATION for each in found)
         if not self.over:

@@ -109,6 +109,13 @@ def test_an_event_before_a_broken_message_in_one_frame_is_handed_over_by_both(ba
     differential.sessions(life(seeds.step(seeds.STREAM, b"\x04\xc0\x21\x00\x01\xc3" + bad)))
 
 
+def test_refused_calls_up_to_the_announced_limit_are_answered_by_both() -> None:
+    """CALL-6: 4 whose arguments are not complete; beyond that the C core gives the session up."""
+    for number, ends in ((4, 0x00), (30, 0xC0)):
+        calls = b"".join(bytes((1, ends, 99, call, 0)) for call in range(number))
+        differential.sessions(life(seeds.step(seeds.STREAM, calls)))
+
+
 def test_mixed_parts_of_two_events_make_no_event_that_nobody_sent() -> None:
     """EVENT-2; each core once joined them, under the index of the first or of the last."""
     part, other = b"\x04\x00\x21\x0a\x00", b"\x04\xc0\x01\x03\x04\x02\x02\x07\x87"
