@@ -93,6 +93,7 @@ bool ipfi_receiver_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
     if ((link->want & (IPFI_WANT_ACK | IPFI_WANT_PING)) == 0 || ipfi_ring_full(wire)) { return false; } /* LINK-14 */
+    if (ipfi_sender_goes_first(wire)) { return false; }
     const bool is_ping = (link->want & IPFI_WANT_ECHO) == 0
                          && ((link->want & IPFI_WANT_PING) != 0 || ack_as_ping(wire));
     const uint8_t done = is_ping ? IPFI_WANT_PING : IPFI_WANT_ECHO;

@@ -8,54 +8,6 @@ enum { SACKED = 1, AGAIN = 2 };
 enum { CUT_MIN = 32, CUT_START = 64, CLEAN_RUN = 16 };
 enum { DATA_HEAD = 5, SMALLEST_CUT = 16, TRIES_MAX = 255, DOUBLINGS_MAX = 3, PROBE_MAX = 5 };
 
-/* ---- the ring's account (LINK-14) ---- */
-
-/* Wire bytes of a frame: lone zero, COBS, content, CRC, delimiter. */
-uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content)
-{
-    const uint32_t crc = ipfi_is_crc32(wire->link.peer.profile) ? 4 : 2;
-    const uint32_t stuffed = content + crc;
-    return (uint16_t)(stuffed + (stuffed >> 7) + 3); /* COBS adds 1 in 254: more than enough */
-}
-
-static uint32_t charged(const ipfi_wire_t *wire)
-{
-    return wire->link.handed - wire->link.cleared;
-}
-
-IPFI_NOT_INLINE static uint16_t ring_left(const ipfi_wire_t *wire)
-{
-    const uint16_t ring = wire->link.peer.ring;
-    if (ring == IPFI_NO_RING_LIMIT) { return ring; }
-    return charged(wire) < ring ? (uint16_t)(ring - charged(wire)) : 0;
-}
-
-/* The most stream bytes whose frame fits into so many wire bytes and leaves one: an ACK may go beyond a ring that is not full. */
-static uint16_t data_within(uint16_t wire_bytes)
-{
-    const uint16_t around = (uint16_t)(DATA_HEAD + 4 + 3 + 1 + (wire_bytes >> 7));
-    return wire_bytes > around ? (uint16_t)(wire_bytes - around) : 0;
-}
-
-/* LINK-14: one ACK or PING may have gone beyond it; then nothing more does. */
-bool ipfi_ring_full(const ipfi_wire_t *wire)
-{
-    return ring_left(wire) == 0;
-}
-
-bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
-{
-    return ipfi_wire_size(wire, content) <= ring_left(wire);
-}
-
-void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
-{
-    wire->link.cleared = ipfi_later_of(charge, wire->link.cleared);
-#if IPFI_WITH_LOSSY
-    wire->link.lossy_waits = false; /* until it is tried again */
-#endif
-}
-
 /* ---- frame size (LINK-16) ---- */
 
 IPFI_NOT_INLINE static uint16_t least(uint16_t a, uint16_t b)
@@ -66,7 +18,7 @@ IPFI_NOT_INLINE static uint16_t least(uint16_t a, uint16_t b)
 static uint16_t largest_cut(const ipfi_wire_t *wire)
 {
     const ipfi_peer_t *const peer = &wire->link.peer;
-    const uint16_t most = least(least(ipfi_config_of(wire)->frame_payload, peer->frame_payload), data_within(peer->ring));
+    const uint16_t most = least(least(ipfi_config_of(wire)->frame_payload, peer->frame_payload), ipfi_ring_fits(peer->ring));
     uint16_t slow = 16384; /* halved until it lasts 50 ms: no division */
     while (slow > 64 && ipfi_wire_time_ms(wire, slow) > 50) { slow /= 2; }
     return least(most, slow);
@@ -141,7 +93,7 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
     }
     const uint32_t doubled_ms = rto_ms << link->backoff;
     if (rto_ms < IPFI_RTO_DOUBLED_MS) { rto_ms = doubled_ms < IPFI_RTO_DOUBLED_MS ? doubled_ms : IPFI_RTO_DOUBLED_MS; }
-    return rto_ms + ipfi_wire_time_ms(wire, charged(wire));
+    return rto_ms + ipfi_wire_time_ms(wire, ipfi_ring_charged(wire));
 }
 
 /* ---- acknowledgements ---- */
@@ -160,10 +112,11 @@ IPFI_NOT_INLINE static void drop_front(ipfi_wire_t *wire, uint8_t count)
     bool clean = true; /* a frame that waited for a repetition is no round trip to learn from */
     for (uint8_t i = 0; i < count; i++) {
         bytes = (uint16_t)(bytes + frames[i].length);
-        ipfi_ring_clear(wire, frames[i].charge);
         if (frames[i].tries == 1 && (frames[i].marks & SACKED) == 0) {
+            ipfi_ring_clear(wire, frames[i].charge);
             frame_clean(wire);
         } else {
+            ipfi_ring_acked(wire, frames[i].charge);
             clean = false;
         }
     }
@@ -172,7 +125,7 @@ IPFI_NOT_INLINE static void drop_front(ipfi_wire_t *wire, uint8_t count)
         note_evidence(link, frames[count - 1].charge);
     }
     link->in_flight = (uint8_t)(link->in_flight - count);
-    memmove(frames, frames + count, link->in_flight * sizeof frames[0]);
+    if (link->in_flight != 0) { memmove(frames, frames + count, link->in_flight * sizeof frames[0]); }
     link->tx_sequence = (uint8_t)(link->tx_sequence + count);
     link->acked_offset += bytes;
     link->backoff = 0;
@@ -209,7 +162,7 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
         if ((sack >> (i - 1) & 1) == 0 || (frame->marks & SACKED) != 0) { continue; }
         frame->marks = SACKED;
         wire->link.backoff = 0;
-        ipfi_ring_clear(wire, frame->charge);
+        ipfi_ring_acked(wire, frame->charge);
         if (frame->tries == 1) { note_evidence(&wire->link, frame->charge); }
     }
 }
@@ -254,11 +207,13 @@ void ipfi_sender_credit(ipfi_wire_t *wire, uint32_t credit)
 static uint16_t new_cut(const ipfi_wire_t *wire)
 {
     const ipfi_link_t *const link = &wire->link;
+    const uint16_t waits = (uint16_t)(link->stream_used - link->stream_sent);
+    if (waits == 0) { return 0; }
     const int32_t credit = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
-    uint16_t size = least((uint16_t)(link->stream_used - link->stream_sent), link->cut);
+    uint16_t size = least(waits, link->cut);
     if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */
     if (size == 0 || link->in_flight >= least(ipfi_config_of(wire)->tx_window_length, link->peer.window)) { return 0; } /* LINK-6 */
-    const uint16_t fits = data_within(ring_left(wire));
+    const uint16_t fits = ipfi_ring_fits(ipfi_ring_left(wire));
     return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */
 }
 
@@ -288,19 +243,24 @@ bool ipfi_sender_must_repeat(const ipfi_wire_t *wire)
     return wire->link.in_flight != 0 && (ipfi_config_of(wire)->tx_window[0].marks & AGAIN) != 0;
 }
 
-static bool send_again(ipfi_wire_t *wire)
+/* LINK-14: else the ACKs that the other end's PINGs ask for could take its room again and again. */
+bool ipfi_sender_goes_first(const ipfi_wire_t *wire)
 {
-    uint16_t offset = 0;
-    for (uint8_t i = 0; i < wire->link.in_flight; i++) {
-        const ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[i];
-        if ((frame->marks & AGAIN) != 0) {
-            if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + frame->length)) { return false; }
-            send_frame(wire, i, offset);
-            return true;
-        }
-        offset = (uint16_t)(offset + frame->length);
+    enum { ACK_WIRE = 16 }; /* 9 bytes of content, CRC-32, COBS, two delimiters */
+    if (!ipfi_sender_must_repeat(wire)) { return false; }
+    const uint32_t content = (uint32_t)DATA_HEAD + ipfi_config_of(wire)->tx_window[0].length;
+    return ipfi_ring_has_room(wire, content) && !ipfi_ring_has_room(wire, content + ACK_WIRE);
+}
+
+/* The first frame that waits for its repetition, and where its bytes begin; none: how many are under way. */
+static uint8_t to_repeat(const ipfi_wire_t *wire, uint16_t *offset)
+{
+    const ipfi_tx_frame_t *const frames = ipfi_config_of(wire)->tx_window;
+    uint8_t place = 0;
+    for (*offset = 0; place < wire->link.in_flight && (frames[place].marks & AGAIN) == 0; place++) {
+        *offset = (uint16_t)(*offset + frames[place].length);
     }
-    return false;
+    return place;
 }
 
 /* LINK-10: a repetition that no new frame follows is followed by a PING. */
@@ -317,7 +277,14 @@ static bool ask_for_fate(ipfi_wire_t *wire)
 bool ipfi_sender_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    if (send_again(wire)) { return true; }
+    uint16_t offset;
+    const uint8_t again = to_repeat(wire, &offset);
+    if (again < link->in_flight) {
+        const uint16_t length = ipfi_config_of(wire)->tx_window[again].length;
+        if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + length)) { return ask_for_fate(wire); } /* nothing new takes its room */
+        send_frame(wire, again, offset);
+        return true;
+    }
     const uint16_t size = new_cut(wire);
     if (size == 0) { return ask_for_fate(wire); }
     if (link->in_flight == 0 && link->peer.ring == IPFI_NO_RING_LIMIT) {
@@ -326,7 +293,7 @@ bool ipfi_sender_build(ipfi_wire_t *wire)
     ipfi_tx_frame_t *const frame = &ipfi_config_of(wire)->tx_window[link->in_flight];
     memset(frame, 0, sizeof *frame);
     frame->length = size;
-    const uint16_t offset = link->stream_sent;
+    offset = link->stream_sent;
     link->stream_sent = (uint16_t)(link->stream_sent + size);
     link->in_flight++;
     send_frame(wire, (uint8_t)(link->in_flight - 1), offset);

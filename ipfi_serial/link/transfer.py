@@ -14,7 +14,7 @@ from ipfi_serial.config import UNLIMITED_RING
 from ipfi_serial.events import LinkEvent, LossyReceived, TextReceived
 from ipfi_serial.framing.crc import CrcProfile
 from ipfi_serial.link.flight import Flight
-from ipfi_serial.link.framesize import SMALLEST_LARGEST_FRAME, largest_frame
+from ipfi_serial.link.framesize import RING_RESERVE_BYTES, SMALLEST_LARGEST_FRAME, largest_frame
 from ipfi_serial.link.handshake import Agreement
 from ipfi_serial.link.lossy import LossyQueue
 from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES, Extension, Flag, FrameType
@@ -191,7 +191,7 @@ class Transfer(Waits):
     # --- frames out ---
 
     def next_frame(self) -> tuple[bytes, Flight | None, int | None] | None:
-        """Choose what goes now: a full ACK, LOSSY or LOG (LINK-20), DATA, an ACK or PING.
+        """Choose what goes now: a full ACK (but see LINK-14), LOSSY or LOG (LINK-20), DATA, an ACK or PING.
 
         Returns:
             The content, the flight that it carries and the number of the PING that it is; hand
@@ -199,7 +199,7 @@ class Transfer(Waits):
         """
         sender, lossy = self.sender, self._lossy
         may_ack = sender.ring.room_bytes >= 0  # LINK-14
-        if may_ack and self.receiver.needs_full_ack:
+        if may_ack and self.receiver.needs_full_ack and not self._repeats_first:
             return self.ack()
         if lossy.contents and lossy.turn and self._lossy_fits:
             return self._next_lossy()
@@ -214,6 +214,15 @@ class Transfer(Waits):
         if lossy.contents and self._lossy_fits:
             return self._next_lossy()
         return None
+
+    @property
+    def _repeats_first(self) -> bool:
+        """Whether a repetition fits now, and would not behind an ACK (LINK-14)."""
+        sender = self.sender
+        return bool(sender.repeats) and (
+            sender.sendable(FRAME_OVERHEAD_BYTES)
+            and not sender.sendable(FRAME_OVERHEAD_BYTES + RING_RESERVE_BYTES)
+        )
 
     @property
     def quiet(self) -> bool:

@@ -70,14 +70,20 @@ def test_an_overdue_repetition_without_room_goes_when_all_is_an_rto_old() -> Non
     puppet = CorePuppet(ring=RING)
     puppet.emit()
     puppet.hear()
-    puppet.wait(0.24)
-    asked(puppet, 6)
+    puppet.say(ack(puppet.session, 1))  # an empty ring
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.02)
+    for number in range(1, 7):
+        puppet.say(ping(puppet.session, 1, ping=number))
+        puppet.hear()
     start_s = puppet.now_s
-    found: list[bytes] = []
-    while FrameType.DATA not in [content[0] for content in found]:
-        found += puppet.wait_until_due()
-        assert puppet.now_s - start_s < 0.6
-    assert puppet.now_s - start_s >= 0.25
+    said = puppet.wait_until_due()
+    assert [content[0] for content in said] == [FrameType.ACK], "it is overdue, and has no room"
+    assert puppet.now_s - start_s < 0.03
+    said = puppet.wait_until_due()
+    assert puppet.now_s - start_s >= 0.03, "an RTO after the last ACK"
+    assert said[0][0] == FrameType.DATA
 
 
 @pytest.mark.parametrize(("active", "interval_s"), [(False, 0.25), (True, 0.25 * 1.25)])
@@ -90,3 +96,20 @@ def test_the_initiator_of_a_session_waits_a_quarter_longer(active: bool, interva
     before_s = puppet.now_s
     assert [content[0] for content in puppet.wait_until_due()] == [FrameType.PING]
     assert puppet.now_s - before_s == pytest.approx(interval_s, abs=0.002)
+
+
+def test_a_repetition_that_would_not_fit_behind_an_ack_goes_before_it() -> None:
+    """LINK-14: the answers to PINGs took its room, again and again."""
+    puppet = CorePuppet(ring=40)
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.24)
+    asked(puppet, 8)
+    start_s, number = puppet.now_s, 8
+    found: list[int] = []
+    while FrameType.DATA not in found:
+        found += [content[0] for content in puppet.wait_until_due()]
+        assert puppet.now_s - start_s < 1.2, found
+        number += 1
+        puppet.say(ping(puppet.session, 0, ping=number))
+    assert FrameType.ACK not in found[: found.index(FrameType.DATA)]

@@ -215,3 +215,18 @@ def test_a_repetition_takes_the_room_before_what_may_be_lost() -> None:
     puppet.link.push_lossy(bytes(20))
     assert puppet.kinds() == []
     assert puppet.wait_until_due()[0][0] == FrameType.DATA
+
+
+def test_a_repetition_that_would_not_fit_behind_an_ack_goes_before_it() -> None:
+    """LINK-14: else the answers to PINGs could take its room again and again."""
+    puppet = small(40)
+    puppet.link.push(bytes(16), puppet.now_s)
+    assert puppet.kinds() == ["DATA"]
+    for number in range(1, 9):
+        puppet.say(ping(5, 0, ping=number))
+        puppet.hear()
+    for _ in range(5):
+        said = [content[0] for content in puppet.wait_until_due()]
+        if FrameType.DATA in said:
+            break
+    assert said[0] == FrameType.DATA

@@ -37,7 +37,6 @@ class RingAccount:
         self._crc_bytes = crc_bytes
         self._session = b""
         self._charges: list[tuple[int, int, int, float]] = []  # DATA or -1, PING or -1, bytes, when
-        self._ack = 0
         self.blind_until_s = 0.0  # a frame built before it, or its port, stood still goes now
         self._unread = 0
 
@@ -49,7 +48,6 @@ class RingAccount:
         if content[1:3] != self._session:
             self._session = content[1:3]
             self._clear(len(self._charges))
-            self._ack = 0
         number = content[3] if content[0] in NUMBERED else -1
         ping = content[4] if content[0] == PING else -1
         if now_s < self.blind_until_s:
@@ -58,9 +56,6 @@ class RingAccount:
         while old < len(self._charges) and self._charges[old][3] < now_s - SHORTEST_RTO_S:
             old += 1
         self._clear(old)
-        if number >= 0 and 0 < (self._ack - number) & 0xFF <= 16:
-            self._clear(len(self._charges))
-            return  # its first bytes went before it was acknowledged, and that cleared it
         self._charges.append((number, ping, len(wire), now_s))
         self._unread += len(wire)
         if self._unread > self._ring:
@@ -81,8 +76,6 @@ class RingAccount:
             return
         ack = content[4] if numbered else content[3]
         bits, echo = 0, -1
-        if (ack - self._ack) & 0xFF < 0x80:
-            self._ack = ack
         if content[0] == ACK:
             echo = content[4]
             if len(content) - self._crc_bytes == 11:
