@@ -191,7 +191,7 @@ class Transfer(Waits):
     # --- frames out ---
 
     def next_frame(self) -> tuple[bytes, Flight | None, int | None] | None:
-        """Choose what goes now: a full ACK (but see LINK-14), LOSSY or LOG (LINK-20), DATA, an ACK or PING.
+        """Choose what goes now: a full ACK, LOSSY or LOG (LINK-20), DATA, an ACK or PING.
 
         Returns:
             The content, the flight that it carries and the number of the PING that it is; hand

@@ -113,3 +113,17 @@ def test_a_repetition_that_would_not_fit_behind_an_ack_goes_before_it() -> None:
         number += 1
         puppet.say(ping(puppet.session, 0, ping=number))
     assert FrameType.ACK not in found[: found.index(FrameType.DATA)]
+
+
+def test_an_acknowledgement_does_not_clear_a_copy_that_waits_for_the_port() -> None:
+    """LINK-14: the first transmission arrived late; the repetition has not left yet."""
+    puppet = CorePuppet(ring=RING)
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.3)
+    puppet.core.on_deadline(puppet.now_s)
+    assert puppet.core.bytes_to_send(puppet.now_s, 1) != b"", "its first byte, no more"
+    puppet.say(ack(puppet.session, 1))
+    rest = len(puppet.core.bytes_to_send(puppet.now_s)) + 1
+    assert rest > ACK_BYTES, "the repetition"
+    assert wire_bytes(asked(puppet, 20)) + rest <= RING + ACK_BYTES + 1

@@ -14,6 +14,7 @@ _CATCHERS: Final = (
 )
 _FRAMES: Final = ("tests/firmware/test_frames.py", *_CATCHERS)
 _PROMISES: Final = ("tests/mutants/test_core_promises.py", *_CATCHERS)
+_FOR_RING: Final = ("tests/firmware/test_ring.py", *_CATCHERS)
 _BETWEEN_BOARDS: Final = (*_PROMISES, "sim:c-c")
 
 FIRMWARE_BUGS: Final = (
@@ -112,6 +113,22 @@ FIRMWARE_BUGS: Final = (
         "    link->handed += ipfi_link_finish(wire, &link->peer);\n    frame->left_ms",
         "    (void)ipfi_link_finish(wire, &link->peer);\n    frame->left_ms",
         _BETWEEN_BOARDS,
+    ),
+    Mutant(
+        "c-repetition-behind-acks",
+        "LINK-14",
+        _C + "receiver.c",
+        "    if (ipfi_sender_goes_first(wire)) { return false; }\n",
+        "",
+        _FOR_RING,
+    ),
+    Mutant(
+        "c-ack-clears-what-waits",
+        "LINK-14",
+        _C + "ring.c",
+        "if (waits->taken != waits->length && ",
+        "if (waits->taken > waits->length && ",
+        _FOR_RING,
     ),
     Mutant(
         "c-keepalive-forgotten",

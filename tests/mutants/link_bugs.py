@@ -282,6 +282,14 @@ TIME_AND_RING_BUGS: Final = (
         _FOR_RING,
     ),
     Mutant(
+        "repetition-behind-acks",
+        "LINK-14",
+        _LINK + "transfer.py",
+        "needs_full_ack and not self._repeats_first:",
+        "needs_full_ack:",
+        _FOR_RING,
+    ),
+    Mutant(
         "keepalive-forgotten",
         "LINK-12",
         _LINK + "session.py",
