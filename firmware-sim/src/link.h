@@ -92,13 +92,12 @@ bool ipfi_sender_goes_first(const ipfi_wire_t *wire);  /* and has room now, but 
 
 /* ring.c: LINK-14; sizes are those of the content, or of the stream bytes in it */
 uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content); /* at most: lone zero, COBS, content, CRC, delimiter */
-uint32_t ipfi_ring_charged(const ipfi_wire_t *wire);
 IPFI_NOT_INLINE uint16_t ipfi_ring_left(const ipfi_wire_t *wire); /* IPFI_NO_RING_LIMIT: without end */
 uint16_t ipfi_ring_fits(uint16_t wire_bytes); /* the longest DATA that leaves one byte: an ACK may go beyond a ring that is not full */
 bool ipfi_ring_full(const ipfi_wire_t *wire); /* one ACK or PING may have gone beyond it; then nothing more does */
 bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content);
 void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge); /* what left before it was read, or lost */
-void ipfi_ring_acked(ipfi_wire_t *wire, uint32_t charge); /* the same of a repeated frame, of which a copy may still wait for the port */
+void ipfi_ring_arrived(ipfi_wire_t *wire, const ipfi_tx_frame_t *frame); /* the same of a frame */
 
 /* receiver.c */
 /* How long an acknowledgement may wait for company, here and at the other end (LINK-8). */

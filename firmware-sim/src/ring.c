@@ -11,16 +11,11 @@ uint16_t ipfi_wire_size(const ipfi_wire_t *wire, uint32_t content)
     return (uint16_t)(stuffed + (stuffed >> 7) + 3); /* COBS adds 1 in 254: more than enough */
 }
 
-uint32_t ipfi_ring_charged(const ipfi_wire_t *wire)
-{
-    return wire->link.handed - wire->link.cleared;
-}
-
 uint16_t ipfi_ring_left(const ipfi_wire_t *wire)
 {
     const uint16_t ring = wire->link.peer.ring;
     if (ring == IPFI_NO_RING_LIMIT) { return ring; }
-    const uint32_t charged = ipfi_ring_charged(wire);
+    const uint32_t charged = wire->link.handed - wire->link.cleared;
     return charged < ring ? (uint16_t)(ring - charged) : 0;
 }
 
@@ -40,7 +35,7 @@ bool ipfi_ring_has_room(const ipfi_wire_t *wire, uint32_t content)
     return ipfi_wire_size(wire, content) <= ipfi_ring_left(wire);
 }
 
-void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
+IPFI_NOT_INLINE void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
 {
     wire->link.cleared = ipfi_later_of(charge, wire->link.cleared);
 #if IPFI_WITH_LOSSY
@@ -48,10 +43,10 @@ void ipfi_ring_clear(ipfi_wire_t *wire, uint32_t charge)
 #endif
 }
 
-/* What is built and waits for the port has not left: then an earlier copy was acknowledged. */
-void ipfi_ring_acked(ipfi_wire_t *wire, uint32_t charge)
+/* Of a repeated frame a copy may be built and wait for the port: that one has not left. */
+void ipfi_ring_arrived(ipfi_wire_t *wire, const ipfi_tx_frame_t *frame)
 {
     const ipfi_encoder_t *const waits = &wire->encoder;
-    if (waits->taken != waits->length && !ipfi_due(wire->link.handed - waits->length, charge)) { return; }
-    ipfi_ring_clear(wire, charge);
+    if (frame->tries != 1 && waits->taken != waits->length && !ipfi_due(wire->link.handed - waits->length, frame->charge)) { return; }
+    ipfi_ring_clear(wire, frame->charge);
 }

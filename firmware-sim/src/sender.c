@@ -93,7 +93,7 @@ uint32_t ipfi_sender_rto_ms(const ipfi_wire_t *wire)
     }
     const uint32_t doubled_ms = rto_ms << link->backoff;
     if (rto_ms < IPFI_RTO_DOUBLED_MS) { rto_ms = doubled_ms < IPFI_RTO_DOUBLED_MS ? doubled_ms : IPFI_RTO_DOUBLED_MS; }
-    return rto_ms + ipfi_wire_time_ms(wire, ipfi_ring_charged(wire));
+    return rto_ms + ipfi_wire_time_ms(wire, wire->link.handed - wire->link.cleared);
 }
 
 /* ---- acknowledgements ---- */
@@ -112,11 +112,10 @@ IPFI_NOT_INLINE static void drop_front(ipfi_wire_t *wire, uint8_t count)
     bool clean = true; /* a frame that waited for a repetition is no round trip to learn from */
     for (uint8_t i = 0; i < count; i++) {
         bytes = (uint16_t)(bytes + frames[i].length);
+        ipfi_ring_arrived(wire, &frames[i]);
         if (frames[i].tries == 1 && (frames[i].marks & SACKED) == 0) {
-            ipfi_ring_clear(wire, frames[i].charge);
             frame_clean(wire);
         } else {
-            ipfi_ring_acked(wire, frames[i].charge);
             clean = false;
         }
     }
@@ -125,7 +124,7 @@ IPFI_NOT_INLINE static void drop_front(ipfi_wire_t *wire, uint8_t count)
         note_evidence(link, frames[count - 1].charge);
     }
     link->in_flight = (uint8_t)(link->in_flight - count);
-    if (link->in_flight != 0) { memmove(frames, frames + count, link->in_flight * sizeof frames[0]); }
+    memmove(frames, frames + count, link->in_flight * sizeof frames[0]);
     link->tx_sequence = (uint8_t)(link->tx_sequence + count);
     link->acked_offset += bytes;
     link->backoff = 0;
@@ -162,7 +161,7 @@ static void take_sack(ipfi_wire_t *wire, uint16_t sack)
         if ((sack >> (i - 1) & 1) == 0 || (frame->marks & SACKED) != 0) { continue; }
         frame->marks = SACKED;
         wire->link.backoff = 0;
-        ipfi_ring_acked(wire, frame->charge);
+        ipfi_ring_arrived(wire, frame);
         if (frame->tries == 1) { note_evidence(&wire->link, frame->charge); }
     }
 }
@@ -243,13 +242,17 @@ bool ipfi_sender_must_repeat(const ipfi_wire_t *wire)
     return wire->link.in_flight != 0 && (ipfi_config_of(wire)->tx_window[0].marks & AGAIN) != 0;
 }
 
+/* How much of the ring is left beside a repetition; below 0 if it does not fit. */
+IPFI_NOT_INLINE static int32_t room_beside(const ipfi_wire_t *wire, const ipfi_tx_frame_t *frame)
+{
+    return (int32_t)ipfi_ring_left(wire) - ipfi_wire_size(wire, (uint32_t)DATA_HEAD + frame->length);
+}
+
 /* LINK-14: else the ACKs that the other end's PINGs ask for could take its room again and again. */
 bool ipfi_sender_goes_first(const ipfi_wire_t *wire)
 {
     enum { ACK_WIRE = 16 }; /* 9 bytes of content, CRC-32, COBS, two delimiters */
-    if (!ipfi_sender_must_repeat(wire)) { return false; }
-    const uint32_t content = (uint32_t)DATA_HEAD + ipfi_config_of(wire)->tx_window[0].length;
-    return ipfi_ring_has_room(wire, content) && !ipfi_ring_has_room(wire, content + ACK_WIRE);
+    return ipfi_sender_must_repeat(wire) && (uint32_t)room_beside(wire, ipfi_config_of(wire)->tx_window) < ACK_WIRE;
 }
 
 /* The first frame that waits for its repetition, and where its bytes begin; none: how many are under way. */
@@ -277,15 +280,14 @@ static bool ask_for_fate(ipfi_wire_t *wire)
 bool ipfi_sender_build(ipfi_wire_t *wire)
 {
     ipfi_link_t *const link = &wire->link;
-    uint16_t offset;
+    uint16_t offset, size = 0; /* nothing new takes the room of a repetition that waits */
     const uint8_t again = to_repeat(wire, &offset);
-    if (again < link->in_flight) {
-        const uint16_t length = ipfi_config_of(wire)->tx_window[again].length;
-        if (!ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + length)) { return ask_for_fate(wire); } /* nothing new takes its room */
+    if (again == link->in_flight) {
+        size = new_cut(wire);
+    } else if (room_beside(wire, &ipfi_config_of(wire)->tx_window[again]) >= 0) {
         send_frame(wire, again, offset);
         return true;
     }
-    const uint16_t size = new_cut(wire);
     if (size == 0) { return ask_for_fate(wire); }
     if (link->in_flight == 0 && link->peer.ring == IPFI_NO_RING_LIMIT) {
         link->cleared = link->handed; /* ACKs, which nothing clears, are waited for no longer (LINK-9) */
@@ -325,7 +327,7 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     const ipfi_tx_frame_t *const first = &ipfi_config_of(wire)->tx_window[0];
     if (link->in_flight != 0) {
         const bool repeats = ipfi_sender_must_repeat(wire);
-        if (repeats && ipfi_ring_has_room(wire, (uint32_t)DATA_HEAD + first->length)) { return false; } /* it goes at once */
+        if (repeats && room_beside(wire, first) >= 0) { return false; } /* it goes at once */
         *deadline_ms = (repeats ? link->line_free_ms : first->left_ms) + ipfi_sender_rto_ms(wire);
         return true;
     }

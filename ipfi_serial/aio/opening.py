@@ -150,7 +150,7 @@ async def _open(
     if isinstance(endpoint, os.PathLike):
         endpoint = os.fspath(endpoint)
     if not isinstance(endpoint, str | Endpoint):
-        check_transport(endpoint, "start")
+        check_transport(endpoint, "start", serial)
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s

@@ -48,6 +48,8 @@ def interrupted(_: Arguments) -> ExitCode:
 
 
 def _listen(options: Arguments, interface: Interface, screen: Screen) -> None:
+    if options.baud is not None:
+        raise UsageError(f"--baud sets a serial port, and {options.endpoint} is none: leave it out")
     with contextlib.ExitStack() as stack:
         try:
             with SIGNALS.held():  # or a unix socket would outlive us

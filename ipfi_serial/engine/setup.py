@@ -89,7 +89,7 @@ def check_settings(
     if role not in get_args(Role):
         raise ConfigError(f"role is {role!r}; it is 'host' or 'device'")
     if link not in (None, "framed", "plain"):
-        raise ConfigError(f"link is {link!r}; it is 'framed', 'plain' or None")
+        raise ConfigError(f"link is {link!r}; it is 'framed' or 'plain'")
     if config is not None and not isinstance(config, WireConfig):
         raise ConfigError(f"config is {config!r}; it is an ipfi_serial.WireConfig or None")
     is_number = isinstance(timeout_s, int | float)

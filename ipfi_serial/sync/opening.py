@@ -48,7 +48,8 @@ def connect(
         can_call: False for a module-style wire that is called but never calls.
         config: limits and times.
         **serial: settings of a serial port: baud (115200 by default), exclusive, low_latency,
-            dtr, rts, rtscts, xonxoff, rs485, bytesize, parity, stopbits.
+            dtr, rts, rtscts, xonxoff, rs485, bytesize, parity, stopbits.  Refused where there is
+            none: tcp, unix, stdio, morse and open transports.
 
     Raises:
         ConfigError: the endpoint or a setting is wrong.
@@ -106,7 +107,7 @@ def _open(
     if isinstance(endpoint, os.PathLike):
         endpoint = os.fspath(endpoint)
     if not isinstance(endpoint, str | Endpoint):
-        check_transport(endpoint, "read")
+        check_transport(endpoint, "read", serial)
         return endpoint, "framed"
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     limit_s = DEFAULT_CONNECT_TIMEOUT_S if connect_timeout_s is None else connect_timeout_s

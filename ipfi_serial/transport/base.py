@@ -6,23 +6,29 @@ docs/guide/transports.md shows a complete one in 20 lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 from ipfi_serial.errors import ConfigError
 
 
-def check_transport(line: object, method: str) -> None:
-    """Refuse what is handed over in place of a line and is none.
+def check_transport(line: object, method: str, settings: Iterable[str]) -> None:
+    """Refuse what is handed over in place of a line and is none, and settings beside one.
 
     Args:
         line: what was handed over.
         method: what only a line for this shell has: "read" (blocking) or "start" (asyncio).
+        settings: names of the settings of a serial port that came with it.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is none, or there are such settings.
     """
     if hasattr(line, method) and hasattr(line, "bytes_per_s"):
+        if names := " and ".join(settings):
+            raise ConfigError(
+                f"{names} would set a serial port, and {line!r} is open already: "
+                "set that where it is opened"
+            )
         return
     if hasattr(line, "bytes_per_s"):
         raise ConfigError(f"{line!r} is a line for the other shell: blocking and asyncio differ")

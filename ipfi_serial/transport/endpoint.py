@@ -199,7 +199,8 @@ def _link_of(text: str, options: tuple[tuple[str, str], ...], default: Link) -> 
         return "framed"
     if value == "plain":
         return "plain"
-    raise ConfigError(f"endpoint {text!r}: link={value!r}; it is link=framed or link=plain")
+    # the words of the keyword's refusal, engine/setup.py
+    raise ConfigError(f"endpoint {text!r}: link is {value!r}; it is 'framed' or 'plain'")
 
 
 def _parse_path(base: Endpoint, rest: str) -> Endpoint:

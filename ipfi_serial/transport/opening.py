@@ -25,7 +25,7 @@ from ipfi_serial.transport.uart import (
     close_port,
     is_pty,
     open_port,
-    serial_options,
+    options_for,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def open_transport(
         endpoint: see docs/guide/transports.md.  Its options win over ``serial``.
         connect_timeout_s: limit for the connect of tcp and unix and for the one accept of
             tcp-listen and unix-listen, in seconds; None waits for ever.
-        **serial: the fields of :class:`~ipfi_serial.transport.uart.SerialOptions`.
+        **serial: the fields of :class:`~ipfi_serial.transport.uart.SerialOptions`; refused for
+            tcp, unix, stdio and morse.
 
     Raises:
         ConfigError: the endpoint or a setting is wrong.
@@ -82,8 +83,7 @@ def _request(
     endpoint: str | Endpoint, connect_timeout_s: float | None, serial: SerialSettings
 ) -> Request:
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-    options = serial_options(serial).with_options(parsed)
-    return Request(parsed, options, connect_timeout_s)
+    return Request(parsed, options_for(parsed, serial), connect_timeout_s)
 
 
 async def open_async_transport(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 import serial
 
 from ipfi_serial.errors import ConfigError, PortBusyError, PortNotFoundError, TransportError
-from ipfi_serial.transport.endpoint import SERIAL_OPTIONS, Endpoint
+from ipfi_serial.transport.endpoint import SERIAL_OPTIONS, Endpoint, Kind
 
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
@@ -31,6 +31,10 @@ _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": Fal
 _PTY_MAJORS: Final = range(136, 144)  # Linux: UNIX98_PTY_SLAVE_MAJOR and the seven after it
 _CLOSE_PATIENCE_S: Final = 0.1
 _MOST_BAUD: Final = 100_000_000
+# Neither a serial port nor what stands in for one: a program may try its port's settings on those.
+_NOT_SERIAL: Final[tuple[Kind, ...]] = (
+    "tcp", "tcp-listen", "unix", "unix-listen", "stdio", "morse",
+)  # fmt: skip
 
 
 class SerialSettings(TypedDict, total=False):
@@ -109,6 +113,24 @@ class SerialOptions:
             if name in SERIAL_OPTIONS:
                 values[name] = _convert(endpoint, name, text)
         return SerialOptions(**values)
+
+
+def options_for(endpoint: Endpoint, settings: SerialSettings) -> SerialOptions:
+    """Return how to set the port of an endpoint: by keywords, overruled by what its string says.
+
+    Raises:
+        TypeError: there is no such keyword; names the one that may have been meant.
+        ConfigError: a value is out of range, or the endpoint has no serial port to be set.
+    """
+    options = serial_options(settings).with_options(endpoint)
+    if settings and endpoint.kind in _NOT_SERIAL:
+        names = " and ".join(settings)
+        hint = "its speed is ?wpm=N" if endpoint.kind == "morse" else "leave that out"
+        raise ConfigError(
+            f"endpoint {endpoint.text!r}: {names} would set a serial port, and this is none; "
+            f"{hint}, or check the endpoint"
+        )
+    return options
 
 
 def serial_options(settings: SerialSettings) -> SerialOptions:

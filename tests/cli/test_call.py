@@ -131,6 +131,12 @@ def test_no_connection_is_another_code(endpoint: str, code: int, says: str) -> N
     assert "Traceback" not in done.err
 
 
+def test_a_speed_for_what_is_no_serial_port_is_wrong_usage() -> None:
+    done = here("call", "tcp:127.0.0.1:1", "magic", "--baud", "9600")
+    assert (done.code, done.out) == (2, "")
+    assert "baud would set a serial port, and this is none; leave that out" in done.err
+
+
 def test_a_port_where_nobody_answers_is_no_connection(start: Start, served: str) -> None:
     plain = start("serve", served, "tcp:127.0.0.1:0").line().removeprefix("listening on ")
     done = ipfi("call", plain, "magic", "--link", "framed", "--connect-timeout", "0.3")

@@ -165,6 +165,12 @@ def test_a_missing_file_or_a_wrong_endpoint_is_wrong_usage(served: str, tmp_path
     assert here("serve", served).code == 2
 
 
+def test_a_speed_for_a_socket_is_wrong_usage(served: str) -> None:
+    done = ipfi("serve", served, "tcp:127.0.0.1:0", "--baud", "9600")
+    assert (done.code, done.out) == (2, "")
+    assert "--baud sets a serial port, and tcp:127.0.0.1:0 is none" in done.err
+
+
 def test_an_address_in_use_is_no_connection(start: Start, served: str) -> None:
     address = start("serve", served, "tcp:127.0.0.1:0").line().removeprefix("listening on ")
     done = ipfi("serve", served, address)

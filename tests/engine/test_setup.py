@@ -72,7 +72,7 @@ def test_an_end_announces_its_limits() -> None:
     [
         ({"interface": "mine"}, "interface is 'mine'; it is an ipfi_serial.Interface"),
         ({"role": "slave"}, "role is 'slave'; it is 'host' or 'device'"),
-        ({"link": "fraymed"}, "link is 'fraymed'; it is 'framed', 'plain' or None"),
+        ({"link": "fraymed"}, "link is 'fraymed'; it is 'framed' or 'plain'"),
         ({"config": {}}, "config is {}; it is an ipfi_serial.WireConfig"),
         ({"timeout_s": "5"}, "connect_timeout_s is '5'"),
         ({"timeout_s": -1}, "connect_timeout_s is -1"),

@@ -126,8 +126,8 @@ FIRMWARE_BUGS: Final = (
         "c-ack-clears-what-waits",
         "LINK-14",
         _C + "ring.c",
-        "if (waits->taken != waits->length && ",
-        "if (waits->taken > waits->length && ",
+        " && waits->taken != waits->length && ",
+        " && waits->taken > waits->length && ",
         _FOR_RING,
     ),
     Mutant(

@@ -31,7 +31,18 @@ WRONG: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     ("/dev/null", {"baudrate": 9600}, TypeError, "no setting 'baudrate'; did you mean 'baud'?"),
     ("/dev/null", {"colour": 1}, TypeError, "no setting 'colour'; there are baud, bytesize"),
     ("/dev/null", {"bytesize": 9}, ConfigError, "bytesize is 9; it is one of 5, 6, 7, 8"),
+    ("tcp:127.0.0.1:1", {"baudrate": 1}, TypeError, "no setting 'baudrate'; did you mean 'baud'?"),
 ]
+NOT_SERIAL = (
+    "tcp:127.0.0.1:1",
+    "tcp:127.0.0.1:1?link=framed",
+    "tcp-listen:0",
+    "unix:/nowhere",
+    "unix-listen:/nowhere/socket",
+    "stdio:",
+    "morse:sim:test?wpm=1200",
+)
+LINK_WORDS = "link is 'fraymed'; it is 'framed' or 'plain'"
 
 
 @pytest.mark.parametrize(("endpoint", "settings", "kind", "message"), WRONG)
@@ -46,6 +57,61 @@ def test_a_wrong_argument_of_connect_is_named(
 
     with pytest.raises(kind, match=re.escape(message)):
         asyncio.run(open_it())
+
+
+def refusals(endpoint: Any, **settings: Any) -> list[ConfigError]:
+    """Return the ConfigErrors of both shells' connect()."""
+    with pytest.raises(ConfigError) as sync:
+        connect(endpoint, **settings).close()
+
+    async def open_it() -> None:
+        await (await aio.connect(endpoint, **settings)).close()
+
+    with pytest.raises(ConfigError) as async_:
+        asyncio.run(open_it())
+    return [sync.value, async_.value]
+
+
+@pytest.mark.parametrize("endpoint", NOT_SERIAL)
+def test_settings_of_a_serial_port_are_refused_where_there_is_none(endpoint: str) -> None:
+    for error in refusals(endpoint, baud=9600, rtscts=True):
+        assert str(error).startswith(
+            f"endpoint {endpoint!r}: baud and rtscts would set a serial port, and this is none; "
+        )
+        assert str(error).endswith("or check the endpoint")
+
+
+@pytest.mark.parametrize("endpoint", ["sim:python", "pty:", "loopback:settings"])
+def test_what_stands_in_for_a_serial_port_takes_its_settings(endpoint: str) -> None:
+    with contextlib.closing(open_transport(endpoint, baud=9600, rtscts=True)) as line:
+        assert line.bytes_per_s is None
+
+
+def test_settings_beside_an_open_line_are_refused() -> None:
+    with contextlib.closing(open_transport(fresh_name())) as line:
+        with pytest.raises(ConfigError, match=r"dtr would set a serial port, .* is open already"):
+            connect(line, dtr=False)
+
+    async def open_it() -> None:
+        line = await open_async_transport(fresh_name())
+        with contextlib.closing(line):
+            await aio.connect(line, dtr=False)
+
+    with pytest.raises(ConfigError, match=r"dtr would set a serial port, .* is open already"):
+        asyncio.run(open_it())
+
+
+@pytest.mark.parametrize("endpoint", ["sim:python", "tcp:127.0.0.1:0"])
+def test_a_wrong_link_is_refused_in_the_same_words_wherever_it_stands(endpoint: str) -> None:
+    in_string = f"{endpoint}?link=fraymed"
+    for error in refusals(endpoint, link="fraymed"):
+        assert (type(error), str(error)) == (ConfigError, LINK_WORDS)
+    for error in refusals(in_string):
+        assert (type(error), str(error)) == (ConfigError, f"endpoint {in_string!r}: {LINK_WORDS}")
+    with pytest.raises(ConfigError, match=LINK_WORDS):
+        listen("tcp:127.0.0.1:0?link=fraymed")
+    with pytest.raises(ConfigError, match=LINK_WORDS):
+        listen("tcp:127.0.0.1:0", link="fraymed")  # type: ignore[arg-type]
 
 
 async def listen_async(endpoint: Any, settings: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ LIBRARIES: Final = (
             "-DIPFI_WITH_CRC32=0",
             "-DIPFI_WITH_LARGE_INDICES=0",
         ),
-        8 * KIB,
+        8 * KIB + 128,
     ),
     Library(
         "one procedure, link-time optimisation", ("-flto", "-DWITH_A_PROCEDURE"), 11 * KIB + 512

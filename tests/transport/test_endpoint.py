@@ -79,7 +79,7 @@ def test_every_kind_is_understood(text: str, kind: str, facts: dict[str, object]
         ("/dev/ttyS0?colour=1", "unknown option 'colour', it takes link, bps, baud"),
         ("tcp:h:1?baud=9600", "unknown option 'baud'"),
         ("/dev/ttyS0?baud", "key=value"),
-        ("/dev/ttyS0?link=raw", "link=framed or link=plain"),
+        ("/dev/ttyS0?link=raw", "link is 'raw'; it is 'framed' or 'plain'"),
         ("loopback:a?bps=0", "bps"),
         ("loopback:a?bps=fast", "bps"),
     ],
