@@ -88,16 +88,19 @@ def test_what_stands_in_for_a_serial_port_takes_its_settings(endpoint: str) -> N
 
 
 def test_settings_beside_an_open_line_are_refused() -> None:
-    with contextlib.closing(open_transport(fresh_name())) as line:
-        with pytest.raises(ConfigError, match=r"dtr would set a serial port, .* is open already"):
-            connect(line, dtr=False)
+    refusal = r"dtr would set a serial port, .* is open already"
+    with (
+        contextlib.closing(open_transport(fresh_name())) as line,
+        pytest.raises(ConfigError, match=refusal),
+    ):
+        connect(line, dtr=False)
 
     async def open_it() -> None:
         line = await open_async_transport(fresh_name())
         with contextlib.closing(line):
             await aio.connect(line, dtr=False)
 
-    with pytest.raises(ConfigError, match=r"dtr would set a serial port, .* is open already"):
+    with pytest.raises(ConfigError, match=refusal):
         asyncio.run(open_it())
 
 
