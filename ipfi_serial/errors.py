@@ -172,7 +172,7 @@ class LinkLostError(IpfiError):
 
 
 class ConnectTimeoutError(LinkLostError, TimeoutError):
-    """The handshake did not succeed before the connect deadline."""
+    """The handshake did not succeed before the connect deadline, or nobody came to a server."""
 
 
 class DeviceResetError(IpfiError):
@@ -188,7 +188,10 @@ class DeviceResetError(IpfiError):
 
 
 class WireClosedError(IpfiError):
-    """The wire is closed for good: by this program, or by the other end's goodbye."""
+    """The wire is closed for good: by this program, or by the other end's goodbye.
+
+    ``accept`` of a server or listener that this program has closed raises it too.
+    """
 
 
 class NoSessionError(IpfiError):

@@ -14,9 +14,10 @@ from ipfi_serial.aio.opening import Opening
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire, check_settings
-from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
+from ipfi_serial.errors import WireClosedError
 from ipfi_serial.transport import AsyncListener, AsyncTransport, parse_endpoint
 from ipfi_serial.transport.endpoint import Link as LinkKind
+from ipfi_serial.transport.listener import closed_listener, nobody_came
 
 log = logging.getLogger("ipfi_serial")
 
@@ -56,7 +57,7 @@ class Server:
         """Return the next open connection that this method has not returned yet.
 
         Raises:
-            CallTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
+            ConnectTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
             WireClosedError: the server was closed.
         """
         try:
@@ -65,11 +66,9 @@ class Server:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise CallTimeoutError(
-                f"nobody connected within {timeout_s} s", may_have_executed=False
-            ) from None
+            raise nobody_came(self.address, timeout_s) from None
         if self._closed:
-            raise WireClosedError("the server was closed")
+            raise closed_listener(self.address)
         return self._fresh.popleft()
 
     async def close(self) -> None:
@@ -102,7 +101,7 @@ class Server:
         while not self._closed:
             try:
                 transport = await self._listener.accept(None)
-            except TransportError as error:
+            except WireClosedError as error:
                 if not self._closed:
                     log.warning("%s: no more connections: %s", self.address, error)
                 return

@@ -12,12 +12,13 @@ from typing import Final, Self
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.engine.setup import Role, adjusted, build_wire, check_settings
-from ipfi_serial.errors import CallTimeoutError, TransportError, WireClosedError
+from ipfi_serial.errors import WireClosedError
 from ipfi_serial.sync.connection import Connection
 from ipfi_serial.sync.waits import wait_interruptibly
 from ipfi_serial.transport import Listener, Transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.endpoint import parse_endpoint
+from ipfi_serial.transport.listener import closed_listener, nobody_came
 
 log = logging.getLogger("ipfi_serial")
 
@@ -66,7 +67,7 @@ class Server:
         """Return the next open connection that this method has not returned yet.
 
         Raises:
-            CallTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
+            ConnectTimeoutError: nobody came within ``timeout_s`` seconds; None waits for ever.
             WireClosedError: the server was closed.
         """
         with self._changed:
@@ -77,8 +78,8 @@ class Server:
             if self._fresh:
                 return self._fresh.popleft()
         if self._closed:
-            raise WireClosedError("the server was closed")
-        raise CallTimeoutError(f"nobody connected within {timeout_s} s", may_have_executed=False)
+            raise closed_listener(self.address)
+        raise nobody_came(self.address, timeout_s)
 
     def close(self) -> None:
         """Stop listening and close every connection.  Idempotent."""
@@ -108,7 +109,7 @@ class Server:
         while not self._closed:
             try:
                 transport = self._listener.accept(None)
-            except TransportError as error:
+            except WireClosedError as error:
                 if not self._closed:
                     log.warning("%s: no more connections: %s", self.address, error)
                 return

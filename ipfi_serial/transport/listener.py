@@ -16,7 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ipfi_serial.errors import ConfigError, ConnectTimeoutError, PortBusyError, TransportError
+from ipfi_serial.errors import (
+    ConfigError,
+    ConnectTimeoutError,
+    PortBusyError,
+    TransportError,
+    WireClosedError,
+)
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.sockets import async_transport_on, transport_on
@@ -196,7 +202,7 @@ class Listener:
 
         Raises:
             ConnectTimeoutError: nobody came in time.
-            TransportError: the listener was closed.
+            WireClosedError: the listener was closed.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._lock:
@@ -262,7 +268,7 @@ class AsyncListener:
 
         Raises:
             ConnectTimeoutError: nobody came in time.
-            TransportError: the listener was closed.
+            WireClosedError: the listener was closed.
         """
         import asyncio  # not before it is needed: it takes 40 ms
 
@@ -319,6 +325,6 @@ def nobody_came(address: str, timeout_s: float | None) -> ConnectTimeoutError:
     return ConnectTimeoutError(f"nobody connected to {address} in {timeout_s} s", timeout_s or 0.0)
 
 
-def closed_listener(address: str) -> TransportError:
+def closed_listener(address: str) -> WireClosedError:
     """Return the error for an accept on a closed listener."""
-    return TransportError(f"{address}: the listener was closed by this program")
+    return WireClosedError(f"{address}: closed by this program: nobody is accepted any more")

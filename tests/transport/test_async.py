@@ -21,6 +21,7 @@ from ipfi_serial.errors import (
     PortBusyError,
     PortNotFoundError,
     TransportError,
+    WireClosedError,
 )
 from ipfi_serial.transport import AsyncListener, AsyncTransport, open_async_transport
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
@@ -409,7 +410,7 @@ def test_an_asyncio_listener_accepts_peer_after_peer(kind: str, tmp_path: Path) 
                 server.close()
             with pytest.raises(ConnectTimeoutError):
                 await listener.accept(0.01)
-        with pytest.raises(TransportError, match="closed by this program"):
+        with pytest.raises(WireClosedError, match="closed by this program"):
             await listener.accept()
         listener.close()
 
@@ -422,7 +423,7 @@ def test_closing_an_asyncio_listener_ends_a_waiting_accept() -> None:
         accepting = asyncio.create_task(listener.accept())
         await asyncio.sleep(0)
         listener.close()
-        with pytest.raises(TransportError, match="closed by this program"):
+        with pytest.raises(WireClosedError, match="closed by this program"):
             await accepting
 
     run(test())

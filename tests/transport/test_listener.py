@@ -16,6 +16,7 @@ from ipfi_serial.errors import (
     ConnectTimeoutError,
     PortBusyError,
     TransportError,
+    WireClosedError,
 )
 from ipfi_serial.transport import Listener, open_transport
 from ipfi_serial.transport.listener import tcp_name
@@ -61,9 +62,9 @@ def test_closing_a_listener_ends_an_accept_that_waits_in_another_thread() -> Non
     accepting = Background(listener.accept)
     listener.close()
     listener.close()
-    with pytest.raises(TransportError, match="closed by this program"):
+    with pytest.raises(WireClosedError, match="closed by this program"):
         accepting.result()
-    with pytest.raises(TransportError, match="closed by this program"):
+    with pytest.raises(WireClosedError, match="closed by this program"):
         listener.accept()
 
 
@@ -77,7 +78,7 @@ def test_closing_a_listener_in_a_signal_handler_ends_the_accept() -> None:
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
     timer.start()
     try:
-        with pytest.raises(TransportError, match="closed by this program"):
+        with pytest.raises(WireClosedError, match="closed by this program"):
             listener.accept(PATIENCE_S)
     finally:
         timer.join()
