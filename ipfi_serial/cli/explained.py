@@ -31,6 +31,22 @@ def explained(
     return CallRefusedError("; ".join([text, *_misfits(entry, values)]), reason=error.reason)
 
 
+def doubts(entry: Entry, values: Sequence[Value]) -> str:
+    """Return why an event's arguments do not seem to fit; empty if they may.
+
+    No end answers an event, so nobody else tells.
+    """
+    inside = entry.signature.partition("(")[2].partition(")")[0]
+    wanted = _PARAMETER.findall(inside)
+    has_any_number = "=" in inside or "*" in inside
+    if not _misfits(entry, values) and (has_any_number or len(wanted) == len(values)):
+        return ""
+    got = ", ".join(map(_shown, values)) or "nothing"
+    return "; ".join(
+        [f"the event is {entry.name}{entry.signature} and got {got}", *_misfits(entry, values)]
+    )
+
+
 def _misfits(entry: Entry, values: Sequence[Value]) -> list[str]:
     """Return what a glance at the signature shows, of types that are known here."""
     inside = entry.signature.partition("(")[2].partition(")")[0]
@@ -42,6 +58,8 @@ def _misfits(entry: Entry, values: Sequence[Value]) -> list[str]:
         if kind == "str" and (value is None or isinstance(value, int | float)):
             typed = json.dumps(value)
             found.append(f"'\"{typed}\"' is the text {typed}")
+        elif kind == "bool" and not isinstance(value, bool):
+            found.append(f"{name} is true or false")
         elif kind in _RANGES:
             low, high = _RANGES[kind]
             whole = isinstance(value, int) and not isinstance(value, bool)

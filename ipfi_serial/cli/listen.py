@@ -69,7 +69,10 @@ def _check_event(event: str | int, entries: Sequence[Entry], screen: Screen) -> 
         return
     for entry in sorted(found, key=lambda entry: entry.kind.is_event):
         if entry.kind is EntryKind.EVENT_HANDLED:
-            raise UsageError(f"{entry.name} is an event that the board takes; it does not emit it")
+            raise UsageError(
+                f"{entry.name} is an event that the board takes; it does not emit it: `ipfi emit` "
+                "does"
+            )
         if len(found) == 1:
             raise UsageError(f"{entry.name} is a procedure, and no event: `ipfi call` calls it")
     if entries and isinstance(event, int):

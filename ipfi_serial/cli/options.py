@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from ipfi_serial import (
     Connection,
@@ -23,6 +23,7 @@ from ipfi_serial.transport.uart import SerialSettings
 
 Arguments = argparse.Namespace
 Role = Literal["host", "device"]
+ARGUMENT_HELP: Final = "JSON, or else text; hex:00ff is bytes, '\"5\"' the text 5"
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def add_call(parser: argparse.ArgumentParser) -> None:
         metavar="ARG",
         nargs="*",
         default=[],  # or argparse says that they are required
-        help="JSON, or else text; hex:00ff is bytes, '\"5\"' the text 5",
+        help=ARGUMENT_HELP,
     )
     parser.add_argument("--timeout", type=seconds, metavar="S", help="deadline in seconds")
     parser.add_argument(
@@ -124,7 +125,9 @@ def find_entry(wire: Connection, procedure: str | int) -> Entry | None:
     if event is None:
         return None
     if event.kind is EntryKind.EVENT_HANDLED:
-        raise UsageError(f"{event.name} is an event that the board takes, and no procedure")
+        raise UsageError(
+            f"{event.name} is an event that the board takes, and no procedure: `ipfi emit` emits it"
+        )
     raise UsageError(f"{event.name} is an event, and no procedure: `ipfi listen` prints it")
 
 

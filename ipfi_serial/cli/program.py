@@ -12,14 +12,26 @@ from types import ModuleType
 from typing import Final, NoReturn
 
 from ipfi_serial import __compiled__, __version__
-from ipfi_serial.cli import call, demo, describe, listen, morse, ports, serve, sim, soak, stream
+from ipfi_serial.cli import (
+    call,
+    demo,
+    describe,
+    emit,
+    listen,
+    morse,
+    ports,
+    serve,
+    sim,
+    soak,
+    stream,
+)
 from ipfi_serial.cli.failures import ExitCode, Failure, failure_of
 from ipfi_serial.cli.options import add_common
 from ipfi_serial.cli.screen import Screen, harmless
 from ipfi_serial.cli.signals import SIGNALS
 
 COMMANDS: Final[tuple[ModuleType, ...]] = (
-    demo, call, stream, listen, describe, ports, sim, serve, soak, morse,
+    demo, call, stream, emit, listen, describe, ports, sim, serve, soak, morse,
 )  # fmt: skip
 _EPILOG: Final = """\
 try it without a board:  ipfi demo

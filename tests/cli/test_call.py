@@ -79,7 +79,7 @@ def test_raw_writes_bytes_as_they_are() -> None:
         ),
         (("tick",), 2, "tick is an event, and no procedure: `ipfi listen` prints it"),
         (("32", "1", "2"), 2, "tick is an event, and no procedure"),
-        (("33", "true"), 2, "led is an event that the board takes, and no procedure"),
+        (("33", "true"), 2, "that the board takes, and no procedure: `ipfi emit` emits it"),
         (("nope",), 1, "no procedure 'nope'"),
         (("ecko", "x"), 1, "did you mean 'echo'? `ipfi describe` lists what there is"),
         (("77",), 1, "no procedure 77"),

@@ -69,7 +69,7 @@ def test_a_stream_says_what_it_takes_and_what_it_got() -> None:
     [
         ("add", "add is a procedure, and no event: `ipfi call` calls it"),
         ("1", "add is a procedure, and no event"),
-        ("led", "led is an event that the board takes; it does not emit it"),
+        ("led", "that the board takes; it does not emit it: `ipfi emit` does"),
         ("33", "led is an event that the board takes"),
     ],
 )
