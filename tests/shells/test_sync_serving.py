@@ -189,6 +189,9 @@ def test_a_call_under_way_among_few_is_never_held() -> None:
 def test_calls_that_were_held_share_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump_module, "GRACE_S", PATIENCE_S)  # only this thread reads
     with joined() as ends:
+        # the pump's thread reads on until it sees that a caller has read, or would: no call shows
+        # that if its answer comes before it has gone to sleep for it
+        ends.host._pump._callers_turn_s = time.monotonic()
         ends.host.call(1, 0, 0)
         wait_until(lambda: ends.host._pump._leader is None)
         transport, count, writes = ends.host._pump._transport, 40, []
