@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
 from ipfi_serial.aio.connection import Connection
 from ipfi_serial.config import WireConfig
@@ -25,7 +25,9 @@ from ipfi_serial.transport import AsyncTransport, Endpoint, open_async_transport
 from ipfi_serial.transport.base import check_transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
-from ipfi_serial.transport.uart import SerialSettings
+
+if TYPE_CHECKING:
+    from ipfi_serial.transport.uart import SerialSettings
 
 
 class Closable(Protocol):

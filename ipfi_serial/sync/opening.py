@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import loss_error
@@ -22,7 +22,9 @@ from ipfi_serial.transport import Endpoint, Transport, open_transport, parse_end
 from ipfi_serial.transport.base import check_transport
 from ipfi_serial.transport.endpoint import Link as LinkKind
 from ipfi_serial.transport.opening import DEFAULT_CONNECT_TIMEOUT_S
-from ipfi_serial.transport.uart import SerialSettings
+
+if TYPE_CHECKING:
+    from ipfi_serial.transport.uart import SerialSettings
 
 
 def connect(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.opening import open_async_transport, open_transport, register_opener
-from ipfi_serial.transport.uart import SerialOptions
 
 if TYPE_CHECKING:
     from ipfi_serial.transport.impaired import (
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
     )
     from ipfi_serial.transport.listener import AsyncListener, Listener
     from ipfi_serial.transport.ports import PortInfo, list_ports
+    from ipfi_serial.transport.uart import SerialOptions
 
-# Where the names are that a program with a port never asks for: imported when they are.
+# Where the names are that few programs ask for: imported when they are.
 _LATER: Final = {
     "AsyncImpairedTransport": "impaired",
     "AsyncListener": "listener",
@@ -29,6 +29,7 @@ _LATER: Final = {
     "LineFaults": "impaired",
     "Listener": "listener",
     "PortInfo": "ports",
+    "SerialOptions": "uart",
     "list_ports": "ports",
 }
 

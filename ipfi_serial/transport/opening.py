@@ -19,17 +19,11 @@ from ipfi_serial.transport.descriptor import (
     DescriptorTransport,
 )
 from ipfi_serial.transport.endpoint import Endpoint, Kind, parse_endpoint
-from ipfi_serial.transport.uart import (
-    SerialOptions,
-    SerialSettings,
-    close_port,
-    is_pty,
-    open_port,
-    options_for,
-)
 
 if TYPE_CHECKING:
     import serial
+
+    from ipfi_serial.transport.uart import SerialOptions, SerialSettings
 
 DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -82,6 +76,8 @@ def open_transport(
 def _request(
     endpoint: str | Endpoint, connect_timeout_s: float | None, serial: SerialSettings
 ) -> Request:
+    from ipfi_serial.transport.uart import options_for  # for who opens something
+
     parsed = parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
     return Request(parsed, options_for(parsed, serial), connect_timeout_s)
 
@@ -123,6 +119,8 @@ def _opener(openers: dict[Kind, _Opener], endpoint: Endpoint) -> _Opener:
 
 
 def _open_device(request: Request) -> Transport:
+    from ipfi_serial.transport.uart import close_port
+
     port, speed = _open_port(request)
     name = str(request.endpoint)
     if not HAS_DESCRIPTORS:
@@ -140,6 +138,8 @@ def _open_device(request: Request) -> Transport:
 
 
 async def _open_device_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.uart import close_port
+
     port, speed = _open_port(request)
     name = str(request.endpoint)
     if not HAS_DESCRIPTORS:
@@ -162,6 +162,8 @@ async def _open_device_async(request: Request) -> AsyncTransport:
 
 def _open_port(request: Request) -> tuple[serial.Serial, float | None]:
     """Open the device that a device or usb endpoint means; its speed is None for a pty."""
+    from ipfi_serial.transport.uart import is_pty, open_port
+
     endpoint, path = request.endpoint, request.endpoint.path
     if endpoint.kind == "usb":
         from ipfi_serial.transport.ports import find_usb_port

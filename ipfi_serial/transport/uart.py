@@ -15,15 +15,13 @@ import stat
 import sys
 import time
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict
-
-import serial
 
 from ipfi_serial.errors import ConfigError, PortBusyError, PortNotFoundError, TransportError
 from ipfi_serial.transport.endpoint import SERIAL_OPTIONS, Endpoint, Kind
 
 if TYPE_CHECKING:
+    import serial
     from serial.rs485 import RS485Settings
 
 _log: Final = logging.getLogger(__name__)
@@ -162,11 +160,15 @@ def _convert(endpoint: Endpoint, name: str, text: str) -> object:
         raise ConfigError(f"endpoint {endpoint}: {name}={text!r}; use {name}={example}") from None
 
 
+def _look_at(path: str) -> os.stat_result:
+    return os.stat(path)  # noqa: PTH116 - pathlib brings urllib: 5 ms for who opens a port
+
+
 def is_pty(path: str) -> bool:
     """Tell whether a device path is a pty, which has no speed worth counting."""
     if sys.platform == "linux":
         try:
-            device = Path(path).stat()
+            device = _look_at(path)
         except OSError:
             return False
         return stat.S_ISCHR(device.st_mode) and os.major(device.st_rdev) in _PTY_MAJORS
@@ -181,6 +183,8 @@ def open_port(path: str, options: SerialOptions) -> serial.Serial:
         PortBusyError: another program has it.
         TransportError: it cannot be opened; the message says what to check.
     """
+    import serial  # here: settings are checked for every kind of line, most are no ports
+
     port = configure(serial.Serial(), options)
     port.exclusive = True if options.exclusive else None
     port.port = path
@@ -283,7 +287,7 @@ def _opening_advice(path: str, error: Exception) -> str:
 
 def _is_socket(path: str) -> bool:
     try:
-        return stat.S_ISSOCK(Path(path).stat().st_mode)
+        return stat.S_ISSOCK(_look_at(path).st_mode)
     except (OSError, ValueError):  # ValueError: a zero in it
         return False
 
@@ -293,7 +297,7 @@ def _permission_advice(path: str) -> str:
     try:
         import grp
 
-        group = grp.getgrgid(Path(path).stat().st_gid).gr_name
+        group = grp.getgrgid(_look_at(path).st_gid).gr_name
     except (ImportError, OSError, KeyError):
         group = "dialout"
     if group == "root":

@@ -89,7 +89,7 @@ def test_a_pty_has_no_speed_unless_told_and_a_real_device_has_its_baud() -> None
 
 
 def test_a_device_that_is_no_pty_has_the_speed_of_its_baud(mocker: MockerFixture) -> None:
-    mocker.patch("ipfi_serial.transport.opening.is_pty", return_value=False)
+    mocker.patch("ipfi_serial.transport.uart.is_pty", return_value=False)
     with open_pty() as board, opened(board.path, baud=9600) as host:
         assert host.bytes_per_s == 960.0
 
