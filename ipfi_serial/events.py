@@ -1,25 +1,24 @@
 """What the core reports upward: frozen, comparable; imports only errors.
 
 The link reports sessions, text and (as plain ``bytes``) the stream; the wire above it reports
-calls, answers and events to a shell.
+calls, answers and events to a shell.  They are Structs because a dataclass writes and compiles
+its own methods: half a millisecond for each class at every import.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ipfi_serial.errors import IpfiError
 
 # --- the link ---
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
+class SessionOpened(msgspec.Struct, frozen=True):
     """A session stands; the stream flows."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLost:
+class SessionLost(msgspec.Struct, frozen=True):
     """The session ended.
 
     Attributes:
@@ -31,15 +30,13 @@ class SessionLost:
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LossyReceived:
+class LossyReceived(msgspec.Struct, frozen=True):
     """The content of a LOSSY frame: one whole message."""
 
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TextReceived:
+class TextReceived(msgspec.Struct, frozen=True):
     """A line that the other end printed between frames, or a LOG frame.
 
     Attributes:
@@ -57,8 +54,7 @@ LinkEvent = bytes | SessionOpened | SessionLost | LossyReceived | TextReceived
 # What it reports about calls is defined beside them, in engine/calls.py.
 
 
-@dataclass(frozen=True, slots=True)
-class EventReceived:
+class EventReceived(msgspec.Struct, frozen=True):
     """The other end emitted an event.
 
     Attributes:
@@ -70,13 +66,11 @@ class EventReceived:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfInputReceived:
+class EndOfInputReceived(msgspec.Struct, frozen=True):
     """The other end has nothing more to say for now; the wire stays usable."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaultNoted:
+class FaultNoted(msgspec.Struct, frozen=True):
     """Something that nobody waits for went wrong; it was counted, and belongs in a log.
 
     Attributes:

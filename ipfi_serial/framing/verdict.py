@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 FIRST_TYPE: Final = 0x80  # FRAME-4
 TEXT_BELOW: Final = 0x80  # FRAME-8
@@ -33,15 +33,13 @@ class RejectReason(Enum):
     NOISE = "noise"  # too short, a type below 0x80, or text that cannot be printed
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(NamedTuple):
     """Bytes that were dropped; the counters tell how many."""
 
     reason: RejectReason
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A line of plain text between frames, without its end."""
 
     line: str

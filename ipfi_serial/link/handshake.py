@@ -7,8 +7,8 @@ looks at a clock, and never ends a live session: :mod:`ipfi_serial.link.session`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from ipfi_serial.link.parameters import (
     HELLO_SIZE,
@@ -26,8 +26,7 @@ from ipfi_serial.link.parameters import (
 ECHOES_TO_GIVE_UP: Final = 3  # HS-9
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(NamedTuple):
     """A session that both ends know the terms of.
 
     Attributes:

@@ -7,8 +7,7 @@ its business.  docs/protocol.md 3.3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ipfi_serial.errors import EchoingLineError, HandshakeRefusedError, IpfiError
 from ipfi_serial.link.beat import ANSWER_COPIES, copies
@@ -30,8 +29,7 @@ READY_LIMIT: Final = 6  # HS-6
 TRYING: Final = (LinkState.CONNECTING, LinkState.UNCONFIRMED)
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(NamedTuple):
     """What a handshake frame calls for.
 
     Attributes:

@@ -6,7 +6,7 @@ import enum
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ipfi_serial.config import NO_LIMIT_ANNOUNCED, PROTOCOL_VERSION
 
@@ -199,8 +199,7 @@ def encode_hello_ack(hello: bytes, parameters: Parameters, session: int, profile
     return content + _CONFIRM.pack(zlib.crc32(content, zlib.crc32(hello)))
 
 
-@dataclass(frozen=True, slots=True)
-class HelloAck:
+class HelloAck(NamedTuple):
     """The fields of a HELLO_ACK beyond the parameters."""
 
     parameters: Parameters

@@ -6,9 +6,8 @@ An opener imports what only it needs when it is called: who opens a port loads n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar, Unpack
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, Unpack
 
 from ipfi_serial.errors import ConfigError
 from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_CONNECT_TIMEOUT_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What an opener gets.
 
     Attributes:
@@ -180,7 +178,7 @@ def _open_url(request: Request) -> Transport:
 
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
-        return _opener(_SYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
+        return _opener(_SYNC_OPENERS, endpoint)(request._replace(endpoint=endpoint))
     source = open_url(endpoint, request.serial)
     return ThreadedTransport(source, str(endpoint), url_speed(endpoint, request.serial))
 
@@ -193,7 +191,7 @@ async def _open_url_async(request: Request) -> AsyncTransport:
 
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
-        return await _opener(_ASYNC_OPENERS, endpoint)(replace(request, endpoint=endpoint))
+        return await _opener(_ASYNC_OPENERS, endpoint)(request._replace(endpoint=endpoint))
     source = await asyncio.to_thread(open_url, endpoint, request.serial)
     return AsyncThreadedTransport(source, str(endpoint), url_speed(endpoint, request.serial))
 
