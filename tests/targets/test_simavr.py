@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ipfi_hil.target import TargetError, VirtualClock
+from ipfi_hil.targets.building import build_firmware
 from ipfi_hil.targets.simavr_control import CYCLES_PER_S, ChipControl, Edge, SentByte
 from ipfi_hil.targets.simavr_lockstep import WiredChip
 from ipfi_serial import connect
@@ -17,6 +20,7 @@ from tests.targets.chips import available
 
 BYTE_CYCLES = 1360  # ten bits of 136 cycles
 MS_CYCLES = CYCLES_PER_S // 1000
+START_S = 60.0  # of a process, when all is well some milliseconds
 INTERRUPT_CYCLES = range(10, 40)  # from an edge to the first output of its handler
 GROUP = ("-mmcu=atmega328p", "-DF_CPU=16000000UL", "-Os", "-Wall", "-Wextra", "-Werror")
 
@@ -68,6 +72,41 @@ def test_bytes_take_as_long_as_the_baud_rate_says(control: ChipControl) -> None:
     apart = [b.cycle - a.cycle for a, b in itertools.pairwise(sent)]
     assert all(abs(cycles - BYTE_CYCLES) < 20 for cycles in apart)
     assert 0 <= sent[0].cycle - begin - 2 * BYTE_CYCLES < 100  # in, and out again
+
+
+@pytest.mark.parametrize("kind", ["unix", "pty"])
+def test_a_runner_replaces_what_another_one_left_but_no_file_of_somebody(
+    firmware: Path, tmp_path: Path, kind: str
+) -> None:
+    runner = build_firmware("avr/ipfi-simavr")
+    uart, control = tmp_path / "uart", tmp_path / "control"
+    words = [str(runner), "--uart", f"{kind}:{uart}", "--control", f"unix:{control}", str(firmware)]
+    for file in (uart, control):
+        file.write_text("mine")
+        done = subprocess.run(words, capture_output=True, text=True, timeout=START_S, check=False)  # noqa: S603 - our own program
+        assert done.returncode != 0
+        assert str(file) in done.stderr
+        assert file.read_text() == "mine"
+        file.unlink()
+        if file is uart and kind == "pty":
+            uart.symlink_to(tmp_path / "gone")
+        else:
+            leave_socket(file)
+    with subprocess.Popen(words) as running, socket.socket(socket.AF_UNIX) as commands:  # noqa: S603 - as above
+        until_s = time.monotonic() + START_S
+        while commands.connect_ex(str(control)) != 0:
+            assert running.poll() is None, "it did not start"
+            assert time.monotonic() < until_s, "it does not listen"
+            time.sleep(0.01)
+        assert uart.is_socket() if kind == "unix" else uart.is_char_device()
+        commands.sendall(b"quit\n")
+        assert running.wait(START_S) == 0
+
+
+def leave_socket(path: Path) -> None:
+    """Leave a socket at this path, as a program does that is killed."""
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
 
 
 def test_what_is_no_command_is_an_error(control: ChipControl) -> None:

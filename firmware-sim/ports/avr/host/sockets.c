@@ -8,10 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Removes what a runner that was killed has left there; a file of somebody's is neither socket nor link. */
+static void remove_old(const char *path, mode_t type)
+{
+    struct stat there;
+    if (lstat(path, &there) == 0 && (there.st_mode & S_IFMT) == type) { (void)unlink(path); }
+}
 
 static bool open_pty(channel_t *channel, const char *link)
 {
@@ -23,7 +31,7 @@ static bool open_pty(channel_t *channel, const char *link)
     if (tcgetattr(slave, &settings) != 0) { return false; }
     cfmakeraw(&settings);
     if (tcsetattr(slave, TCSANOW, &settings) != 0) { return false; }
-    (void)unlink(link);
+    remove_old(link, S_IFLNK);
     return fcntl(channel->line, F_SETFL, O_NONBLOCK) == 0 && symlink(name, link) == 0;
 }
 
@@ -32,7 +40,7 @@ static bool open_unix(channel_t *channel, const char *path)
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     if (strlen(path) >= sizeof address.sun_path) { return false; }
     strcpy(address.sun_path, path);
-    (void)unlink(path);
+    remove_old(path, S_IFSOCK);
     channel->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return channel->listener >= 0 && bind(channel->listener, (const struct sockaddr *)&address, sizeof address) == 0
         && listen(channel->listener, 1) == 0;
