@@ -67,10 +67,13 @@ class Directory:
 
         Raises:
             CallRefusedError: it has no such procedure.
-            LocalProtocolError: on a plain wire, the name was not declared.
+            LocalProtocolError: on a plain wire, the name was not declared; or no message can have
+                such an index.
+            TypeError: it is neither a name nor an index.
         """
         if isinstance(name, int):
-            return Target(name, raw=self._is_raw(name))
+            return Target(_checked(name), raw=self._is_raw(name))
+        _check_name(name, "procedure")
         manifest = self.manifest  # a new session may replace it meanwhile
         declarations = self._interface.declarations
         known = self._resolved.get(name)
@@ -97,7 +100,8 @@ class Directory:
     def event(self, name: str | int) -> Target | None:
         """Resolve an event; as :meth:`procedure`."""
         if isinstance(name, int):
-            return Target(name)
+            return Target(_checked(name))
+        _check_name(name, "event")
         declared = self._interface.declared(name, event=True)
         if declared is not None:
             return Target(declared[0])
@@ -134,8 +138,6 @@ class Directory:
         )
 
     def _unknown(self, name: str, what: str) -> str:
-        if not isinstance(name, str):
-            raise TypeError(f"{name!r} is no {what}: use its name or its index")
         manifest = self.manifest
         entries = manifest.entries if manifest is not None else []
         is_event = what == "event"
@@ -145,3 +147,15 @@ class Directory:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
         return f"the other end has no {what} {name!r}; {hint}"
+
+
+def _checked(index: int) -> int:
+    """Return an index that a message can have; one that it cannot would leave a call half begun."""
+    if not 0 <= index < 1 << 64:  # MSG-1
+        raise LocalProtocolError(f"index {index} does not fit a message: 0 to 2^64 - 1")
+    return index
+
+
+def _check_name(name: object, what: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no {what}: use its name or its index")

@@ -96,9 +96,12 @@ def test_what_is_no_name_and_no_index_is_refused(find: str) -> None:
     refusal = f"is no {find}: use its name or its index"
     if ipfi_serial.__compiled__:
         refusal = r"union\[str, int\] object expected; got"  # the compiler checks types itself
-    for wrong in (None, 1.5):
+    plain = Directory(interface(), framed=False)
+    for wrong in (None, 1.5, ["add"]):
         with pytest.raises(TypeError, match=refusal):
             getattr(directory, find)(wrong)
+        with pytest.raises(TypeError, match=refusal):
+            getattr(plain, find)(wrong)
 
 
 def test_the_role_and_what_an_end_will_not_do_are_announced() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import ipfi_serial.aio as aio
-from ipfi_serial import ConfigError, TransportError, connect, listen
+from ipfi_serial import ConfigError, LocalProtocolError, TransportError, connect, listen
 from ipfi_serial.transport import open_async_transport, open_transport
 from tests.shells.boards import TICK
 from tests.shells.ends import aio_test, ajoined, fresh_name, joined
@@ -178,6 +178,19 @@ def test_an_event_that_does_not_fit_is_logged_in_one_line(caplog: pytest.LogCapt
     (record,) = caplog.records
     assert "set_led() takes 1 argument" in record.getMessage()
     assert record.exc_info is None
+
+
+@pytest.mark.parametrize("link", ["framed", "plain"])
+@pytest.mark.parametrize("index", [-1, 1 << 64])
+def test_an_index_that_no_message_can_have_leaves_nothing_begun(
+    link: Any, index: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with joined(link) as ends:
+        for use in (ends.host.call, ends.host.start, ends.host.stream, ends.host.emit):
+            with pytest.raises(LocalProtocolError, match=f"index {index} does not fit a message"):
+                use(index)
+        assert ends.host.stats().open_calls == 0
+    assert "lost" not in caplog.text
 
 
 def test_a_deadline_that_is_no_number_is_refused() -> None:
