@@ -6,7 +6,6 @@ docs/protocol.md, STREAM-1 and STREAM-2.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,13 +15,15 @@ from ipfi_serial.codec.message import MessageKind, Terminator
 _NUMBER: Final = msgspec.msgpack.Decoder(int)
 
 
-@dataclass(frozen=True)
 class Item:
     """A value, the empty end of a stream, or an Error behind its values."""
 
-    kind: MessageKind
-    terminator: Terminator
-    payload: bytes
+    __slots__ = ("kind", "payload", "terminator")
+
+    def __init__(self, kind: MessageKind, terminator: Terminator, payload: bytes) -> None:
+        self.kind = kind
+        self.terminator = terminator
+        self.payload = payload
 
     @property
     def ends(self) -> bool:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, Unpack
 
 from ipfi_serial.errors import ConfigError
-from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
 from ipfi_serial.transport.base import AsyncTransport, Transport
 from ipfi_serial.transport.descriptor import (
     HAS_DESCRIPTORS,
@@ -136,6 +135,7 @@ def _open_device(request: Request) -> Transport:
 
 
 async def _open_device_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
     from ipfi_serial.transport.uart import close_port
 
     port, speed = _open_port(request)
@@ -260,6 +260,7 @@ def _open_stdio(request: Request) -> Transport:
 
 
 async def _open_stdio_async(request: Request) -> AsyncTransport:
+    from ipfi_serial.transport.async_descriptor import AsyncDescriptorTransport
     from ipfi_serial.transport.stream import StandardStreams
 
     streams = StandardStreams()
