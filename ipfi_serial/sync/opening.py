@@ -50,8 +50,7 @@ def connect(
         can_call: False for a module-style wire that is called but never calls.
         config: limits and times.
         **serial: settings of a serial port: baud (115200 by default), exclusive, low_latency,
-            dtr, rts, rtscts, xonxoff, rs485, bytesize, parity, stopbits.  Refused where there is
-            none: tcp, unix, stdio, morse and open transports.
+            dtr, rts, rtscts, xonxoff, rs485, bytesize, parity, stopbits; refused without one.
 
     Raises:
         ConfigError: the endpoint or a setting is wrong.
