@@ -25,6 +25,7 @@ from ipfi_serial.errors import (
     ConfigError,
     ConnectTimeoutError,
     LinkMismatchError,
+    LocalProtocolError,
     PortBusyError,
     TransportError,
 )
@@ -102,6 +103,10 @@ def test_what_is_no_name_and_no_index_is_refused(find: str) -> None:
             getattr(directory, find)(wrong)
         with pytest.raises(TypeError, match=refusal):
             getattr(plain, find)(wrong)
+    for index in (-1, 1 << 64):
+        with pytest.raises(LocalProtocolError, match=f"index {index} does not fit a message"):
+            getattr(plain, find)(index)
+    assert getattr(plain, find)((1 << 64) - 1).index == (1 << 64) - 1
 
 
 def test_the_role_and_what_an_end_will_not_do_are_announced() -> None:
