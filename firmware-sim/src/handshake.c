@@ -102,7 +102,7 @@ static bool read_parameters(const uint8_t *body, ipfi_peer_t *peer)
     peer->max_calls = body[21];
     peer->max_message = ipfi_u16_at(body + 23);
     return peer->frame_payload >= 16 && peer->frame_payload <= 16384 && peer->window >= 1 && peer->window <= 16
-           && (body[12] & IPFI_CRC_16) != 0;
+           && peer->ring >= 32 && peer->max_message != 0 && (body[12] & IPFI_CRC_16) != 0;
 }
 
 static uint8_t best_profile(const ipfi_config_t *config, uint8_t offered)

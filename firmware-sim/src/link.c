@@ -142,8 +142,9 @@ static void ack_or_ping(ipfi_wire_t *wire, const uint8_t *content, uint16_t leng
     }
     if (!is_ack) { ipfi_receiver_echoes(wire, content[4]); }
     ipfi_sender_credit(wire, ipfi_u32_at(content + 5));
-    ipfi_sender_ack(wire, content[3], is_ack, sack);
-    if (is_ack && wire->link.ping_out && content[4] == wire->link.ping) { ipfi_sender_pinged(wire); }
+    const bool echoes = is_ack && wire->link.ping_out && content[4] == wire->link.ping;
+    ipfi_sender_ack(wire, content[3], is_ack && !echoes, sack); /* an echo speaks of what left before the PING */
+    if (echoes) { ipfi_sender_pinged(wire); }
 }
 
 /* A frame of the live session whose checksum held. */

@@ -56,6 +56,7 @@ static bool build(ipfi_wire_t *wire)
     drop_oldest(wire);
     link->handed += ipfi_link_finish(wire, &link->peer);
     link->lossy_last = true;
+    link->probe_shift = 0; /* what waited has gone */
     return true;
 }
 

@@ -175,8 +175,8 @@ void ipfi_sender_ack(ipfi_wire_t *wire, uint8_t ack, bool repeats, uint16_t sack
     if (news != 0) {
         drop_front(wire, news);
     } else if (repeats && (link->peer.flags & IPFI_FLAG_IN_ORDER) != 0
-               && (oldest->tries == 1 || ipfi_due(link->now_ms, oldest->left_ms + link->srtt8 / 8u))) {
-        mark_all(wire); /* no repetition is under way that would change this ACK */
+               && ipfi_due(link->now_ms, oldest->left_ms + link->srtt8 / 8u)) {
+        mark_all(wire); /* nothing is under way that would change this ACK */
     }
     take_sack(wire, sack);
     mark_lost(wire);
@@ -252,7 +252,7 @@ IPFI_NOT_INLINE static int32_t room_beside(const ipfi_wire_t *wire, const ipfi_t
 bool ipfi_sender_goes_first(const ipfi_wire_t *wire)
 {
     enum { ACK_WIRE = 16 }; /* 9 bytes of content, CRC-32, COBS, two delimiters */
-    return ipfi_sender_must_repeat(wire) && (uint32_t)room_beside(wire, ipfi_config_of(wire)->tx_window) < ACK_WIRE;
+    return ipfi_sender_must_repeat(wire) && room_beside(wire, ipfi_config_of(wire)->tx_window) < ACK_WIRE; /* below 0, too */
 }
 
 /* The first frame that waits for its repetition, and where its bytes begin; none: how many are under way. */
@@ -306,7 +306,8 @@ bool ipfi_sender_build(ipfi_wire_t *wire)
 
 static uint32_t probe_ms(const ipfi_wire_t *wire)
 {
-    uint32_t interval_ms = ipfi_sender_rto_ms(wire) << wire->link.probe_shift;
+    const uint8_t shift = wire->link.probe_shift;
+    uint32_t interval_ms = ipfi_sender_rto_ms(wire) << (shift != 0 ? shift - 1 : 0);
     const uint32_t keepalive_ms = ipfi_keepalive_ms(wire);
     if (interval_ms > keepalive_ms) { interval_ms = keepalive_ms; }
     return wire->link.readies == 0 ? interval_ms : interval_ms + interval_ms / 4; /* the initiator: never in step */
@@ -335,7 +336,7 @@ bool ipfi_sender_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)
     const bool full = ipfi_ring_full(wire);
     if (!full && ((link->want & IPFI_WANT_PING) != 0 || !is_blocked(wire))) { return false; }
     *deadline_ms = (link->peer.ring == IPFI_NO_RING_LIMIT ? link->ping_ms : link->line_free_ms) + probe_ms(wire);
-    if (!full && !link->ping_out) { *deadline_ms = link->now_ms; }
+    if (!full && link->probe_shift == 0) { *deadline_ms = link->now_ms; } /* the first one only: or two ends ask in step, for ever */
     return true;
 }
 
@@ -352,9 +353,10 @@ void ipfi_sender_on_deadline(ipfi_wire_t *wire)
 #endif
     if (!ipfi_sender_deadline(wire, &at_ms) || !ipfi_due(link->now_ms, at_ms)) { return; }
     if (link->in_flight == 0) {
+        const bool at_once = link->probe_shift == 0 && !ipfi_ring_full(wire);
         link->want |= IPFI_WANT_PING; /* LINK-15 */
-        if (!link->ping_out && !ipfi_ring_full(wire)) { return; } /* the first one is asked at once */
         if (link->probe_shift < PROBE_MAX) { link->probe_shift++; }
+        if (at_once) { return; }
     }
     const bool all = link->in_flight == 0 || (first->marks & AGAIN) != 0;
     ipfi_ring_clear(wire, all ? link->handed : first->charge);

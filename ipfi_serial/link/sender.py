@@ -284,8 +284,8 @@ class Sender:
             return
         oldest = self.flights[0]
         due_s = oldest.departure_s + (self.rtt.smoothed_s or 0.0)
-        if oldest.again or (oldest.times > 1 and now_s < due_s):
-            return  # the repetition that would change it has not arrived yet
+        if oldest.again or now_s < due_s:
+            return  # the transmission that would change it has not arrived yet
         for flight in self.flights:
             self._repeat(flight)
 

@@ -174,13 +174,15 @@ class Transfer(Waits):
             self.peer_forgot = True
             return False
         sender.on_credit(credit)
-        if not sender.on_ack(ack, now_s) and len(content) == 9:
-            sender.on_repeated_ack(ack, now_s)
+        news = sender.on_ack(ack, now_s)
         if len(content) == 11:
             sender.on_sack(ack, content[9] | content[10] << 8)
         sender.ring.clear_until(ping=number)
         echoed = self._pings.echoed(number, now_s, sender.rtt.rto_s(0.0))
-        if echoed is not None:
+        if echoed is None:
+            if not news and len(content) == 9:
+                sender.on_repeated_ack(ack, now_s)
+        else:  # it speaks of what left before the PING, and of nothing else
             order, rtt_s = echoed
             if rtt_s is not None:
                 sender.rtt.sample(rtt_s)
@@ -198,8 +200,8 @@ class Transfer(Waits):
             them to :meth:`handed_over`.
         """
         sender, lossy = self.sender, self._lossy
-        may_ack = sender.ring.room_bytes >= 0  # LINK-14
-        if may_ack and self.receiver.needs_full_ack and not self._repeats_first:
+        may_ack = sender.ring.room_bytes >= 0 and not self._repeats_first  # LINK-14
+        if may_ack and self.receiver.needs_full_ack:
             return self.ack()
         if lossy.contents and lossy.turn and self._lossy_fits:
             return self._next_lossy()
@@ -217,11 +219,10 @@ class Transfer(Waits):
 
     @property
     def _repeats_first(self) -> bool:
-        """Whether a repetition fits now, and would not behind an ACK (LINK-14)."""
+        """Whether a repetition waits that would not fit behind an ACK (LINK-14)."""
         sender = self.sender
-        return bool(sender.repeats) and (
-            sender.sendable(FRAME_OVERHEAD_BYTES)
-            and not sender.sendable(FRAME_OVERHEAD_BYTES + RING_RESERVE_BYTES)
+        return bool(sender.repeats) and not sender.sendable(
+            FRAME_OVERHEAD_BYTES + RING_RESERVE_BYTES
         )
 
     @property
@@ -267,7 +268,7 @@ class Transfer(Waits):
         """Whether :meth:`next_frame` would return a frame."""
         sender = self.sender
         return (
-            (sender.ring.room_bytes >= 0 and self.wants_ack)
+            (sender.ring.room_bytes >= 0 and self.wants_ack and not self._repeats_first)
             or sender.sendable(FRAME_OVERHEAD_BYTES)
             or (bool(self._lossy.contents) and self._lossy_fits)
         )

@@ -123,6 +123,22 @@ FIRMWARE_BUGS: Final = (
         _FOR_RING,
     ),
     Mutant(
+        "c-echo-taken-for-a-repeated-ack",
+        "LINK-10",
+        _C + "link.c",
+        "is_ack && !echoes, sack",
+        "is_ack, sack",
+        _FOR_RING,
+    ),
+    Mutant(
+        "c-blocked-ends-ask-at-once",
+        "LINK-15",
+        _C + "sender.c",
+        "if (!full && link->probe_shift == 0) {",
+        "if (!full && !link->ping_out) {",
+        _FOR_RING,
+    ),
+    Mutant(
         "c-ack-clears-what-waits",
         "LINK-14",
         _C + "ring.c",

@@ -282,11 +282,19 @@ TIME_AND_RING_BUGS: Final = (
         _FOR_RING,
     ),
     Mutant(
+        "echo-taken-for-a-repeated-ack",
+        "LINK-10",
+        _LINK + "transfer.py",
+        "        if echoed is None:\n            if not news",
+        "        if True:\n            if not news",
+        _FOR_RING,
+    ),
+    Mutant(
         "repetition-behind-acks",
         "LINK-14",
         _LINK + "transfer.py",
-        "needs_full_ack and not self._repeats_first:",
-        "needs_full_ack:",
+        "return bool(sender.repeats) and not sender.sendable(",
+        "return False and not sender.sendable(",
         _FOR_RING,
     ),
     Mutant(
