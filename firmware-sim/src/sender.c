@@ -208,9 +208,9 @@ static uint16_t new_cut(const ipfi_wire_t *wire)
     const ipfi_link_t *const link = &wire->link;
     const uint16_t waits = (uint16_t)(link->stream_used - link->stream_sent);
     if (waits == 0) { return 0; }
-    const int32_t credit = (int32_t)(link->peer.credit - (link->acked_offset + link->stream_sent));
+    const uint32_t credit = link->peer.credit - (link->acked_offset + link->stream_sent); /* never below 0 */
     uint16_t size = least(waits, link->cut);
-    if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */
+    if (credit < size) { size = (uint16_t)credit; } /* LINK-7 */
     if (size == 0 || link->in_flight >= least(ipfi_config_of(wire)->tx_window_length, link->peer.window)) { return 0; } /* LINK-6 */
     const uint16_t fits = ipfi_ring_fits(ipfi_ring_left(wire));
     return fits >= least(size, SMALLEST_CUT) ? least(size, fits) : 0; /* no crumbs */

@@ -39,7 +39,7 @@ def failure_from(payload: bytes, procedure: int) -> IpfiError:
     """Return the exception that an Error means to the caller."""
     try:
         code, executed, text = _DECODER.decode(_ARRAY_OF_3 + payload)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the text need not be UTF-8
         return CallError(
             f"procedure {procedure} failed at the other end, which could not say why",
             may_have_executed=True,

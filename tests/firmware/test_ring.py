@@ -179,3 +179,11 @@ def test_a_host_whose_ring_holds_nothing_is_refused() -> None:
     for ring, kind in ((31, "REFUSE"), (32, "HELLO_ACK")):
         puppet.say(hello(parameters(flags=1, nonce=9 + ring, ring=ring), floor=1))
         assert puppet.kinds() == [kind]
+
+
+@pytest.mark.parametrize("credit", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_any_credit_lets_the_stream_go(credit: int) -> None:
+    """LINK-7: it is an offset modulo 2^32, and what was sent is never beyond it."""
+    puppet = CorePuppet(credit=credit)
+    puppet.emit()
+    assert puppet.kinds() == ["DATA"]
