@@ -252,7 +252,7 @@ IPFI_NOT_INLINE static int32_t room_beside(const ipfi_wire_t *wire, const ipfi_t
 bool ipfi_sender_goes_first(const ipfi_wire_t *wire)
 {
     enum { ACK_WIRE = 16 }; /* 9 bytes of content, CRC-32, COBS, two delimiters */
-    return ipfi_sender_must_repeat(wire) && room_beside(wire, ipfi_config_of(wire)->tx_window) < ACK_WIRE; /* below 0, too */
+    return ipfi_sender_must_repeat(wire) && (uint32_t)room_beside(wire, ipfi_config_of(wire)->tx_window) < ACK_WIRE;
 }
 
 /* The first frame that waits for its repetition, and where its bytes begin; none: how many are under way. */

@@ -200,8 +200,8 @@ class Transfer(Waits):
             them to :meth:`handed_over`.
         """
         sender, lossy = self.sender, self._lossy
-        may_ack = sender.ring.room_bytes >= 0 and not self._repeats_first  # LINK-14
-        if may_ack and self.receiver.needs_full_ack:
+        may_ack = sender.ring.room_bytes >= 0  # LINK-14
+        if may_ack and self.receiver.needs_full_ack and not self._repeats_first:
             return self.ack()
         if lossy.contents and lossy.turn and self._lossy_fits:
             return self._next_lossy()
@@ -219,10 +219,11 @@ class Transfer(Waits):
 
     @property
     def _repeats_first(self) -> bool:
-        """Whether a repetition waits that would not fit behind an ACK (LINK-14)."""
+        """Whether a repetition fits now, and would not behind an ACK (LINK-14)."""
         sender = self.sender
-        return bool(sender.repeats) and not sender.sendable(
-            FRAME_OVERHEAD_BYTES + RING_RESERVE_BYTES
+        return bool(sender.repeats) and (
+            sender.sendable(FRAME_OVERHEAD_BYTES)
+            and not sender.sendable(FRAME_OVERHEAD_BYTES + RING_RESERVE_BYTES)
         )
 
     @property
@@ -268,7 +269,7 @@ class Transfer(Waits):
         """Whether :meth:`next_frame` would return a frame."""
         sender = self.sender
         return (
-            (sender.ring.room_bytes >= 0 and self.wants_ack and not self._repeats_first)
+            (sender.ring.room_bytes >= 0 and self.wants_ack)
             or sender.sendable(FRAME_OVERHEAD_BYTES)
             or (bool(self._lossy.contents) and self._lossy_fits)
         )

@@ -235,18 +235,6 @@ def test_a_repetition_that_would_not_fit_behind_an_ack_goes_before_it() -> None:
     assert said[said.index("DATA") - 1 :][:3] == ["ACK", "DATA", "ACK"]
 
 
-def test_nothing_is_handed_over_while_a_repetition_waits_for_room() -> None:
-    """LINK-14: each answer to a PING would put off the moment when all has been read."""
-    puppet = small(64, flags=Flag.IN_ORDER_ONLY)
-    puppet.link.push(bytes(37), puppet.now_s)
-    assert puppet.kinds() == ["DATA"]
-    puppet.say(ack(5, 0))  # it was lost
-    for number in range(1, 4):
-        puppet.say(ping(5, 0, ping=number))
-        assert puppet.kinds() == []
-    assert names(puppet.wait_until_due())[:2] == ["ACK", "DATA"]
-
-
 def test_the_echo_of_a_ping_is_no_news_of_what_left_behind_it() -> None:
     """LINK-10: or one lost frame makes every later one go twice."""
     puppet = small(1024, flags=Flag.IN_ORDER_ONLY)

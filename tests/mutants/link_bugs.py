@@ -293,8 +293,8 @@ TIME_AND_RING_BUGS: Final = (
         "repetition-behind-acks",
         "LINK-14",
         _LINK + "transfer.py",
-        "return bool(sender.repeats) and not sender.sendable(",
-        "return False and not sender.sendable(",
+        "return bool(sender.repeats) and (",
+        "return False and (",
         _FOR_RING,
     ),
     Mutant(
