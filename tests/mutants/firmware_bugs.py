@@ -86,7 +86,7 @@ FIRMWARE_BUGS: Final = (
         "c-credit-ignored",
         "LINK-7",
         _C + "sender.c",
-        "if (credit < size) { size = credit > 0 ? (uint16_t)credit : 0; } /* LINK-7 */",
+        "if (credit < size) { size = (uint16_t)credit; } /* LINK-7 */",
         "(void)credit;",
         _BETWEEN_BOARDS,
     ),
