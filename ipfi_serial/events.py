@@ -1,4 +1,4 @@
-"""What the core reports upward: frozen, comparable; imports only errors.
+"""What the core reports upward: frozen, comparable; imports only errors and msgspec.
 
 The link reports sessions, text and (as plain ``bytes``) the stream; the wire above it reports
 calls, answers and events to a shell.  They are Structs because a dataclass writes and compiles

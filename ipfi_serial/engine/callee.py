@@ -201,9 +201,8 @@ class Callee:
         self.refused += 1
         if self._sends_errors:
             payload = encode_failure(code, text, self._max_message, executed=may_have_executed)
-            self._send_item(
-                call, MessageKind.ERROR, _COMPLETE, payload
-            )  # after the values before it
+            # after the values before it
+            self._send_item(call, MessageKind.ERROR, _COMPLETE, payload)
             return
         self._events.append(FaultNoted(f"call of procedure {call.procedure}: {text}"))
         if call.held is not None:

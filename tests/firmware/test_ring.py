@@ -163,12 +163,15 @@ def test_the_echo_of_a_ping_is_no_news_of_what_left_behind_it() -> None:
     assert puppet.kinds() == []
 
 
-def test_a_host_whose_ring_holds_nothing_is_refused() -> None:
-    """HS-10: at least 32 bytes; a sender that may never send would wait for ever."""
+def test_a_host_that_takes_nothing_is_refused() -> None:
+    """HS-10: a sender that may never send would wait for ever."""
     puppet = CorePuppet()
-    for ring, kind in ((31, "REFUSE"), (32, "HELLO_ACK")):
-        puppet.say(hello(parameters(flags=1, nonce=9 + ring, ring=ring), floor=1))
-        assert puppet.kinds() == [kind]
+    refused: tuple[dict[str, int], ...] = ({"ring": 31}, {"max_message": 0})
+    for nonce, wrong in enumerate(refused, 40):
+        puppet.say(hello(parameters(**{"flags": 1, "nonce": nonce, **wrong}), floor=1))
+        assert puppet.kinds() == ["REFUSE"]
+    puppet.say(hello(parameters(flags=1, nonce=50, ring=32, max_message=1), floor=1))
+    assert puppet.kinds() == ["HELLO_ACK"]
 
 
 @pytest.mark.parametrize("credit", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
@@ -177,3 +180,36 @@ def test_any_credit_lets_the_stream_go(credit: int) -> None:
     puppet = CorePuppet(credit=credit)
     puppet.emit()
     assert puppet.kinds() == ["DATA"]
+
+
+def test_a_repeated_ack_says_nothing_of_a_frame_that_left_less_than_a_round_trip_ago() -> None:
+    """LINK-10: it left the other end before that frame, though never repeated, was there."""
+    puppet = CorePuppet(flags=Flag.HOST | Flag.IN_ORDER_ONLY)
+    puppet.emit()
+    puppet.hear()
+    puppet.wait(0.1)
+    puppet.say(ack(puppet.session, 1))  # the round trip
+    puppet.emit()
+    assert puppet.kinds() == ["DATA"]
+    puppet.wait(0.05)
+    puppet.say(ack(puppet.session, 1))
+    assert puppet.kinds() == []
+    puppet.wait(0.06)
+    puppet.say(ack(puppet.session, 1))
+    assert puppet.kinds()[0] == "DATA"
+
+
+def test_nothing_new_takes_the_room_of_a_repetition_that_waits() -> None:
+    """LINK-14."""
+    puppet = CorePuppet(ring=RING, flags=Flag.HOST | Flag.IN_ORDER_ONLY)
+    puppet.emit()
+    puppet.hear()
+    puppet.say(ack(puppet.session, 1))  # an empty ring
+    for _ in range(4):
+        puppet.emit()
+    (first,) = puppet.hear()
+    assert len(first) > 32, "it does not fit beside its first transmission; a small one would"
+    puppet.say(ack(puppet.session, 1))  # it was lost
+    puppet.emit()
+    assert puppet.kinds() == []
+    assert puppet.wait_until_due()[0][3] == first[3], "its number"

@@ -294,6 +294,18 @@ def test_a_repeated_ack_sends_the_window_again_to_an_in_order_receiver_only() ->
     new_sender(go_back_only=True).on_repeated_ack(0, 1.0)
 
 
+def test_a_repeated_ack_says_nothing_of_a_frame_that_left_less_than_a_round_trip_ago() -> None:
+    """LINK-10: it left the other end before that frame, though never repeated, was there."""
+    sender = loaded(2, go_back_only=True, window=1)
+    assert send_all(sender) == [0]
+    sender.on_ack(1, 0.2)  # the round trip
+    assert send_all(sender, 1.0) == [1]
+    sender.on_repeated_ack(1, 1.1)
+    assert send_all(sender, 1.1) == []
+    sender.on_repeated_ack(1, 1.25)
+    assert send_all(sender, 1.25) == [1]
+
+
 def test_the_frame_size_doubles_after_16_clean_frames_up_to_the_largest() -> None:
     """LINK-16."""
     sender = loaded(200, largest_frame=200)
