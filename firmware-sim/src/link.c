@@ -174,7 +174,7 @@ static void session_frame(ipfi_wire_t *wire, uint16_t length)
         live_frame(wire, length);
     } else if (content[0] == IPFI_ACK && (length == 9 || length == 11)) {
         ipfi_handshake_echoed(wire, content[4]); /* HS-6 */
-    } else if (content[0] == IPFI_BYE) {
+    } else if (content[0] == IPFI_BYE && length == 4) {
         ipfi_link_lose(wire, IPFI_DOWN_RESTARTING, false);
     }
 }

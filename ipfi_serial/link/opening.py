@@ -213,6 +213,19 @@ class Opening:
         self._opened()
         return candidate
 
+    def on_bye(self, content: bytes, now_s: float) -> bool:
+        """Take a frame of no live session; return whether it ended the candidate (HS-13)."""
+        candidate = self.candidate
+        if (
+            candidate is None
+            or content[0] != FrameType.BYE
+            or content[1:3] != candidate.session.to_bytes(2, "little")
+            or len(content) != 4
+        ):
+            return False
+        self.seek(now_s)
+        return True
+
     def _on_echo(self) -> Reaction:
         """Our own HELLO came back (HS-9)."""
         self._handshake.echoes += 1

@@ -239,11 +239,12 @@ class Link(LinkView):
         """Take a frame of no live session: the echo of READY, or a sign of a lost one (HS-11)."""
         agreement = self._opening.on_foreign(content)
         if agreement is not None:
-            live = self._start_session(agreement, now_s)
-            live.number_pings_from(self._opening.ready_ping)
-            return
-        self.counters.stale_frames += 1
-        self._opening.announce(now_s)
+            self._start_session(agreement, now_s).number_pings_from(self._opening.ready_ping)
+        elif self._opening.on_bye(content, now_s):
+            self._expect_session()
+        else:
+            self.counters.stale_frames += 1
+            self._opening.announce(now_s)
 
     def _on_handshake(self, content: bytes, now_s: float) -> None:
         """Take a HELLO, HELLO_ACK or REFUSE."""

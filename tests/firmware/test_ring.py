@@ -213,3 +213,17 @@ def test_nothing_new_takes_the_room_of_a_repetition_that_waits() -> None:
     puppet.emit()
     assert puppet.kinds() == []
     assert puppet.wait_until_due()[0][3] == first[3], "its number"
+
+
+def test_a_stall_behind_a_lossy_frame_that_went_asks_at_once_again() -> None:
+    """LINK-15: what waited has gone, so the interval of the stall before it counts no more."""
+    puppet = CorePuppet(ring=RING)
+    for _ in range(2):
+        asked(puppet, 3)  # they leave no room for the event
+        puppet.emit(lossy=True)
+        assert puppet.kinds() == []
+        puppet.wait(0.001)
+        (said,) = puppet.hear()
+        assert said[0] == FrameType.PING
+        puppet.say(ack(puppet.session, 0, echo=said[4]))
+        assert puppet.kinds() == ["LOSSY"]

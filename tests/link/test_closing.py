@@ -130,6 +130,41 @@ def test_a_bye_of_another_length_is_malformed_and_one_of_another_session_is_noth
     assert lost.final
 
 
+@pytest.mark.parametrize("reason", [0, 1, 2, 3])
+@pytest.mark.parametrize("active", [True, False])
+def test_a_bye_of_a_session_that_is_not_confirmed_ends_the_attempt(
+    reason: int, active: bool
+) -> None:
+    """HS-13: an active end begins the next attempt at once, whatever the reason."""
+    puppet = Puppet(new_link(active=active))
+    (first,) = puppet.open()
+    puppet.answer(first, 5)
+    assert puppet.kinds() == ["READY"]
+    puppet.say(bye(5, reason))
+    said = puppet.hear()
+    assert [content[0] for content in said] == ([FrameType.HELLO] if active else [])
+    assert all(content[4:8] != first[4:8] for content in said)  # another nonce
+    assert puppet.link.state is (LinkState.CONNECTING if active else LinkState.LISTENING)
+    assert puppet.link.counters.stale_frames == 0
+    assert puppet.events() == []
+    puppet.say(ack(5, 0, echo=1))  # the echo of READY, which comes too late
+    assert not puppet.link.established
+
+
+def test_other_byes_change_nothing_in_an_attempt() -> None:
+    """HS-13: of another session, of another length, or before there is a session."""
+    puppet = Puppet(new_link())
+    (first,) = puppet.open()
+    puppet.say(bye(5, 1))
+    puppet.answer(first, 5)
+    assert puppet.kinds() == ["READY"]
+    puppet.say(bye(6, 1), sealed_for=5)
+    puppet.say(bye(5, 1)[:3], bye(5, 1) + b"x")
+    assert puppet.hear() == []
+    assert puppet.link.state is LinkState.UNCONFIRMED
+    assert puppet.link.counters.stale_frames == 4
+
+
 @pytest.mark.parametrize("active", [True, False])
 def test_abort_says_why_and_looks_for_a_new_session(active: bool) -> None:
     """HS-13: reason 3, the stream is corrupted (MSG-6)."""

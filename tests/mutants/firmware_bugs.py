@@ -35,6 +35,14 @@ FIRMWARE_BUGS: Final = (
         _CATCHERS,
     ),
     Mutant(
+        "c-bye-before-the-session-stands-not-heard",
+        "HS-13",
+        _C + "link.c",
+        "} else if (content[0] == IPFI_BYE && length == 4) {",
+        "} else if (content[0] == IPFI_BYE && length == 3) {",
+        ("tests/firmware/test_opening.py", *_CATCHERS),
+    ),
+    Mutant(
         "c-frames-of-any-session",
         "LINK-5",
         _C + "link.c",

@@ -92,6 +92,14 @@ HANDSHAKE_BUGS: Final = (
         ("tests/link/test_reset.py", "sim", "replay"),
     ),
     Mutant(
+        "bye-before-the-session-stands-not-heard",
+        "HS-13",
+        _LINK + "opening.py",
+        "            or content[0] != FrameType.BYE\n",
+        "            or content[0] != FrameType.LOSSY\n",
+        ("tests/link/test_closing.py", *_FOR_HANDSHAKE),
+    ),
+    Mutant(
         "reboot-not-announced",
         "HS-11",
         _LINK + "opening.py",

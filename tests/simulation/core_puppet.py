@@ -15,10 +15,11 @@ WORD: Final = b"\1\2"  # what the core's events say
 
 
 class CorePuppet(Puppet):
-    """Plays the other end of a C core, which is in a session with it.
+    """Plays the other end of a C core, which has begun a session with it.
 
     Args:
         active: the core has the host's role and opens the session.
+        confirmed: whether an active core hears of it that its session stands.
         bytes_per_s: speed of the core's line; None: it does not know.
         changes: of what the puppet says of itself.
 
@@ -27,7 +28,12 @@ class CorePuppet(Puppet):
     """
 
     def __init__(
-        self, *, active: bool = False, bytes_per_s: float | None = None, **changes: Any
+        self,
+        *,
+        active: bool = False,
+        confirmed: bool = True,
+        bytes_per_s: float | None = None,
+        **changes: Any,
     ) -> None:
         plan, line = EndPlan(host=active, window=4, credit=64), (bytes_per_s, False)
         self.core = CoreEnd(1, 0, plan, line, 100.0)
@@ -38,7 +44,9 @@ class CorePuppet(Puppet):
         said = self.hear()
         if active:
             self.answer(said[0], int.from_bytes(said[0][-2:], "little"))  # its floor (HS-4)
-            self.say(ack(self.session, 0, echo=self.hear()[0][3], credit=own.credit))
+            (ready,) = self.hear()
+            if confirmed:
+                self.say(ack(self.session, 0, echo=ready[3], credit=own.credit))
         else:
             self.initiate()
 
