@@ -436,6 +436,7 @@ inline on_bye(e, id)
 {
     if
     :: OWNS(e, id) -> seek(e)
+    :: end[e].state == UNCONFIRMED && end[e].session == id && HOLDS(e) -> seek(e)
     :: else -> foreign(e)
     fi
 }

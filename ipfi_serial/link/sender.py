@@ -15,6 +15,7 @@ from ipfi_serial.link.framesize import FrameSize
 from ipfi_serial.link.pieces import LONGEST_WHOLE, PIECE_BYTES, REPETITIONS_BEFORE
 from ipfi_serial.link.ring import Ring
 from ipfi_serial.link.rtt import ACK_DELAY_S, RttEstimator
+from ipfi_serial.link.silence import KEEPALIVE_S
 
 MOST_FLIGHTS: Final = 16  # LINK-6
 SMALLEST_CUT_BYTES: Final = 16  # for the room of a ring (LINK-14): no crumbs
@@ -69,6 +70,7 @@ class Sender:
         ack_delay_s: float = ACK_DELAY_S,
         beat: int = 0,
         pieces: bool = False,
+        far_s: float = KEEPALIVE_S,
     ) -> None:
         self._beat = beat
         self._pieces = pieces
@@ -84,7 +86,7 @@ class Sender:
         self.ring = Ring(ring)
         self.rtt = RttEstimator(ack_delay_s)
         self.credit = credit
-        self.size = FrameSize(largest_frame)
+        self.size = FrameSize(largest_frame, ring, far_s)
         self.retransmissions = 0
         self.flights: deque[Flight] = deque()
         self.queued_bytes = 0
@@ -244,7 +246,7 @@ class Sender:
             if newest.again:
                 self.repeats -= 1
             if newest.times == 1 and not newest.sacked:
-                self.size.note_clean()
+                self.size.note_clean(rtt.smoothed_s)
                 proved = newest.order
             else:
                 clean = False  # the frames behind it waited for it: no round trip to learn from

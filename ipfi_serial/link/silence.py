@@ -17,6 +17,11 @@ PATIENCE_S: Final = 5.0  # LINK-13
 PATIENCE_FRAMES: Final = 60
 
 
+def keepalive_s(frame_time_s: float) -> float:
+    """Return the silence after which a PING is sent, given how long a full frame lasts."""
+    return max(KEEPALIVE_S, KEEPALIVE_FRAMES * frame_time_s)
+
+
 class Remedy(enum.Enum):
     """What the silence calls for."""
 
@@ -51,7 +56,7 @@ class Silence:
 
     def set_frame_time(self, frame_time_s: float) -> None:
         """Take how long a full frame lasts from now on."""
-        self.keepalive_s = max(KEEPALIVE_S, KEEPALIVE_FRAMES * frame_time_s)
+        self.keepalive_s = keepalive_s(frame_time_s)
         self.patience_s = max(PATIENCE_S, PATIENCE_FRAMES * frame_time_s)
 
     def note_work(self, now_s: float, *, idle: bool) -> None:

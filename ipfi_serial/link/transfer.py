@@ -23,6 +23,7 @@ from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.rtt import ACK_DELAY_S
 from ipfi_serial.link.sender import Sender
+from ipfi_serial.link.silence import keepalive_s
 from ipfi_serial.link.waits import Waits
 
 _ACK_BODY: Final = struct.Struct("<BBI")
@@ -92,6 +93,7 @@ class Transfer(Waits):
             ack_delay_s=ack_delay_s,
             beat=int.from_bytes(agreement.confirm, "little"),
             pieces=bool(theirs.extensions & Extension.PIECE),
+            far_s=keepalive_s(self.frame_time_s),
         )
         self.receiver = Receiver(
             ours.window,

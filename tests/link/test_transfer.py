@@ -401,6 +401,31 @@ def test_the_largest_frame_fits_both_ends_the_ring_and_50_ms(
     assert made.sender.size.frame_bytes == min(64, largest)
 
 
+@pytest.mark.parametrize(
+    ("ring", "bytes_per_s", "round_trip_s", "most_bytes"),
+    [
+        (256, None, None, 229),
+        (256, None, 0.9, 229),
+        (256, None, 1.1, 115),
+        (64, None, 1.1, 32),
+        (40, None, 1.1, 16),
+        (0xFFFF, None, 1.1, 1024),
+        (256, 30.0, 40.0, 64),  # a keepalive of 51 s
+        (128, 30.0, 60.0, 51),
+    ],
+)
+def test_a_round_trip_above_the_keepalive_leaves_half_the_ring_to_small_frames(
+    ring: int, bytes_per_s: float | None, round_trip_s: float | None, most_bytes: int
+) -> None:
+    """LINK-16: or a long frame's repetition would hardly find its room (LINK-14)."""
+    theirs = parameters(flags=0, ring=ring, frame_payload=1024)
+    agreement = Agreement(5, 1, parameters(), theirs, initiated=True, confirm=b"")
+    size = Transfer(agreement, CRC32, bytes_per_s, LossyQueue(8), 0.0).sender.size
+    for _ in range(5 * 16):
+        size.note_clean(round_trip_s)
+    assert size.frame_bytes == most_bytes
+
+
 def test_pings_are_numbered_on_from_the_ready_and_never_0() -> None:
     """HS-6, LINK-14: no echo answers two questions."""
     made = transfer()
