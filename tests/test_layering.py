@@ -98,6 +98,15 @@ def test_no_function_is_longer_than_60_lines(path: Path) -> None:
     assert {name: size for name, size in long.items() if size > 60} == {}
 
 
+def test_no_private_state_is_written_and_never_read() -> None:
+    """Such a state is a rule that somebody began to write: the code takes no notice of it."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in FILES]
+    names = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    written = {node.attr for node in names if not isinstance(node.ctx, ast.Load)}
+    read = {node.attr for node in names if isinstance(node.ctx, ast.Load)}
+    assert {name for name in written - read if name.startswith("_")} == set()
+
+
 def test_everything_that_the_facade_promises_is_there() -> None:
     import ipfi_serial
     import ipfi_serial.aio

@@ -55,7 +55,10 @@ static void begin_answer(ipfi_wire_t *wire)
     for (ipfi_outcall_t *out = wire->outcalls; out != NULL; out = out->next) {
         if (same(out, &wire->parser) && out->sent) {
             wire->out_target = out;
-            if (wire->parser.type == IPFI_TYPE_ERROR && out->stage != ABANDONED) { out->answer_length = 0; }
+            if (wire->parser.type == IPFI_TYPE_ERROR && !out->failing) { /* it takes the place of what was collected */
+                out->failing = true;
+                if (out->stage != ABANDONED) { out->answer_length = 0; }
+            }
             return;
         }
     }
@@ -98,7 +101,8 @@ static void end_answer(ipfi_wire_t *wire)
     ipfi_outcall_t *const out = wire->out_target;
     const uint8_t terminator = ipfi_parser_terminator(&wire->parser);
     wire->out_target = NULL;
-    if (wire->parser.type == IPFI_TYPE_ERROR) {
+    if (out->failing) {
+        if (terminator == IPFI_NONE) { return; } /* CALL-5: more of it follows */
         if (out->stage == SENDING && out->sent) { /* CALL-7: we stop with a Cancel */
             const ipfi_message_t cancel = { IPFI_TYPE_CANCEL, IPFI_COMPLETE, out->procedure, out->index, NULL, 0 };
             (void)ipfi_message_send(wire, &cancel);
@@ -212,7 +216,7 @@ bool ipfi_outcall_start(ipfi_wire_t *wire, ipfi_outcall_t *out, uint16_t procedu
     out->taken = 0;
     out->granted = (uint32_t)ipfi_config_of(wire)->stream_credit * 16;
     out->deadline_ms = now_ms + timeout_ms;
-    out->sent = out->too_large = out->cancel_owed = false;
+    out->sent = out->too_large = out->failing = out->cancel_owed = false;
     out->stage = SENDING;
     out->next = NULL;
     wire->caller = &caller;

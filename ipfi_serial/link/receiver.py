@@ -92,7 +92,7 @@ class Receiver:
             self.expected = (self.expected + 1) & 0xFF
             self._unacknowledged += 1
         if (
-            self._unacknowledged >= ACK_EVERY_FRAMES
+            self._unacknowledged >= self._every_frames
             or self.granted - self.offset < self._half_credit_bytes
         ):
             self.ack_now = True

@@ -184,6 +184,22 @@ def test_an_error_of_the_host_becomes_an_error_of_the_callback(session: Session)
     assert error_of(session.finish(8, call)) == (4, True, "out of paper")
 
 
+@pytest.mark.parametrize("text", ["out of paper", "x" * 60])
+def test_an_error_of_the_host_in_parts_is_one_error(session: Session, text: str) -> None:
+    """CALL-5: it takes the place of what had come of a result."""
+    call = session.start(8, pack(500, "ping"))
+    session.until(lambda: any(m.kind == model.CALL for m in session.host.messages))
+    request = next(m for m in session.host.messages if m.kind == model.CALL)
+    session.host.messages.remove(request)
+    failure = pack(4, True, text)
+    pieces = [failure[:2], failure[2:7], failure[7:]]
+    session.host.send(model.message(model.RESPONSE, 500, request.call, pack([1])[:1], model.NONE))
+    for piece, ends in zip(pieces, (model.NONE, model.NONE, model.COMPLETE), strict=True):
+        session.host.send(model.message(model.ERROR, 500, request.call, piece, ends))
+    assert error_of(session.finish(8, call)) == (4, True, text)
+    assert value_of(session.call(0, b"")) == 42
+
+
 def test_a_cancelled_callback_cancels_its_call_of_the_host(session: Session) -> None:
     call = session.start(8, pack(500, "ping"))
     session.until(lambda: any(m.kind == model.CALL for m in session.host.messages))

@@ -37,6 +37,19 @@ def test_frames_in_order_are_delivered_one_by_one() -> None:
     assert bench.receiver.offset == 3
 
 
+@pytest.mark.parametrize("why", ["window", "ring"])
+def test_every_frame_is_acknowledged_at_once_where_no_second_one_can_come(why: str) -> None:
+    """LINK-8: a window of 1, or a ring without room for two full frames."""
+    receiver = Receiver(1 if why == "window" else 4, 1000, 0.02, one_at_a_time=why == "ring")
+    out: deque[LinkEvent] = deque()
+    for number in range(3):
+        receiver.on_data(number, b"x", 1.0, out)
+        assert receiver.ack_now
+        assert receiver.ack_due_s is None
+        receiver.acknowledged()
+        assert not receiver.ack_now
+
+
 def test_frames_ahead_are_kept_reported_and_delivered_in_order() -> None:
     """LINK-3: bit i stands for ack + 1 + i."""
     bench = Bench()

@@ -43,6 +43,14 @@ FIRMWARE_BUGS: Final = (
         ("tests/firmware/test_opening.py", *_CATCHERS),
     ),
     Mutant(
+        "c-error-ends-with-its-first-part",
+        "CALL-5",
+        _C + "outcalls.c",
+        "if (terminator == IPFI_NONE) { return; }",
+        "if (false) { return; }",
+        ("tests/firmware/test_board.py", *_CATCHERS),
+    ),
+    Mutant(
         "c-frames-of-any-session",
         "LINK-5",
         _C + "link.c",

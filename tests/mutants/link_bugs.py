@@ -143,6 +143,14 @@ TRANSFER_BUGS: Final = (
         _FOR_TRANSFER,
     ),
     Mutant(
+        "lone-frames-wait-for-their-ack",
+        "LINK-8",
+        _LINK + "receiver.py",
+        "1 if one_at_a_time or window == 1 else ACK_EVERY_FRAMES",
+        "ACK_EVERY_FRAMES",
+        _FOR_TRANSFER,
+    ),
+    Mutant(
         "kept-frames-swapped",
         "LINK-3",
         _LINK + "receiver.py",

@@ -232,7 +232,7 @@ void ipfi_resume(ipfi_call_t *call);
  * You own the struct, the arguments and the answer's buffer; leave them alone until ipfi_outcall_idle.
  * `done` is called once with an outcome that is not IPFI_OUT_VALUE, and before that with IPFI_OUT_VALUE
  * for each value of a stream.  `answer[0 .. answer_length)` is then the value, or for IPFI_OUT_FAILED the
- * Error payload: code, may-have-executed, message. */
+ * Error payload: code, may-have-executed, message, of which so much is kept as there is room for. */
 typedef enum {
     IPFI_OUT_ANSWERED = 0,
     IPFI_OUT_VALUE,     /* a value of a stream; more follow                                            */
@@ -255,6 +255,7 @@ struct ipfi_outcall {
     /* private */
     uint8_t stage;
     bool too_large;
+    bool failing; /* what is collected is an Error */
     bool cancel_owed;
     uint16_t procedure, index, args_sent;
     uint32_t deadline_ms, taken, granted;
