@@ -155,9 +155,8 @@ static ipfi_verdict_t run(ipfi_call_t *call, ipfi_phase_t phase)
 /* Whether this value is now larger than the other end takes (CALL-6). */
 static bool exceeds(ipfi_call_t *call, ipfi_verdict_t verdict)
 {
-    const uint16_t most = call->wire->link.peer.max_message;
     call->value += call->out != NULL ? call->out_left : (uint32_t)ipfi_written(&call->answer);
-    if (most != IPFI_NO_MESSAGE_LIMIT && call->value > (uint32_t)most << 8) { return true; }
+    if (!ipfi_wire_fits_peer(call->wire, call->value)) { return true; }
     if (verdict != IPFI_PART) { call->value = 0; }
     return false;
 }

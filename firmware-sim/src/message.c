@@ -35,7 +35,7 @@ bool ipfi_message_send(ipfi_wire_t *wire, const ipfi_message_t *message)
     uint8_t head[IPFI_MESSAGE_HEAD_MAX];
     const uint8_t type = message->type;
     if (type >= IPFI_TYPE_EVENT && (wire->link.peer.extensions >> (type - IPFI_TYPE_EVENT) & 1) == 0) {
-        return true; /* MSG-7: the other end would not understand it */
+        return type != IPFI_TYPE_EVENT; /* MSG-7: the other end would not understand it; who emits is told */
     }
     const size_t size = ipfi_message_head(head, message);
     if (size + message->size > ipfi_stream_room(wire)) { return false; }

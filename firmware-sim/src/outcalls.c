@@ -57,7 +57,7 @@ static void begin_answer(ipfi_wire_t *wire)
             wire->out_target = out;
             if (wire->parser.type == IPFI_TYPE_ERROR && !out->failing) { /* it takes the place of what was collected */
                 out->failing = true;
-                if (out->stage != ABANDONED) { out->answer_length = 0; }
+                out->answer_length = 0;
             }
             return;
         }

@@ -322,9 +322,18 @@ bool ipfi_flushed(const ipfi_wire_t *wire)
     return wire->link.stream_used == 0;
 }
 
+bool ipfi_wire_fits_peer(const ipfi_wire_t *wire, uint32_t size)
+{
+    const uint16_t most = wire->link.peer.max_message;
+    return most == IPFI_NO_MESSAGE_LIMIT || size <= (uint32_t)most << 8;
+}
+
 bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size)
 {
-    if (wire->link.state != IPFI_ESTABLISHED || size > ipfi_config_of(wire)->tx_stream_size) { return false; }
+    if (wire->link.state != IPFI_ESTABLISHED || size > ipfi_config_of(wire)->tx_stream_size
+        || !ipfi_wire_fits_peer(wire, (uint32_t)size)) {
+        return false;
+    }
     const ipfi_message_t message = { IPFI_TYPE_EVENT, IPFI_COMPLETE, event, 0, args, (uint16_t)size };
     return ipfi_message_send(wire, &message);
 }

@@ -58,4 +58,7 @@ struct ipfi_caller {
 /* The largest payload of one part (CALL-5). */
 uint16_t ipfi_part_size(const ipfi_wire_t *wire, uint32_t left);
 
+/* Whether the other end takes a value of this size (CALL-6). */
+bool ipfi_wire_fits_peer(const ipfi_wire_t *wire, uint32_t size);
+
 #endif

@@ -1,4 +1,4 @@
-"""The C core before its session is confirmed, played with by hand."""
+"""The C core as it opens a session, and what it learnt of the other end by that (CALL-6, MSG-7)."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def test_other_byes_change_nothing_in_an_attempt() -> None:
     puppet.say(mine[:3], mine + b"x")
     assert puppet.kinds() == []
     assert [FrameType(content[0]) for content in puppet.wait_until_due()] == [FrameType.READY]
+
+
+def test_an_event_for_an_end_that_takes_none_is_not_taken() -> None:
+    """MSG-7: the program is told, or it would take the event for delivered."""
+    assert not CorePuppet(extensions=0x3E).core.emit(b"\1\2", 100.0, lossy=False)
+    assert CorePuppet(extensions=0x3F).core.emit(b"\1\2", 100.0, lossy=False)
+
+
+@pytest.mark.parametrize(("size", "taken"), [(256, True), (257, False)])
+def test_an_event_larger_than_the_other_end_takes_is_not_taken(size: int, taken: bool) -> None:
+    """CALL-6: in units of 256 bytes; it would be dropped there, and nobody told."""
+    puppet = CorePuppet(max_message=1)
+    assert puppet.core.emit(bytes(size), puppet.now_s, lossy=False) is taken
+    assert bool(puppet.hear()) is taken

@@ -269,7 +269,8 @@ void ipfi_outcall_cancel(ipfi_wire_t *wire, ipfi_outcall_t *out); /* `done` foll
 bool ipfi_outcall_idle(const ipfi_outcall_t *out);
 
 /* ---- Events, log and text ----------------------------------------------------------------------------
- * True if it was taken.  Arguments are MessagePack values, one after the other. */
+ * True if it was taken.  False: no session, no room now, or the other end takes no events or none so large.
+ * Arguments are MessagePack values, one after the other. */
 bool ipfi_emit(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size); /* exactly once   */
 bool ipfi_emit_lossy(ipfi_wire_t *wire, uint16_t event, const uint8_t *args, size_t size); /* EVENT-3 */
 bool ipfi_log(ipfi_wire_t *wire, uint8_t level, const char *text, size_t size);
