@@ -161,7 +161,7 @@ static void live_frame(ipfi_wire_t *wire, uint16_t length)
     } else if (type == IPFI_LOSSY) {
         ipfi_wire_lossy(wire, content + 3, (size_t)(length - 3));
     } else if (type == IPFI_BYE && length == 4) {
-        ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_CLOSED, false);
+        ipfi_link_lose(wire, content[3] <= 3 ? (ipfi_down_t)content[3] : IPFI_DOWN_RESTARTING, false);
     }
 }
 

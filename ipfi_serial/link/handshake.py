@@ -107,6 +107,8 @@ class Handshake:
         ack = decode_hello_ack(hello_ack, self.hello)
         if ack is None or ack.echo != self._own.nonce or not ack.parameters.valid:
             return None
+        if ack.parameters.version != self._own.version:
+            return None
         if not self._own.crc_profiles >> ack.profile & 1:
             return None
         if ack.session == 0 or later_floor(ack.session, self._floor) != ack.session:

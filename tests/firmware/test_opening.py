@@ -41,3 +41,11 @@ def test_an_event_larger_than_the_other_end_takes_is_not_taken(size: int, taken:
     puppet = CorePuppet(max_message=1)
     assert puppet.core.emit(bytes(size), puppet.now_s, lossy=False) is taken
     assert bool(puppet.hear()) is taken
+
+
+@pytest.mark.parametrize("reason", [1, 2, 3, 4, 255])
+def test_an_active_core_looks_for_a_new_session_after_any_bye_but_a_close(reason: int) -> None:
+    """HS-13: a reason that a later version may have counts as a restart."""
+    puppet = CorePuppet(active=True)
+    puppet.say(bye(puppet.session, reason))
+    assert puppet.kinds() == ["HELLO"]

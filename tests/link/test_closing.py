@@ -90,7 +90,7 @@ def test_a_closed_link_can_be_opened_again() -> None:
     assert puppet.events() == [SessionOpened()]
 
 
-@pytest.mark.parametrize("reason", [0, 1, 2, 3])
+@pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 255])
 @pytest.mark.parametrize("active", [True, False])
 def test_a_bye_ends_the_session_without_an_answer(reason: int, active: bool) -> None:
     """HS-13, LINK-19: after reason 0 an active end is done; else it makes a new handshake."""
@@ -130,7 +130,7 @@ def test_a_bye_of_another_length_is_malformed_and_one_of_another_session_is_noth
     assert lost.final
 
 
-@pytest.mark.parametrize("reason", [0, 1, 2, 3])
+@pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 255])
 @pytest.mark.parametrize("active", [True, False])
 def test_a_bye_of_a_session_that_is_not_confirmed_ends_the_attempt(
     reason: int, active: bool

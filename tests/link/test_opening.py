@@ -158,6 +158,19 @@ def test_a_hello_that_did_not_leave_is_replaced_by_the_next_attempts() -> None:
     assert len(said) <= 5 + 3
 
 
+@pytest.mark.parametrize("changes", [{"version": 2}, {"version": 0}, {"window": 17}, {"ring": 31}])
+def test_an_answer_with_what_a_hello_would_be_refused_for_is_not_taken(
+    changes: dict[str, int],
+) -> None:
+    """HS-4, HS-10."""
+    puppet = Puppet(new_link(), own=parameters(**{"flags": 0, "nonce": 7} | changes))
+    (first,) = puppet.open()
+    puppet.answer(first, 5)
+    assert puppet.link.state is LinkState.CONNECTING
+    assert puppet.link.counters.stale_frames == 1
+    assert puppet.hear() == []
+
+
 def test_an_attempt_that_was_given_up_leaves_no_hello_and_no_ready_behind() -> None:
     """HS-1, HS-9: what leaves at last is the newest attempt's."""
     puppet = Puppet(new_link())
