@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipfi_serial.link.parameters import FrameType
-from tests.link._frames import ack, bye
+from tests.link._frames import ack, bye, ping
 from tests.simulation.core_puppet import CorePuppet
 
 
@@ -49,3 +49,13 @@ def test_an_active_core_looks_for_a_new_session_after_any_bye_but_a_close(reason
     puppet = CorePuppet(active=True)
     puppet.say(bye(puppet.session, reason))
     assert puppet.kinds() == ["HELLO"]
+
+
+def test_a_frame_of_another_session_is_not_taken_though_its_checksum_holds() -> None:
+    """LINK-5: two sessions may have one `confirm` (2^-32), and need two ids then."""
+    puppet = CorePuppet()
+    other = puppet.session + 1
+    puppet.say(bye(other, 1), ping(other, 0, ping=3), sealed_for=puppet.session)
+    assert puppet.hear() == []
+    puppet.say(ping(puppet.session, 0, ping=4))
+    assert puppet.kinds() == ["ACK"]

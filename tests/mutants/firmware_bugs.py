@@ -13,6 +13,7 @@ _CATCHERS: Final = (
     "tests/firmware/test_build.py",
 )
 _FRAMES: Final = ("tests/firmware/test_frames.py", *_CATCHERS)
+_FOR_OPENING: Final = ("tests/firmware/test_opening.py", *_CATCHERS)
 _PROMISES: Final = ("tests/mutants/test_core_promises.py", *_CATCHERS)
 _FOR_RING: Final = ("tests/firmware/test_ring.py", *_CATCHERS)
 _BETWEEN_BOARDS: Final = (*_PROMISES, "sim:c-c")
@@ -40,7 +41,7 @@ FIRMWARE_BUGS: Final = (
         _C + "link.c",
         "} else if (content[0] == IPFI_BYE && length == 4) {",
         "} else if (content[0] == IPFI_BYE && length == 3) {",
-        ("tests/firmware/test_opening.py", *_CATCHERS),
+        _FOR_OPENING,
     ),
     Mutant(
         "c-error-ends-with-its-first-part",
@@ -56,7 +57,7 @@ FIRMWARE_BUGS: Final = (
         _C + "link.c",
         " || ipfi_u16_at(content + 1) != link->peer.session)) {",
         ")) {",
-        _CATCHERS,
+        _FOR_OPENING,
     ),
     Mutant(
         "c-window-plus-one",
