@@ -5,6 +5,7 @@ It never starts anything.  A board file has the keys of :class:`Board`; docs/hil
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import shutil
 import tomllib
@@ -54,6 +55,20 @@ KEYS: Final = frozenset(
         "cannot",
     }
 )
+SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "native": ("build", "program", "reset_signal", "small"),
+        "python": (),
+        "morse": ("options", "clock", "jitter"),
+        "qemu": ("program", "machine", "product"),
+        "simavr": ("product", "runner"),
+        "unicorn": ("product",),
+        "serial": ("port", "baud", "build", "flash", "reset", "reset_command", "boot_s",
+                   "unplug_command", "replug_command"),
+    }
+)  # fmt: skip
+"""What the table ``[settings]`` of each kind may have."""
+
 _WORDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
                  list: "a list"}  # fmt: skip
 _SLOWEST: Final = 100.0
@@ -188,7 +203,7 @@ def load_board(path: Path) -> Board:
         summary=_text(path, data, "summary"),
         needs=_texts(path, data, "needs"),
         needs_python=_texts(path, data, "needs_python"),
-        settings=MappingProxyType(_table(path, data, "settings")),
+        settings=MappingProxyType(_settings(path, kind, data)),
         quirks=_quirks(path, data),
         folder=path.resolve().parent,
     )
@@ -206,6 +221,19 @@ def _why_unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{path} is a folder: give the board file in it (.toml)"
     return f"the board file {path} cannot be read: {error.strerror}"
+
+
+def _settings(path: Path, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what the kind's module reads; a typo in it would test another firmware, or none."""
+    settings = _table(path, data, "settings")
+    known = SETTINGS[kind]
+    if unknown := sorted(settings.keys() - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+        raise ConfigError(f"{path}: [settings] of kind {kind!r} has {unknown[0]!r}; {hint}")
+    if "build" in settings and kind == "native" and "program" not in settings:
+        raise ConfigError(f"{path}: [settings] has a build and no program: what does it build?")
+    return settings
 
 
 def _quirks(path: Path, data: dict[str, Any]) -> Quirks:

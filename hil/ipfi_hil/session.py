@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,12 +36,14 @@ class HilSession:
         """Read the options.
 
         Raises:
-            pytest.UsageError: a target or a board file is wrong.
+            pytest.UsageError: a target or a board file is wrong, or a report cannot be written.
         """
         option = config.option
         self._files: list[Path] = list(option.ipfi_board)
         self._real_hardware: bool = option.ipfi_real_hardware
         self._report: Path | None = option.ipfi_report
+        if self._report is not None and (why := _why_not_written(self._report)) is not None:
+            raise pytest.UsageError(f"--ipfi-report {self._report}: {why}")
         self._traces: Path = option.ipfi_traces
         self._written: list[str] = []
         names: list[str] = option.ipfi_target or [path.stem for path in self._files]
@@ -180,6 +183,16 @@ class HilSession:
     def summary(self) -> list[str]:
         """Return lines for the end of pytest's output."""
         return self._written
+
+
+def _why_not_written(report: Path) -> str | None:
+    """Return why a report would be lost at the end of the run, or None."""
+    if report.is_dir():
+        return f"it is a folder: give a file in it ({report / 'report.html'})"
+    there = next(folder for folder in (report, *report.absolute().parents) if folder.exists())
+    if there != report and not there.is_dir():
+        return f"{there} is a file, not a folder"
+    return None if os.access(there, os.W_OK) else f"{there} may not be written"
 
 
 def _outcome(report: pytest.TestReport, call: pytest.CallInfo[None]) -> tuple[str, str]:

@@ -57,6 +57,18 @@ def test_tests_of_one_target_run_together_on_one_board(pytester: pytest.Pytester
     assert [place.split()[1] for place in places] == ["python"] * 3 + ["native"] * 3
 
 
+@pytest.mark.parametrize(
+    ("report", "why"), [(".", "it is a folder"), ("test_one.py/report.html", "is a file")]
+)
+def test_a_report_that_would_be_lost_is_refused_before_the_first_test(
+    pytester: pytest.Pytester, report: str, why: str
+) -> None:
+    pytester.makepyfile(test_one=ADDS)
+    result = pytester.runpytest_inprocess("--ipfi-target", "python", "--ipfi-report", report)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--ipfi-report {report}: *{why}*"])
+
+
 def test_without_a_target_such_tests_are_skipped_and_say_how_to_run(
     pytester: pytest.Pytester,
 ) -> None:
