@@ -22,7 +22,7 @@ from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
-from ipfi_serial.engine.failures import restarted_meanwhile
+from ipfi_serial.engine.failures import never_sent, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
@@ -98,7 +98,7 @@ class Connection(EventShell):
         """
         target = None if raw is not None else self._directory.procedure(procedure)
         if target is None:
-            target = await self._target(procedure, raw)
+            target = await self._target(procedure, raw, timeout_s)
         handle = self._begin(target, arguments, timeout_s, result_type)
         return await handle.result_or_cancel()
 
@@ -111,7 +111,9 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting for the answer."""
-        return self._begin(await self._target(procedure, raw), arguments, timeout_s, result_type)
+        return self._begin(
+            await self._target(procedure, raw, timeout_s), arguments, timeout_s, result_type
+        )
 
     async def start_partial(
         self,
@@ -122,7 +124,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
-        target = await self._target(procedure, raw)
+        target = await self._target(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
         payload = encode_arguments(arguments)
@@ -145,7 +147,7 @@ class Connection(EventShell):
         """
 
         async def begin(stream: Stream) -> bool:
-            target = await self._target(procedure, raw)
+            target = await self._target(procedure, raw, timeout_s)
             payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
             limit_s = float("inf") if timeout_s is None else timeout_s
             call = self._new_call(target, limit_s, stream, streaming=True)
@@ -157,8 +159,8 @@ class Connection(EventShell):
 
     # --- the wire ---
 
-    async def describe(self) -> list[Entry]:
-        """Return what the other end serves, asking it once.
+    async def describe(self, timeout_s: float | None = None) -> list[Entry]:
+        """Return what the other end serves, asking it once; ``timeout_s`` is that of a call.
 
         Raises:
             LocalProtocolError: a plain wire cannot be asked.
@@ -172,7 +174,7 @@ class Connection(EventShell):
             manifest = self._directory.manifest
             if manifest is None:
                 schema = self._wire.peer_schema
-                timeout_s = self._default_timeout_s
+                timeout_s = self._default_timeout_s if timeout_s is None else timeout_s
                 async with self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True) as items:
                     values = [value async for value in items]
                 if schema != self._wire.peer_schema:
@@ -272,10 +274,18 @@ class Connection(EventShell):
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s), single=True)
         return handle
 
-    async def _target(self, procedure: str | int, raw: bool | None) -> Target:
+    async def _target(
+        self, procedure: str | int, raw: bool | None, timeout_s: float | None
+    ) -> Target:
         target = self._directory.procedure(procedure)
         if target is None:
-            await self.describe()
+            default_s = self._default_timeout_s
+            try:
+                await self.describe(default_s if timeout_s is None else min(timeout_s, default_s))
+            except IpfiError as error:
+                if error.may_have_executed is None:
+                    raise
+                raise never_sent(error, procedure) from error
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()

@@ -96,6 +96,13 @@ def not_a_stream(call: OutgoingCall) -> CallError:
     )
 
 
+def never_sent(error: IpfiError, procedure: str | int) -> IpfiError:
+    """Return what ended the asking for a name, as the end of the call that was to follow it."""
+    mine = error.for_call(may_have_executed=False)
+    mine.args = (f"{procedure!r} was not called: its index was asked for (describe): {error}",)
+    return mine
+
+
 def restarted_meanwhile() -> DeviceResetError:
     """No name can be looked up: a new session came while the description was asked for."""
     error = DeviceResetError("while it described itself")

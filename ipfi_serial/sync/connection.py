@@ -18,7 +18,7 @@ from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
-from ipfi_serial.engine.failures import restarted_meanwhile
+from ipfi_serial.engine.failures import never_sent, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
@@ -95,7 +95,7 @@ class Connection(EventShell):
             ValueCodecError: an argument cannot travel, or the answer is not a ``result_type``.
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
-        target = self._target(procedure, raw)
+        target = self._target(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         try:
             self._start(handle, target, arguments, timeout_s)
@@ -116,7 +116,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting."""
-        target = self._target(procedure, raw)
+        target = self._target(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         self._start(handle, target, arguments, timeout_s)
         return handle
@@ -130,7 +130,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
-        target = self._target(procedure, raw)
+        target = self._target(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
         payload = encode_arguments(arguments)
@@ -150,7 +150,7 @@ class Connection(EventShell):
         Args are those of :meth:`call`; ``timeout_s`` is for the whole stream and None means that
         it may last for ever as long as the line lives.
         """
-        target = self._target(procedure, raw)
+        target = self._target(procedure, raw, timeout_s)
         stream = Stream(
             self._pump,
             raw=target.raw,
@@ -165,8 +165,8 @@ class Connection(EventShell):
 
     # --- the wire ---
 
-    def describe(self) -> list[Entry]:
-        """Return what the other end serves, asking it once.
+    def describe(self, timeout_s: float | None = None) -> list[Entry]:
+        """Return what the other end serves, asking it once; ``timeout_s`` is that of a call.
 
         Raises:
             LocalProtocolError: a plain wire cannot be asked.
@@ -180,7 +180,7 @@ class Connection(EventShell):
             manifest = self._directory.manifest
             if manifest is None:
                 schema = self._peer_schema()
-                timeout_s = self._default_timeout_s
+                timeout_s = self._default_timeout_s if timeout_s is None else timeout_s
                 values = list(self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True))
                 if schema != self._peer_schema():
                     raise restarted_meanwhile()
@@ -257,10 +257,16 @@ class Connection(EventShell):
 
     # --- inside ---
 
-    def _target(self, procedure: str | int, raw: bool | None) -> Target:
+    def _target(self, procedure: str | int, raw: bool | None, timeout_s: float | None) -> Target:
         target = self._directory.procedure(procedure)
         if target is None:
-            self.describe()
+            default_s = self._default_timeout_s
+            try:
+                self.describe(default_s if timeout_s is None else min(timeout_s, default_s))
+            except IpfiError as error:
+                if error.may_have_executed is None:
+                    raise
+                raise never_sent(error, procedure) from error
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
