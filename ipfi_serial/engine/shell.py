@@ -74,6 +74,11 @@ class Shell(ABC):
         self._closed: IpfiError | None = None
         self._standing = False  # a session stands, and its beginning was delivered
 
+    def __repr__(self) -> str:
+        """Say what was opened and whether it still is, without waiting for anything."""
+        closed = "" if self._closed is None else f" closed: {self._closed}"
+        return f"<{type(self).__name__} {self.endpoint!r}{closed}>"
+
     # --- callbacks ---
 
     def on_reset(self, function: Callback) -> Callback:

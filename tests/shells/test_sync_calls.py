@@ -573,3 +573,10 @@ def test_asking_for_a_name_keeps_the_deadline_of_the_call_which_was_not_sent(
         with pytest.raises(CallTimeoutError):
             ends.host.describe(timeout_s=0.0)
         assert ends.host.call("add", 40, 2) == 42
+
+
+def test_a_wire_shows_what_it_is_in_a_test_report() -> None:
+    with joined() as ends:
+        assert repr(ends.host) == f"<Connection {ends.host.endpoint!r}>"
+        ends.host.close()
+        assert repr(ends.host).startswith(f"<Connection {ends.host.endpoint!r} closed: ")
