@@ -96,6 +96,23 @@ def not_a_stream(call: OutgoingCall) -> CallError:
     )
 
 
+def not_described(name: str | int, error: IpfiError) -> IpfiError:
+    """A name could not be looked up; what the program asked for was never sent (CALL-10)."""
+    failure = error.for_call(may_have_executed=False)
+    text = f"{name!r} was not looked up before its deadline, the other end did not describe "
+    if isinstance(error, CallTimeoutError):
+        failure.args = (text + "itself in time: give it a longer timeout_s, or use its index",)
+    elif isinstance(error, CallError):
+        text = f"{name!r} cannot be looked up, the description of the other end failed"
+        failure.args = (f"{text} ({error}): use its index",)
+    return failure
+
+
+def describing_elsewhere() -> CallTimeoutError:
+    """Another thread or task has been asking for the description all the time."""
+    return CallTimeoutError("somebody else is asking for it", may_have_executed=False)
+
+
 def restarted_meanwhile() -> DeviceResetError:
     """No name can be looked up: a new session came while the description was asked for."""
     error = DeviceResetError("while it described itself")

@@ -524,11 +524,11 @@ async def test_a_name_that_a_restart_took_away_is_an_error(
 ) -> None:
     async with ajoined() as ends:
 
-        async def restarted() -> list[Any]:
-            return []
+        async def restarted(_timeout_s: float) -> None:
+            pass
 
         with monkeypatch.context() as patched:
-            patched.setattr(ends.host, "describe", restarted)
+            patched.setattr(ends.host, "_ask", restarted)
             ends.host._directory.manifest = None
             for doomed in (ends.host.call("add", 1, 2), ends.host.emit("other", True)):
                 with pytest.raises(DeviceResetError, match="restarted"):

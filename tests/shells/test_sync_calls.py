@@ -534,7 +534,7 @@ def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
 def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with joined() as ends:
         with monkeypatch.context() as patched:
-            patched.setattr(ends.host, "describe", list)
+            patched.setattr(ends.host, "_ask", lambda _timeout_s: None)
             ends.host._directory.manifest = None
             with pytest.raises(DeviceResetError, match="restarted"):
                 ends.host.call("add", 1, 2)
