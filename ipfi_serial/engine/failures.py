@@ -35,21 +35,24 @@ def encode_failure(code: ErrorCode, text: str, limit_bytes: int | None, *, execu
     return _encode((int(code), executed, text))[1:]
 
 
-def failure_from(payload: bytes, procedure: int) -> IpfiError:
+def failure_from(payload: bytes, call: OutgoingCall) -> IpfiError:
     """Return the exception that an Error means to the caller."""
     try:
         code, executed, text = _DECODER.decode(_ARRAY_OF_3 + payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):  # the text need not be UTF-8
         return CallError(
-            f"procedure {procedure} failed at the other end, which could not say why",
+            f"procedure {call.label} failed at the other end, which could not say why",
             may_have_executed=True,
         )
     if code == ErrorCode.CANCELLED:
-        return CallCancelledError(text or "cancelled", may_have_executed=executed)
+        text = text or f"procedure {call.label}: cancelled"
+        return CallCancelledError(text, may_have_executed=executed)
     if code in REFUSAL_REASONS:
         reason = REFUSAL_REASONS[ErrorCode(code)]
-        return CallRefusedError(text or reason, reason=reason, may_have_executed=executed)
-    return RemoteCallError(text or "the handler failed", may_have_executed=executed)
+        text = text or f"procedure {call.label}: {reason}"
+        return CallRefusedError(text, reason=reason, may_have_executed=executed)
+    text = text or f"procedure {call.label}: its handler failed"
+    return RemoteCallError(text, may_have_executed=executed)
 
 
 def arguments_too_large(call: OutgoingCall, limit: int | None) -> CallRefusedError:

@@ -250,8 +250,7 @@ class Connection(EventShell):
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
-        if raw is not None:
-            target = Target(target.index, raw=raw, name=target.name)
+        target = target if raw is None else Target(target.index, raw=raw, name=target.name)
         return target, timeout_s
 
     def _ask(self, timeout_s: float) -> Manifest:
@@ -304,9 +303,13 @@ class Connection(EventShell):
         if nested and served is not None and served.ordered:
             # the answer may need answers behind it: it leaves the order (CALL-9)
             self._pump.command(lambda wire, _: wire.callee.defer(served))
+        try:
+            deadline_s = time.monotonic() + timeout_s
+        except TypeError:
+            raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
         call = OutgoingCall(
             target.index,
-            time.monotonic() + timeout_s,
+            deadline_s,
             streaming=streaming,
             nested=nested,
             owner=owner,
