@@ -16,10 +16,13 @@ from ipfi_serial import (
     CallRefusedError,
     CallTimeoutError,
     Connection,
+    Entry,
+    EntryKind,
     IpfiError,
     WireClosedError,
     WireConfig,
 )
+from ipfi_serial.codec.manifest import encode_entry
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.interface import DESCRIBE_INDEX
 from tests.shells.ends import aio_test, ajoined, joined
@@ -163,7 +166,7 @@ def test_the_time_of_a_look_up_counts_for_its_call() -> None:
 def test_a_description_that_is_refused_is_no_refusal_of_the_procedure() -> None:
     with joined(host_config=LONG) as ends:
         callee = ends.device._wire.callee
-        callee.description = [bytes(300)]
+        callee.description = [encode_entry(Entry(1, EntryKind.UNARY, "n" * 300))]
         callee._max_message = 256
         ends.host._directory.manifest = None
         with pytest.raises(CallRefusedError) as raised:
