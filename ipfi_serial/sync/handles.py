@@ -158,12 +158,12 @@ class Stream:
             StopIteration: the stream has ended.
             IpfiError: it failed; what :meth:`CallHandle.result` raises.
         """
-        while True:
+        value: bytes | None = None
+        while value is None:
             while not self._items:
                 self._wait()
             with contextlib.suppress(IndexError):  # another thread may take it first
                 value = self._items.popleft()
-                break
         self._report(len(value))
         return value if self._raw else decode_result(value, self._result_type)
 
@@ -172,7 +172,9 @@ class Stream:
         self.ready = False  # before the look below: what comes after it sets it again
         if self._ended and not self._items:
             self.ready = True
-            raise self._error or StopIteration
+            if self._error is not None:
+                raise self._error
+            raise StopIteration
         if self._items:
             self.ready = True
         else:

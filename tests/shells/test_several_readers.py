@@ -48,6 +48,7 @@ def test_a_thread_that_hears_the_end_leaves_it_ready_for_the_others() -> None:
         assert stream.ready
         events = ends.host.events(TICK)
         events.close()
+        events.close()  # harmless
         assert events.get(0.0) is None
         assert events.ready
 
