@@ -27,6 +27,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "event_queue_size": (1, 1 << 20),
     "lossy_queue_size": (1, 1 << 16),
     "text_line_bytes": (16, 1 << 20),
+    "crc_profiles": (0, 0xFF),
     "call_timeout_s": (1e-3, 1e9),
     "close_timeout_s": (0, 3600),
 }
@@ -86,9 +87,23 @@ class WireConfig:
         for field in fields(self):
             limits = _RANGES.get(field.name)
             value = getattr(self, field.name)
+            _check_kind(field.name, value, field.default)
             if limits and not limits[0] <= value <= limits[1]:
                 raise ConfigError(
                     f"{field.name}={value!r} is out of range: {limits[0]} to {limits[1]}"
                 )
         if not self.crc_profiles & 1:
             raise ConfigError("crc_profiles must offer CRC-16 (bit 0): the handshake uses it")
+
+
+def _check_kind(name: str, value: object, default: object) -> None:
+    """Refuse a value that is not of its default's kind; a float may be given as an int."""
+    is_bool = isinstance(value, bool)
+    if isinstance(default, bool):
+        fits, kind = is_bool, "True or False"
+    elif isinstance(default, float):
+        fits, kind = isinstance(value, int | float) and not is_bool, "a number"
+    else:
+        fits, kind = hasattr(value, "__index__") and not is_bool, "a whole number"
+    if not fits:
+        raise ConfigError(f"{name}={value!r}: it is {kind}, like {default!r}")

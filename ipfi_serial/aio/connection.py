@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ipfi_serial.aio.events import EventShell
 from ipfi_serial.aio.handles import CallHandle, PartialCall, Stream
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.aio.serving import SERVED_FOR, Serving
-from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.manifest import Entry, Manifest
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
-from ipfi_serial.engine.failures import never_sent, restarted_meanwhile
+from ipfi_serial.engine.failures import describing_elsewhere, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
@@ -30,10 +28,6 @@ from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import ConfigError, IpfiError, LocalProtocolError
 from ipfi_serial.transport.base import AsyncTransport
-
-log = logging.getLogger("ipfi_serial")
-
-Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 class Connection(EventShell):
@@ -98,7 +92,7 @@ class Connection(EventShell):
         """
         target = None if raw is not None else self._directory.procedure(procedure)
         if target is None:
-            target = await self._target(procedure, raw, timeout_s)
+            target, timeout_s = await self._look_up(procedure, raw, timeout_s)
         handle = self._begin(target, arguments, timeout_s, result_type)
         return await handle.result_or_cancel()
 
@@ -111,9 +105,8 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting for the answer."""
-        return self._begin(
-            await self._target(procedure, raw, timeout_s), arguments, timeout_s, result_type
-        )
+        target, timeout_s = await self._look_up(procedure, raw, timeout_s)
+        return self._begin(target, arguments, timeout_s, result_type)
 
     async def start_partial(
         self,
@@ -124,7 +117,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
-        target = await self._target(procedure, raw, timeout_s)
+        target, timeout_s = await self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
         payload = encode_arguments(arguments)
@@ -147,10 +140,10 @@ class Connection(EventShell):
         """
 
         async def begin(stream: Stream) -> bool:
-            target = await self._target(procedure, raw, timeout_s)
-            payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
             limit_s = float("inf") if timeout_s is None else timeout_s
-            call = self._new_call(target, limit_s, stream, streaming=True)
+            target, left_s = await self._look_up(procedure, raw, limit_s)
+            payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
+            call = self._new_call(target, left_s, stream, streaming=True)
             self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
             return target.raw
 
@@ -159,28 +152,14 @@ class Connection(EventShell):
 
     # --- the wire ---
 
-    async def describe(self, timeout_s: float | None = None) -> list[Entry]:
-        """Return what the other end serves, asking it once; ``timeout_s`` is that of a call.
+    async def describe(self) -> list[Entry]:
+        """Return what the other end serves, asking it once.
 
         Raises:
             LocalProtocolError: a plain wire cannot be asked.
             IpfiError: what :meth:`call` raises.
         """
-        if not self._wire.framed:
-            raise LocalProtocolError(
-                "a plain wire does not describe itself: nothing is asked there"
-            )
-        async with self._describing:
-            manifest = self._directory.manifest
-            if manifest is None:
-                schema = self._wire.peer_schema
-                timeout_s = self._default_timeout_s if timeout_s is None else timeout_s
-                async with self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True) as items:
-                    values = [value async for value in items]
-                if schema != self._wire.peer_schema:
-                    raise restarted_meanwhile()
-                manifest = self._directory.learn(values, schema)
-        return list(manifest.entries)
+        return list((await self._ask(self._default_timeout_s)).entries)
 
     async def end_of_input(self) -> None:
         """Tell the other end that nothing more comes for now; the wire stays usable."""
@@ -274,22 +253,44 @@ class Connection(EventShell):
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s), single=True)
         return handle
 
-    async def _target(
+    async def _look_up(
         self, procedure: str | int, raw: bool | None, timeout_s: float | None
-    ) -> Target:
+    ) -> tuple[Target, float | None]:
+        """Resolve a procedure, within the deadline of its call; return what is left of that."""
         target = self._directory.procedure(procedure)
         if target is None:
-            default_s = self._default_timeout_s
-            try:
-                await self.describe(default_s if timeout_s is None else min(timeout_s, default_s))
-            except IpfiError as error:
-                if error.may_have_executed is None:
-                    raise
-                raise never_sent(error, procedure) from error
+            timeout_s = await self._describe_for(procedure, timeout_s)
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
-        return target if raw is None else Target(target.index, raw=raw, name=target.name)
+        target = target if raw is None else Target(target.index, raw=raw, name=target.name)
+        return target, timeout_s
+
+    async def _ask(self, timeout_s: float) -> Manifest:
+        """Return the other end's description, known or asked for within ``timeout_s`` seconds."""
+        if not self._wire.framed:
+            raise LocalProtocolError(
+                "a plain wire does not describe itself: nothing is asked there"
+            )
+        until_s = time.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._describing.acquire()
+        except TimeoutError:
+            raise describing_elsewhere() from None
+        try:
+            manifest = self._directory.manifest
+            if manifest is None:
+                schema = self._wire.peer_schema
+                left_s = until_s - time.monotonic()
+                async with self.stream(DESCRIBE_INDEX, timeout_s=left_s, raw=True) as items:
+                    values = [value async for value in items]
+                if schema != self._wire.peer_schema:
+                    raise restarted_meanwhile()
+                manifest = self._directory.learn(values, schema)
+        finally:
+            self._describing.release()
+        return manifest
 
     def _new_call(
         self,
@@ -308,9 +309,13 @@ class Connection(EventShell):
         if nested and served is not None and served.ordered:
             # the answer may need answers behind it: it leaves the order (CALL-9)
             self._pump.command(lambda wire, _: wire.callee.defer(served))
+        try:
+            deadline_s = time.monotonic() + timeout_s
+        except TypeError:
+            raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
         call = OutgoingCall(
             target.index,
-            time.monotonic() + timeout_s,
+            deadline_s,
             streaming=streaming,
             nested=nested,
             owner=owner,

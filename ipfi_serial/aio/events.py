@@ -12,13 +12,13 @@ from typing import Any
 from ipfi_serial.aio.handles import EventStream
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
-from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.manifest import Manifest
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments
-from ipfi_serial.engine.failures import restarted_meanwhile
+from ipfi_serial.engine.failures import not_described, restarted_meanwhile
 from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.errors import CallTimeoutError
+from ipfi_serial.errors import CallTimeoutError, IpfiError
 
 log = logging.getLogger("ipfi_serial")
 
@@ -32,8 +32,8 @@ class EventShell(Shell):
     _resolving: set[asyncio.Task[None]]
 
     @abstractmethod
-    async def describe(self) -> list[Entry]:
-        """Return what the other end serves, asking it once."""
+    async def _ask(self, timeout_s: float) -> Manifest:
+        """Return the other end's description, known or asked for within ``timeout_s`` seconds."""
 
     async def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
         """Emit an event to the other end.
@@ -91,7 +91,8 @@ class EventShell(Shell):
         """
         wait_s = self._default_timeout_s if timeout_s is None else timeout_s
         until_s = time.monotonic() + wait_s
-        async with self.events(event) as stream:
+        index = await self._event_index(event, wait_s)
+        async with self.events(index) as stream:
             while (left_s := until_s - time.monotonic()) > 0:
                 if (received := await stream.get(left_s)) is not None:
                     return received
@@ -122,10 +123,21 @@ class EventShell(Shell):
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("%s: an event handler was not registered: %s", self.endpoint, error)
 
-    async def _event_index(self, event: str | int) -> int:
+    async def _describe_for(self, name: str | int, timeout_s: float | None) -> float:
+        """Ask for the description, to look a name up; return what is left of the time for that."""
+        default_s = self._default_timeout_s
+        limit_s = default_s if timeout_s is None else timeout_s
+        until_s = time.monotonic() + limit_s
+        try:
+            await self._ask(min(default_s, limit_s))
+        except IpfiError as error:
+            raise not_described(name, error) from error
+        return until_s - time.monotonic()
+
+    async def _event_index(self, event: str | int, timeout_s: float | None = None) -> int:
         target = self._directory.event(event)
         if target is None:
-            await self.describe()
+            await self._describe_for(event, timeout_s)
             target = self._directory.event(event)
         if target is None:
             raise restarted_meanwhile()

@@ -133,23 +133,28 @@ class PartialCall:
 
 
 class _Waiting:
-    """Lets one task sleep until something has come."""
+    """Lets tasks sleep until something has come; each then looks whether it is left for it."""
 
-    _wakeup: asyncio.Future[None] | None = None
+    _wakeups: tuple[asyncio.Future[None], ...] = ()
 
     async def _sleep(self, timeout_s: float | None = None) -> None:
-        self._wakeup = asyncio.get_running_loop().create_future()
+        wakeup: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wakeups += (wakeup,)
         try:
             if timeout_s is None:
-                await self._wakeup
+                await wakeup
             else:
-                await asyncio.wait((self._wakeup,), timeout=timeout_s)
+                await asyncio.wait((wakeup,), timeout=timeout_s)
         finally:
-            self._wakeup = None
+            if self._wakeups:
+                self._wakeups = tuple(each for each in self._wakeups if each is not wakeup)
 
     def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
+        if self._wakeups:
+            wakeups, self._wakeups = self._wakeups, ()
+            for wakeup in wakeups:
+                if not wakeup.done():
+                    wakeup.set_result(None)
 
 
 class Stream(_Waiting):
@@ -182,6 +187,7 @@ class Stream(_Waiting):
                 self._raw = await begin(self)
             except BaseException:
                 self._begin = begin  # nothing was started: the next one who asks tries again
+                self._wake()
                 raise
         return self
 
@@ -198,9 +204,10 @@ class Stream(_Waiting):
             StopAsyncIteration: the stream has ended.
             IpfiError: it failed; what :meth:`CallHandle.result` raises.
         """
-        if self._begin is not None:
-            await self.start()
         while not self._items:
+            if self._begin is not None:
+                await self.start()
+                continue
             if self._ended:
                 if self._error is not None:
                     raise self._error
@@ -277,6 +284,7 @@ class EventStream(EventQueue, _Waiting):
                 await begin(self)
             except BaseException:
                 self._begin = begin  # nothing was started: the next one who asks tries again
+                self._wake()
                 raise
         return self
 
@@ -294,7 +302,7 @@ class EventStream(EventQueue, _Waiting):
         return event
 
     async def get(self, timeout_s: float | None) -> EventArguments | None:
-        """Return the next event, or None if the time ran out or the wire has closed."""
+        """Return the next event; None if the time ran out, the wire closed or another took it."""
         if self._begin is not None:
             await self.start()
         if not len(self) and self._ended is None:

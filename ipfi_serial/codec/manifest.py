@@ -75,6 +75,26 @@ def decode_entry(value: bytes) -> Entry:
     return entry
 
 
+def fit_entry(value: bytes, limit_bytes: int | None) -> bytes:
+    """Return an encoded entry whose texts for people are cut to what the other end takes (CALL-6).
+
+    First ``doc`` and then ``signature``; None is no limit.  A name is never cut.
+    """
+    if limit_bytes is None or len(value) <= limit_bytes:
+        return value
+    index, kind, name, signature, doc = _DECODER.decode(value)
+    doc = _without(doc, len(value) - limit_bytes)
+    value = _encode((index, int(kind), name, signature, doc))
+    signature = _without(signature, len(value) - limit_bytes)
+    return _encode((index, int(kind), name, signature, doc))
+
+
+def _without(text: str, excess_bytes: int) -> str:
+    """Return ``text`` without so many of its last bytes, and never part of a character."""
+    data = text.encode()
+    return data[: max(0, len(data) - max(0, excess_bytes))].decode("utf-8", "ignore")
+
+
 def schema_hash(entries: Iterable[Entry]) -> int:
     """Return the hash that HELLO carries (DESC-3): 0 if and only if there are no entries.
 

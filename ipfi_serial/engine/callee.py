@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from ipfi_serial.codec.manifest import fit_entry
 from ipfi_serial.codec.message import Message, MessageKind, Oversized, Terminator
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.admission import Admission, Tombstones
@@ -269,7 +270,7 @@ class Callee:
             self.answer(call, NIL)
         elif call.procedure == DESCRIBE_INDEX and self._framed:
             for entry in self.description:
-                self.send_item(call, entry)
+                self.send_item(call, fit_entry(entry, self._max_message))
             self.end_stream(call)
         else:
             self._hand_over(call)

@@ -221,7 +221,7 @@ class Caller:
             if len(call.failure) + len(message.payload) <= self._config.max_message_bytes:
                 call.failure += message.payload
             return
-        self._finish(call, None, failure_from(call.failure + message.payload, call.procedure))
+        self._finish(call, None, failure_from(call.failure + message.payload, call))
 
     def on_oversized(self, message: Oversized) -> None:
         """Take the head of an answer that is above our limit and was skipped (MSG-6)."""

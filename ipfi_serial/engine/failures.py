@@ -35,21 +35,24 @@ def encode_failure(code: ErrorCode, text: str, limit_bytes: int | None, *, execu
     return _encode((int(code), executed, text))[1:]
 
 
-def failure_from(payload: bytes, procedure: int) -> IpfiError:
+def failure_from(payload: bytes, call: OutgoingCall) -> IpfiError:
     """Return the exception that an Error means to the caller."""
     try:
         code, executed, text = _DECODER.decode(_ARRAY_OF_3 + payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):  # the text need not be UTF-8
         return CallError(
-            f"procedure {procedure} failed at the other end, which could not say why",
+            f"procedure {call.label} failed at the other end, which could not say why",
             may_have_executed=True,
         )
     if code == ErrorCode.CANCELLED:
-        return CallCancelledError(text or "cancelled", may_have_executed=executed)
+        text = text or f"procedure {call.label}: cancelled"
+        return CallCancelledError(text, may_have_executed=executed)
     if code in REFUSAL_REASONS:
         reason = REFUSAL_REASONS[ErrorCode(code)]
-        return CallRefusedError(text or reason, reason=reason, may_have_executed=executed)
-    return RemoteCallError(text or "the handler failed", may_have_executed=executed)
+        text = text or f"procedure {call.label}: {reason}"
+        return CallRefusedError(text, reason=reason, may_have_executed=executed)
+    text = text or f"procedure {call.label}: its handler failed"
+    return RemoteCallError(text, may_have_executed=executed)
 
 
 def arguments_too_large(call: OutgoingCall, limit: int | None) -> CallRefusedError:
@@ -96,11 +99,21 @@ def not_a_stream(call: OutgoingCall) -> CallError:
     )
 
 
-def never_sent(error: IpfiError, procedure: str | int) -> IpfiError:
-    """Return what ended the asking for a name, as the end of the call that was to follow it."""
-    mine = error.for_call(may_have_executed=False)
-    mine.args = (f"{procedure!r} was not called: its index was asked for (describe): {error}",)
-    return mine
+def not_described(name: str | int, error: IpfiError) -> IpfiError:
+    """A name could not be looked up; what the program asked for was never sent (CALL-10)."""
+    failure = error.for_call(may_have_executed=False)
+    text = f"{name!r} was not looked up before its deadline, the other end did not describe "
+    if isinstance(error, CallTimeoutError):
+        failure.args = (text + "itself in time: give it a longer timeout_s, or use its index",)
+    elif isinstance(error, CallError):
+        text = f"{name!r} cannot be looked up, the description of the other end failed"
+        failure.args = (f"{text} ({error}): use its index",)
+    return failure
+
+
+def describing_elsewhere() -> CallTimeoutError:
+    """Another thread or task has been asking for the description all the time."""
+    return CallTimeoutError("somebody else is asking for it", may_have_executed=False)
 
 
 def restarted_meanwhile() -> DeviceResetError:

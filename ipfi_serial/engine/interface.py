@@ -81,6 +81,7 @@ class Interface:
         Raises:
             ConfigError: the index or the name is taken or reserved.
         """
+        _check_index(index)
 
         def register(function: Handler) -> Handler:
             kind = EntryKind.STREAMING if _streams(function) else EntryKind.UNARY
@@ -94,6 +95,7 @@ class Interface:
 
         Args and errors are those of :meth:`procedure`.
         """
+        _check_index(index)
 
         def register(function: Handler) -> Handler:
             self.procedures[index] = self._register(index, name, EntryKind.RAW, function)
@@ -106,6 +108,7 @@ class Interface:
 
         Args and errors are those of :meth:`procedure`.
         """
+        _check_index(index)
 
         def register(function: Handler) -> Handler:
             self.events[index] = self._register(index, name, EntryKind.EVENT_HANDLED, function)
@@ -139,8 +142,9 @@ class Interface:
             event: whether it is an event.
 
         Raises:
-            ConfigError: the name was declared with another index.
+            ConfigError: the name was declared with another index, or no message can have this one.
         """
+        _check_index(index)
         kind = EntryKind.EVENT_HANDLED if event else EntryKind.RAW if raw else EntryKind.UNARY
         known = self._remote.get((name, event))
         if known is not None and known[0] != index:
@@ -210,8 +214,7 @@ class Interface:
         )
 
     def _add_entry(self, entry: Entry) -> None:
-        if not 0 <= entry.index < 1 << 64:
-            raise ConfigError(f"index {entry.index} of {entry.name!r}: 0 to 2^64 - 1")
+        _check_index(entry.index)
         if FIRST_RESERVED_INDEX <= entry.index <= DESCRIBE_INDEX:
             raise ConfigError(
                 f"index {entry.index} of {entry.name!r}: 0xFFF0 to 0xFFFF are reserved"
@@ -230,6 +233,16 @@ class Interface:
 
 
 _BOTH_WAYS: Final = {EntryKind.EVENT_HANDLED, EntryKind.EVENT_EMITTED}
+
+
+def _check_index(index: object) -> None:
+    """Refuse what no message can have as an index (MSG-1), while the line is known."""
+    if callable(index):
+        raise ConfigError(f"{index!r} is no index: write the decorator with one, like (50)")
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise ConfigError(f"index {index!r} is no whole number")
+    if not 0 <= index < 1 << 64:
+        raise ConfigError(f"index {index} does not fit a message: 0 to 2^64 - 1")
 
 
 def _streams(function: Callable[..., Any]) -> bool:

@@ -108,7 +108,8 @@ class Subscriptions:
     """The event handlers and queues of one wire."""
 
     def __init__(self) -> None:
-        self._signatures: dict[Callable[..., Any], Signature] = {}
+        # by identity: a handler need not be hashable; it is kept, so that no other one gets its id
+        self._signatures: dict[int, tuple[Callable[..., Any], Signature]] = {}
         self._handlers: dict[int, list[Callable[..., Any]]] = {}
         self._queues: list[Reader] = []
 
@@ -121,8 +122,9 @@ class Subscriptions:
     def remove_handler(self, index: int, handler: Callable[..., Any]) -> None:
         """Call it no longer; harmless if it was not there."""
         if handler in self._handlers.get(index, ()):
-            self._handlers[index].remove(handler)
-            self._signatures.pop(handler, None)
+            handlers = self._handlers[index]
+            known = handlers.pop(handlers.index(handler))  # equal, and not always the same object
+            self._signatures.pop(id(known), None)
 
     def handlers(self, index: int) -> tuple[Callable[..., Any], ...]:
         """Return the handlers of an event, in the order in which they were added."""
@@ -134,10 +136,10 @@ class Subscriptions:
         Raises:
             ArgumentError: they do not fit.
         """
-        signature = self._signatures.get(handler)
-        if signature is None:
-            signature = self._signatures[handler] = Signature(handler)
-        return signature.decode(payload, max_depth)
+        known = self._signatures.get(id(handler))
+        if known is None:
+            known = self._signatures[id(handler)] = handler, Signature(handler)
+        return known[1].decode(payload, max_depth)
 
     def add_queue(self, queue: Reader) -> None:
         """Feed ``queue`` too."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import copy
-import logging
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.manifest import Entry, Manifest
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
 from ipfi_serial.engine.directory import Target
-from ipfi_serial.engine.failures import never_sent, restarted_meanwhile
+from ipfi_serial.engine.failures import describing_elsewhere, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
@@ -30,13 +28,9 @@ from ipfi_serial.sync.events import EventShell
 from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
 from ipfi_serial.sync.notifications import Notifications
 from ipfi_serial.sync.serving import SERVED_FOR, Serving
-from ipfi_serial.sync.waits import Opened, Standing
+from ipfi_serial.sync.waits import Opened, Standing, wait_interruptibly
 from ipfi_serial.transport.base import Transport
 from ipfi_serial.workers import Job, Workers
-
-log = logging.getLogger("ipfi_serial")
-
-Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 class Connection(EventShell):
@@ -95,7 +89,9 @@ class Connection(EventShell):
             ValueCodecError: an argument cannot travel, or the answer is not a ``result_type``.
             IpfiError: the session or the line ended; ``may_have_executed`` tells what that means.
         """
-        target = self._target(procedure, raw, timeout_s)
+        target = None if raw is not None else self._directory.procedure(procedure)
+        if target is None:
+            target, timeout_s = self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         try:
             self._start(handle, target, arguments, timeout_s)
@@ -116,7 +112,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> CallHandle:
         """Begin a call and return a handle; as :meth:`call`, without waiting."""
-        target = self._target(procedure, raw, timeout_s)
+        target, timeout_s = self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         self._start(handle, target, arguments, timeout_s)
         return handle
@@ -130,7 +126,7 @@ class Connection(EventShell):
         raw: bool | None = None,
     ) -> PartialCall:
         """Begin a call whose arguments follow in pieces; see :class:`PartialCall`."""
-        target = self._target(procedure, raw, timeout_s)
+        target, timeout_s = self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
         payload = encode_arguments(arguments)
@@ -150,7 +146,8 @@ class Connection(EventShell):
         Args are those of :meth:`call`; ``timeout_s`` is for the whole stream and None means that
         it may last for ever as long as the line lives.
         """
-        target = self._target(procedure, raw, timeout_s)
+        timeout_s = float("inf") if timeout_s is None else timeout_s
+        target, timeout_s = self._look_up(procedure, raw, timeout_s)
         stream = Stream(
             self._pump,
             raw=target.raw,
@@ -158,34 +155,20 @@ class Connection(EventShell):
             report_bytes=self._config.stream_buffer_bytes // 4,
         )
         payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
-        timeout_s = float("inf") if timeout_s is None else timeout_s
         call = self._new_call(target, timeout_s, stream, streaming=True)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
         return stream
 
     # --- the wire ---
 
-    def describe(self, timeout_s: float | None = None) -> list[Entry]:
-        """Return what the other end serves, asking it once; ``timeout_s`` is that of a call.
+    def describe(self) -> list[Entry]:
+        """Return what the other end serves, asking it once.
 
         Raises:
             LocalProtocolError: a plain wire cannot be asked.
             IpfiError: what :meth:`call` raises.
         """
-        if not self._wire.framed:
-            raise LocalProtocolError(
-                "a plain wire does not describe itself: nothing is asked there"
-            )
-        with self._describing:
-            manifest = self._directory.manifest
-            if manifest is None:
-                schema = self._peer_schema()
-                timeout_s = self._default_timeout_s if timeout_s is None else timeout_s
-                values = list(self.stream(DESCRIBE_INDEX, timeout_s=timeout_s, raw=True))
-                if schema != self._peer_schema():
-                    raise restarted_meanwhile()
-                manifest = self._directory.learn(values, schema)
-        return list(manifest.entries)
+        return list(self._ask(self._default_timeout_s).entries)
 
     def end_of_input(self) -> None:
         """Tell the other end that nothing more comes for now; the wire stays usable."""
@@ -257,20 +240,40 @@ class Connection(EventShell):
 
     # --- inside ---
 
-    def _target(self, procedure: str | int, raw: bool | None, timeout_s: float | None) -> Target:
+    def _look_up(
+        self, procedure: str | int, raw: bool | None, timeout_s: float | None
+    ) -> tuple[Target, float | None]:
+        """Resolve a procedure, within the deadline of its call; return what is left of that."""
         target = self._directory.procedure(procedure)
         if target is None:
-            default_s = self._default_timeout_s
-            try:
-                self.describe(default_s if timeout_s is None else min(timeout_s, default_s))
-            except IpfiError as error:
-                if error.may_have_executed is None:
-                    raise
-                raise never_sent(error, procedure) from error
+            timeout_s = self._describe_for(procedure, timeout_s)
             target = self._directory.procedure(procedure)
         if target is None:
             raise restarted_meanwhile()
-        return target if raw is None else Target(target.index, raw=raw, name=target.name)
+        target = target if raw is None else Target(target.index, raw=raw, name=target.name)
+        return target, timeout_s
+
+    def _ask(self, timeout_s: float) -> Manifest:
+        """Return the other end's description, known or asked for within ``timeout_s`` seconds."""
+        if not self._wire.framed:
+            raise LocalProtocolError(
+                "a plain wire does not describe itself: nothing is asked there"
+            )
+        until_s = time.monotonic() + timeout_s
+        if not wait_interruptibly(lambda s: self._describing.acquire(timeout=s), timeout_s):
+            raise describing_elsewhere()
+        try:
+            manifest = self._directory.manifest
+            if manifest is None:
+                schema = self._peer_schema()
+                left_s = until_s - time.monotonic()
+                values = list(self.stream(DESCRIBE_INDEX, timeout_s=left_s, raw=True))
+                if schema != self._peer_schema():
+                    raise restarted_meanwhile()
+                manifest = self._directory.learn(values, schema)
+        finally:
+            self._describing.release()
+        return manifest
 
     def _start(
         self,
@@ -300,9 +303,13 @@ class Connection(EventShell):
         if nested and served is not None and served.ordered:
             # the answer may need answers behind it: it leaves the order (CALL-9)
             self._pump.command(lambda wire, _: wire.callee.defer(served))
+        try:
+            deadline_s = time.monotonic() + timeout_s
+        except TypeError:
+            raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
         call = OutgoingCall(
             target.index,
-            time.monotonic() + timeout_s,
+            deadline_s,
             streaming=streaming,
             nested=nested,
             owner=owner,

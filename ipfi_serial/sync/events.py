@@ -7,13 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ipfi_serial.codec.manifest import Entry
+from ipfi_serial.codec.manifest import Manifest
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments
-from ipfi_serial.engine.failures import restarted_meanwhile
+from ipfi_serial.engine.failures import not_described, restarted_meanwhile
 from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.subscriptions import EventArguments
-from ipfi_serial.errors import CallTimeoutError
+from ipfi_serial.errors import CallTimeoutError, IpfiError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.handles import EventStream
 from ipfi_serial.sync.notifications import Notifications
@@ -29,8 +29,8 @@ class EventShell(Shell):
     _default_timeout_s: float
 
     @abstractmethod
-    def describe(self) -> list[Entry]:
-        """Return what the other end serves, asking it once."""
+    def _ask(self, timeout_s: float) -> Manifest:
+        """Return the other end's description, known or asked for within ``timeout_s`` seconds."""
 
     def emit(self, event: str | int, *arguments: Value, lossy: bool = False) -> None:
         """Emit an event to the other end.
@@ -86,7 +86,8 @@ class EventShell(Shell):
         """
         wait_s = self._default_timeout_s if timeout_s is None else timeout_s
         until_s = time.monotonic() + wait_s
-        with self.events(event) as stream:
+        index = self._event_index(event, wait_s)
+        with self.events(index) as stream:
             while (left_s := until_s - time.monotonic()) > 0:
                 if (received := stream.get(left_s)) is not None:
                     return received
@@ -94,10 +95,21 @@ class EventShell(Shell):
                     raise stream.ended
         raise CallTimeoutError(f"no event {event!r} within {wait_s} s", may_have_executed=False)
 
-    def _event_index(self, event: str | int) -> int:
+    def _describe_for(self, name: str | int, timeout_s: float | None) -> float:
+        """Ask for the description, to look a name up; return what is left of the time for that."""
+        default_s = self._default_timeout_s
+        limit_s = default_s if timeout_s is None else timeout_s
+        until_s = time.monotonic() + limit_s
+        try:
+            self._ask(min(default_s, limit_s))
+        except IpfiError as error:
+            raise not_described(name, error) from error
+        return until_s - time.monotonic()
+
+    def _event_index(self, event: str | int, timeout_s: float | None = None) -> int:
         target = self._directory.event(event)
         if target is None:
-            self.describe()
+            self._describe_for(event, timeout_s)
             target = self._directory.event(event)
         if target is None:
             raise restarted_meanwhile()

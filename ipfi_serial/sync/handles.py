@@ -158,17 +158,27 @@ class Stream:
             StopIteration: the stream has ended.
             IpfiError: it failed; what :meth:`CallHandle.result` raises.
         """
-        while not self._items:
-            self.ready = False  # before the look below: what comes after it sets it again
-            if self._ended and not self._items:
-                if self._error is not None:
-                    raise self._error
-                raise StopIteration
-            if not self._items:
-                self._pump.wait(self, None)
-        value = self._items.popleft()
+        value: bytes | None = None
+        while value is None:
+            while not self._items:
+                self._wait()
+            with contextlib.suppress(IndexError):  # another thread may take it first
+                value = self._items.popleft()
         self._report(len(value))
         return value if self._raw else decode_result(value, self._result_type)
+
+    def _wait(self) -> None:
+        """Wait for a value; raise the end.  What is here already is ready for other threads too."""
+        self.ready = False  # before the look below: what comes after it sets it again
+        if self._ended and not self._items:
+            self.ready = True
+            if self._error is not None:
+                raise self._error
+            raise StopIteration
+        if self._items:
+            self.ready = True
+        else:
+            self._pump.wait(self, None)
 
     def close(self) -> None:
         """Cancel the stream if it has not ended."""
@@ -236,9 +246,11 @@ class EventStream(EventQueue):
         return event
 
     def get(self, timeout_s: float | None) -> EventArguments | None:
-        """Return the next event, or None if the time ran out or the wire has closed."""
+        """Return the next event; None if the time ran out, the wire closed or another took it."""
         self.ready = False  # before the look below: what comes after it sets it again
-        if not len(self) and self._ended is None:
+        if len(self) or self._ended is not None:
+            self.ready = True  # for other threads that wait
+        else:
             self._pump.wait(self, timeout_s)
         with contextlib.suppress(IndexError):  # another thread may take it first
             return self.take()

@@ -184,15 +184,13 @@ def _open_url(request: Request) -> Transport:
 
 
 async def _open_url_async(request: Request) -> AsyncTransport:
-    import asyncio  # not before it is needed: it takes 40 ms
-
     from ipfi_serial.transport.threaded import AsyncThreadedTransport
-    from ipfi_serial.transport.url import open_url, resolve_url, url_speed
+    from ipfi_serial.transport.url import open_url_async, resolve_url, url_speed
 
     endpoint = resolve_url(request.endpoint)
     if endpoint.kind != "url":
         return await _opener(_ASYNC_OPENERS, endpoint)(request._replace(endpoint=endpoint))
-    source = await asyncio.to_thread(open_url, endpoint, request.serial)
+    source = await open_url_async(endpoint, request.serial)
     return AsyncThreadedTransport(source, str(endpoint), url_speed(endpoint, request.serial))
 
 

@@ -121,8 +121,13 @@ def options_for(endpoint: Endpoint, settings: SerialSettings) -> SerialOptions:
         ConfigError: a value is out of range, or the endpoint has no serial port to be set.
     """
     options = serial_options(settings).with_options(endpoint)
-    if settings and endpoint.kind in _NOT_SERIAL:
-        names = " and ".join(settings)
+    names = " and ".join(settings)
+    if endpoint.path.startswith("socket://"):  # a TCP connection, spelt pyserial's way
+        told = (name for name, _ in endpoint.options if name in SERIAL_OPTIONS)
+        names = " and ".join((*settings, *told))
+    elif endpoint.kind not in _NOT_SERIAL:
+        names = ""
+    if names:
         hint = "its speed is ?wpm=N" if endpoint.kind == "morse" else "leave that out"
         raise ConfigError(
             f"endpoint {endpoint.text!r}: {names} would set a serial port, and this is none; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import serial
@@ -12,6 +13,9 @@ from ipfi_serial.transport.endpoint import Endpoint, parse_endpoint
 from ipfi_serial.transport.ports import port_names
 from ipfi_serial.transport.threaded import POLL_S, PySerialSource
 from ipfi_serial.transport.uart import SerialOptions, configure, explain, keep_what_was_received
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 def resolve_url(endpoint: Endpoint) -> Endpoint:
@@ -63,6 +67,30 @@ def open_url(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
     except (OSError, ValueError, KeyError, TypeError) as error:  # its handlers raise all of them
         raise explain(endpoint.path, error) from None
     return PySerialSource(port)
+
+
+async def open_url_async(endpoint: Endpoint, options: SerialOptions) -> PySerialSource:
+    """Open it on a thread; what is open when the waiting task was cancelled is closed again.
+
+    Raises:
+        TransportError: it cannot be opened.
+    """
+    import asyncio  # not before it is needed: it takes 40 ms
+    from concurrent.futures import ThreadPoolExecutor
+
+    thread = ThreadPoolExecutor(1, thread_name_prefix=f"ipfi {endpoint}")
+    opening = thread.submit(open_url, endpoint, options)
+    thread.shutdown(wait=False)
+    try:
+        return await asyncio.wrap_future(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unwanted)
+        raise
+
+
+def _close_unwanted(opening: Future[PySerialSource]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def url_speed(endpoint: Endpoint, options: SerialOptions) -> float | None:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from ipfi_serial.codec.manifest import Entry, EntryKind, decode_entry, encode_entry, schema_hash
+from ipfi_serial.codec.manifest import (
+    Entry,
+    EntryKind,
+    decode_entry,
+    encode_entry,
+    fit_entry,
+    schema_hash,
+)
+from ipfi_serial.config import WireConfig
 from ipfi_serial.engine import directory as directory_module
 from ipfi_serial.engine.directory import Directory, Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
@@ -349,3 +358,70 @@ def test_a_declared_name_keeps_its_index() -> None:
     assert table.declared("x", event=False) == (1, EntryKind.RAW)
     assert table.declared("x", event=True) == (2, EntryKind.EVENT_HANDLED)
     assert table.declared("y", event=True) is None
+
+
+@pytest.mark.parametrize("index", [True, 1.5, "5", None])
+def test_an_index_that_is_no_whole_number_is_refused_before_there_is_a_function(index: Any) -> None:
+    table = Interface()
+    for declare in (table.procedure, table.raw_procedure, table.event):
+        with pytest.raises(ConfigError, match="is no whole number"):
+            declare(index)
+    with pytest.raises(ConfigError, match="is no whole number"):
+        table.emits(index, "x")
+    with pytest.raises(ConfigError, match="is no whole number"):
+        table.declare(index, "x")
+
+
+@pytest.mark.parametrize("index", [-1, 1 << 64])
+def test_no_name_is_declared_for_an_index_that_no_message_can_have(index: int) -> None:
+    with pytest.raises(ConfigError, match=f"index {index} does not fit a message"):
+        Interface().declare(index, "x")
+
+
+def test_a_decorator_without_its_index_says_so() -> None:
+    """Else it would take the function for the index, and nothing would be served."""
+    table = Interface()
+    for decorator in (table.procedure, table.raw_procedure, table.event):
+        forgetful: Any = decorator
+        with pytest.raises(ConfigError, match=r"is no index: write the decorator with one"):
+            forgetful(lambda: None)
+    assert not table.entries
+
+
+# --- entries that are too long for the other end ---
+
+
+@pytest.mark.parametrize("limit", [256, 300, 319, 320, 321, None])
+def test_a_long_entry_is_cut_to_what_the_other_end_takes(limit: int | None) -> None:
+    entry = Entry(1, EntryKind.UNARY, "add", "(a: int)", "é" * 150)
+    value = fit_entry(encode_entry(entry), limit)
+    read = decode_entry(value)
+    assert (read.index, read.kind, read.name, read.signature) == (1, 0, "add", "(a: int)")
+    assert entry.doc.startswith(read.doc)
+    whole = len(encode_entry(entry))
+    assert len(value) in range((limit or whole) - 4, (limit or whole) + 1) or read == entry
+    assert (read == entry) is (limit is None or limit >= whole)
+
+
+def test_a_signature_is_cut_when_there_is_no_documentation_left_and_a_name_never() -> None:
+    entry = Entry(1, EntryKind.UNARY, "add", "(" + "a: int, " * 40 + ")", "adds")
+    read = decode_entry(fit_entry(encode_entry(entry), 256))
+    assert read.doc == ""
+    assert entry.signature.startswith(read.signature)
+    assert len(encode_entry(read)) in range(250, 257)
+    entry = Entry(1, EntryKind.UNARY, "n" * 300, "()", "adds")
+    assert decode_entry(fit_entry(encode_entry(entry), 256)) == Entry(1, EntryKind.UNARY, "n" * 300)
+
+
+def test_a_long_docstring_does_not_keep_a_small_caller_from_the_names() -> None:
+    table = interface()
+
+    def long() -> None:
+        pass
+
+    long.__doc__ = "long " * 100
+    table.procedure(77)(long)
+    pair = Pair(config_a=WireConfig(max_message_bytes=256), interface_b=table)
+    entries = described(pair.a, pair)
+    assert [entry.name for entry in entries] == [entry.name for entry in table.entries]
+    assert table.entries[-1].doc.startswith(entries[-1].doc)

@@ -14,7 +14,6 @@ from ipfi_serial.codec.values import (
 )
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.context import CallContext
-from ipfi_serial.engine.failures import never_sent
 from ipfi_serial.engine.interface import Interface, Procedure
 from ipfi_serial.engine.serving import (
     decode_arguments,
@@ -32,7 +31,7 @@ from ipfi_serial.engine.subscriptions import (
     decode_event,
     takes_argument,
 )
-from ipfi_serial.errors import LinkLostError, LocalProtocolError, RemoteCallError
+from ipfi_serial.errors import LocalProtocolError, RemoteCallError
 
 
 class Reply:
@@ -247,14 +246,3 @@ def test_early_news_is_kept_for_whoever_asks_first_and_the_oldest_goes() -> None
 )
 def test_a_callback_is_given_the_argument_that_it_can_take(function: Any, wants: bool) -> None:
     assert takes_argument(function) is wants
-
-
-def test_a_call_whose_name_could_not_be_asked_for_was_never_sent() -> None:
-    """The asking may have executed; the call that was to follow it certainly did not."""
-    asking = LinkLostError("nothing was heard", 5.0).for_call(may_have_executed=True)
-    mine = never_sent(asking, "add")
-    assert type(mine) is LinkLostError
-    assert mine.may_have_executed is False
-    assert asking.may_have_executed
-    assert str(mine).startswith("'add' was not called: ")
-    assert str(asking) in str(mine)

@@ -212,12 +212,16 @@ def test_a_long_reason_is_cut_to_what_the_caller_takes() -> None:
     parts = one.peer.heard(ERROR)
     payload = b"".join(m.payload for m in parts)
     assert 250 <= len(payload) <= 256
-    assert set(str(failure_from(payload, ECHO))) == {"é"}
+    assert set(str(failure_from(payload, _echo()))) == {"é"}
 
 
 def test_the_text_of_an_error_that_is_no_utf_8_still_ends_the_call() -> None:
     """Section 1.2: no bytes of the other end make a verb raise."""
-    error = failure_from(b"\x05\xc2\xa2\x61\xff", ECHO)
+    error = failure_from(b"\x05\xc2\xa2\x61\xff", _echo())
     assert isinstance(error, CallError)
     assert error.may_have_executed
     assert "could not say why" in str(error)
+
+
+def _echo() -> OutgoingCall:
+    return OutgoingCall(ECHO, 1.0, streaming=False, nested=False, owner=None)

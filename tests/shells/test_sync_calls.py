@@ -534,7 +534,7 @@ def test_a_restart_in_the_middle_of_a_description_teaches_nothing_wrong(
 def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with joined() as ends:
         with monkeypatch.context() as patched:
-            patched.setattr(ends.host, "describe", lambda *_: [])
+            patched.setattr(ends.host, "_ask", lambda _timeout_s: None)
             ends.host._directory.manifest = None
             with pytest.raises(DeviceResetError, match="restarted"):
                 ends.host.call("add", 1, 2)
@@ -548,31 +548,6 @@ def test_a_name_that_a_restart_took_away_is_an_error(monkeypatch: pytest.MonkeyP
 def test_a_time_out_names_the_procedure_that_was_called_by_name() -> None:
     with joined() as ends, pytest.raises(CallTimeoutError, match=r"'stuck' \(8\) was not answered"):
         ends.host.call("stuck", timeout_s=0.05)
-
-
-@replaces_parts
-@pytest.mark.parametrize(("timeout_s", "asking_s"), [(0.05, 0.05), (99.0, 7.0), (None, 7.0)])
-def test_asking_for_a_name_keeps_the_deadline_of_the_call_which_was_not_sent(
-    monkeypatch: pytest.MonkeyPatch, timeout_s: float | None, asking_s: float
-) -> None:
-    """CALL-10: the other end does not describe itself in time."""
-    asked: list[float] = []
-
-    def silent(timeout_s: float) -> None:
-        asked.append(timeout_s)
-        raise CallTimeoutError("not answered", may_have_executed=True)
-
-    with joined(config=WireConfig(call_timeout_s=7)) as ends:
-        with monkeypatch.context() as patched:
-            patched.setattr(ends.host, "describe", silent)
-            ends.host._directory.manifest = None
-            with pytest.raises(CallTimeoutError, match="'add' was not called: ") as caught:
-                ends.host.call("add", 40, 2, timeout_s=timeout_s)
-        assert asked == pytest.approx([asking_s], abs=0.5)  # 100 wire times more
-        assert caught.value.may_have_executed is False
-        with pytest.raises(CallTimeoutError):
-            ends.host.describe(timeout_s=0.0)
-        assert ends.host.call("add", 40, 2) == 42
 
 
 def test_a_wire_shows_what_it_is_in_a_test_report() -> None:

@@ -293,3 +293,34 @@ def test_an_event_that_cannot_be_read_and_a_fault_are_logged(
     assert "cannot be read" in caplog.text
     assert "no procedure 77" in caplog.text
     assert "nobody takes 'something new'" in caplog.text
+
+
+class Unhashable:
+    """A handler that equals others and so has no hash, as a dataclass has none."""
+
+    def __init__(self, got: list[int]) -> None:
+        self.got = got
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable) and self.got is other.got
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, count: int) -> None:
+        """Note it."""
+        self.got.append(count)
+
+
+def test_a_handler_need_not_be_hashable() -> None:
+    with joined() as ends:
+        got: list[int] = []
+        seen: list[int] = []
+        ends.host.on(TICK, Unhashable(got))
+        emit_ticks(ends, 2)
+        wait_until(lambda: got == [0, 1])
+        ends.host.off(TICK, Unhashable(got))
+        ends.host.on(TICK, lambda count: seen.append(count))
+        emit_ticks(ends, 1)
+        wait_until(lambda: seen == [0])
+        assert got == [0, 1]
+        assert len(ends.host._notifications.subscriptions._signatures) == 1

@@ -40,8 +40,11 @@ NOT_SERIAL = (
     "unix:/nowhere",
     "unix-listen:/nowhere/socket",
     "stdio:",
+    "socket://127.0.0.1:1",
     "morse:sim:test?wpm=1200",
 )
+# a compiled wheel checks types by itself, in its own words
+DEADLINE_WORDS = "timeout_s is .*; it takes seconds, or None|float or None object expected"
 LINK_WORDS = "link is 'fraymed'; it is 'framed' or 'plain'"
 
 
@@ -203,3 +206,18 @@ async def test_a_deadline_that_is_no_number_is_refused_in_asyncio() -> None:
     async with ajoined() as ends:
         with pytest.raises(ConfigError, match="timeout_s is nan"):
             await ends.host.call("add", 1, 2, timeout_s=float("nan"))
+
+
+@pytest.mark.parametrize("wrong", ["1", b"1", [1]])
+def test_a_deadline_of_another_kind_is_named(wrong: Any) -> None:
+    with joined() as ends, pytest.raises((ConfigError, TypeError), match=DEADLINE_WORDS):
+        ends.host.call(1, 1, 2, timeout_s=wrong)
+    assert ends.host.stats().open_calls == 0
+
+
+@aio_test
+async def test_a_deadline_of_another_kind_is_named_in_asyncio() -> None:
+    wrong: Any = "1"
+    async with ajoined() as ends:
+        with pytest.raises((ConfigError, TypeError), match=DEADLINE_WORDS):
+            await ends.host.call(1, 1, 2, timeout_s=wrong)

@@ -353,3 +353,59 @@ def test_without_descriptors_threads_serve_the_event_loop_too() -> None:
         one.close()
 
     run(test())
+
+
+def test_a_socket_url_takes_no_settings_of_a_serial_port_in_its_string_either() -> None:
+    """It is a TCP connection: they would be ignored."""
+    with pytest.raises(ConfigError, match=r"baud and parity would set a serial port, and this is"):
+        open_transport("socket://127.0.0.1:1?baud=9600&parity=E&bps=960")
+
+
+def test_a_url_whose_opening_is_cancelled_is_closed_once_it_is_open(mocker: MockerFixture) -> None:
+    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Source:
+        def close(self) -> None:
+            closed.set()
+
+    def open_slowly(*_: object) -> Source:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+        return Source()
+
+    mocker.patch("ipfi_serial.transport.url.open_url", open_slowly)
+
+    async def test() -> None:
+        task = asyncio.create_task(open_async_transport("loop://"))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not closed.is_set()
+        go_on.set()
+
+    run(test())
+    assert closed.wait(PATIENCE_S)
+
+
+def test_a_url_that_cannot_be_opened_any_more_when_it_was_cancelled_is_no_error(
+    mocker: MockerFixture,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def fail_slowly(*_: object) -> None:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+        raise TransportError("gone")
+
+    mocker.patch("ipfi_serial.transport.url.open_url", fail_slowly)
+
+    async def test() -> None:
+        task = asyncio.create_task(open_async_transport("loop://"))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(test())
