@@ -17,7 +17,21 @@ from typing import Any, Final
 
 from ipfi_serial.errors import ConfigError
 
-KINDS: Final = ("native", "python", "morse", "qemu", "simavr", "unicorn", "serial")
+SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "native": ("build", "program", "reset_signal", "small"),
+        "python": (),
+        "morse": ("options", "clock", "jitter"),
+        "qemu": ("program", "machine", "product"),
+        "simavr": ("product", "runner"),
+        "unicorn": ("product",),
+        "serial": ("port", "baud", "build", "flash", "reset", "reset_command", "boot_s",
+                   "unplug_command", "replug_command"),
+    }
+)  # fmt: skip
+"""What the table ``[settings]`` of each kind may have."""
+
+KINDS: Final = tuple(SETTINGS)
 """How a target is started; each is a module of :mod:`ipfi_hil.targets`."""
 
 FEATURES: Final[Mapping[str, str]] = MappingProxyType(
@@ -55,20 +69,6 @@ KEYS: Final = frozenset(
         "cannot",
     }
 )
-SETTINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "native": ("build", "program", "reset_signal", "small"),
-        "python": (),
-        "morse": ("options", "clock", "jitter"),
-        "qemu": ("program", "machine", "product"),
-        "simavr": ("product", "runner"),
-        "unicorn": ("product",),
-        "serial": ("port", "baud", "build", "flash", "reset", "reset_command", "boot_s",
-                   "unplug_command", "replug_command"),
-    }
-)  # fmt: skip
-"""What the table ``[settings]`` of each kind may have."""
-
 _WORDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
                  list: "a list"}  # fmt: skip
 _SLOWEST: Final = 100.0

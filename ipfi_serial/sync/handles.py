@@ -158,14 +158,15 @@ class Stream:
             StopIteration: the stream has ended.
             IpfiError: it failed; what :meth:`CallHandle.result` raises.
         """
-        value: bytes | None = None
-        while value is None:
+        while True:
             while not self._items:
                 self._wait()
-            with contextlib.suppress(IndexError):  # another thread may take it first
+            try:
                 value = self._items.popleft()
-        self._report(len(value))
-        return value if self._raw else decode_result(value, self._result_type)
+            except IndexError:  # another thread took it first
+                continue
+            self._report(len(value))
+            return value if self._raw else decode_result(value, self._result_type)
 
     def _wait(self) -> None:
         """Wait for a value; raise the end.  What is here already is ready for other threads too."""

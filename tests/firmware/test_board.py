@@ -200,6 +200,21 @@ def test_an_error_of_the_host_in_parts_is_one_error(session: Session, text: str)
     assert value_of(session.call(0, b"")) == 42
 
 
+def test_an_error_larger_than_the_callers_buffer_is_cut_and_nothing_else(session: Session) -> None:
+    """ipfi.h: so much of it is kept as there is room for."""
+    call = session.start(8, pack(500, "ping"))
+    session.until(lambda: any(m.kind == model.CALL for m in session.host.messages))
+    request = next(m for m in session.host.messages if m.kind == model.CALL)
+    session.host.messages.remove(request)
+    failure = pack(4, True, "x" * 2000)
+    for at in range(0, len(failure), 100):
+        ends = model.NONE if at + 100 < len(failure) else model.COMPLETE
+        piece = failure[at : at + 100]
+        session.host.send(model.message(model.ERROR, 500, request.call, piece, ends))
+    assert error_of(session.finish(8, call))[:2] == (4, True)
+    assert value_of(session.call(0, b"")) == 42
+
+
 def test_a_cancelled_callback_cancels_its_call_of_the_host(session: Session) -> None:
     call = session.start(8, pack(500, "ping"))
     session.until(lambda: any(m.kind == model.CALL for m in session.host.messages))

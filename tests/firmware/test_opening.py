@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from ipfi_serial.link.parameters import FrameType
-from tests.link._frames import ack, bye, ping
+from tests.harness.links import new_link
+from tests.link._frames import Puppet, ack, bye, data, ping
 from tests.simulation.core_puppet import CorePuppet
+
+
+def python_end() -> Puppet:
+    """A Python end in a session that the puppet has opened."""
+    puppet = Puppet(new_link(active=False))
+    puppet.open()
+    puppet.initiate()
+    return puppet
 
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3])
@@ -59,3 +70,15 @@ def test_a_frame_of_another_session_is_not_taken_though_its_checksum_holds() -> 
     assert puppet.hear() == []
     puppet.say(ping(puppet.session, 0, ping=4))
     assert puppet.kinds() == ["ACK"]
+
+
+@pytest.mark.parametrize("end", [lambda: CorePuppet(), python_end], ids=["c", "python"])
+def test_an_ack_that_answers_nothing_repeats_the_last_echo(end: Callable[[], Puppet]) -> None:
+    """HS-5."""
+    puppet = end()
+    puppet.say(data(puppet.session, 0, b"\3"), data(puppet.session, 0, b"\3"))
+    assert [content[4] for content in puppet.hear()[-1:]] == [9], "the READY's"
+    puppet.say(ping(puppet.session, 0, ping=77))
+    assert puppet.hear()[-1][4] == 77
+    puppet.say(data(puppet.session, 0, b"\3"), data(puppet.session, 0, b"\3"))
+    assert puppet.hear()[-1][4] == 77
