@@ -50,24 +50,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     SIGNALS.take()
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        return _run(words, Screen(sys.stdout, sys.stderr))
     finally:
         SIGNALS.give_back()
 
 
 def run_process() -> int:
-    """Run the command of this process, which ends then: signals have nothing to end any more."""
+    """Run the command of this process, which ends then: signals have nothing to end any more.
+
+    Handlers may still run in other threads; what they would write is not written any more.
+    """
     SIGNALS.take()
-    return _run(sys.argv[1:])
+    screen = Screen(sys.stdout, sys.stderr)
+    try:
+        code = _run(sys.argv[1:], screen)
+    except SystemExit as ending:  # SIGTERM, --help and --version
+        code = int(ending.code or 0)
+    if not screen.close():
+        os._exit(code)
+    return code
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], screen: Screen) -> int:
     try:
         options = _parse(words)
     except _WrongWordsError as error:
-        return _tell_usage(error, as_json="--json" in words)
-    screen = Screen(sys.stdout, sys.stderr, as_json=options.json)
-    _log_to_stderr(debug=options.debug)
+        screen.json = "--json" in words
+        return _tell_usage(error, screen)
+    screen.json = options.json
+    _log_to(screen, debug=options.debug)
     try:
         with SIGNALS.heard():  # whatever ends the command, the lines below are not interrupted
             code: int = options.run(options, screen)
@@ -133,13 +145,12 @@ def _code_of_ctrl_c(_: argparse.Namespace) -> ExitCode:
     return ExitCode.INTERRUPTED
 
 
-def _tell_usage(error: _WrongWordsError, *, as_json: bool) -> int:
+def _tell_usage(error: _WrongWordsError, screen: Screen) -> int:
     failure = Failure(
         ExitCode.USAGE, "UsageError", str(error), f"`{error.parser.prog} --help` explains"
     )
-    Screen(sys.stdout, sys.stderr, as_json=as_json).object(failure.as_object())
-    error.parser.print_usage(sys.stderr)
-    sys.stderr.write(f"{error.parser.prog}: {error}\n")
+    screen.object(failure.as_object())
+    screen.note(f"{error.parser.format_usage()}{error.parser.prog}: {error}")
     return failure.code
 
 
@@ -171,8 +182,22 @@ class _OneLine(logging.Formatter):
         return f"ipfi: {record.getMessage()}"
 
 
-def _log_to_stderr(*, debug: bool) -> None:
-    handler = logging.StreamHandler()
+class _OnScreen(logging.Handler):
+    """Writes the log where everything else is written, so that both end together."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._screen.note(self.format(record))
+        except (OSError, TypeError, ValueError):  # nobody reads, or words that do not fit
+            self.handleError(record)
+
+
+def _log_to(screen: Screen, *, debug: bool) -> None:
+    handler = _OnScreen(screen)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(name)s: %(message)s") if debug else _OneLine()
     )

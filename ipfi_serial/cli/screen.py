@@ -17,6 +17,7 @@ from ipfi_serial.codec.names import Value
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _SHOWN_BYTES: Final = 32  # of a longer value, on a terminal
 _WHOLE_BYTES: Final = 64
+_CLOSE_S: Final = 1.0  # for a line that is being written; longer, and nobody reads it
 
 
 class Screen:
@@ -26,8 +27,9 @@ class Screen:
         json: whether programs read, and not people.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, err: TextIO, *, as_json: bool = False) -> None:
         self.json = as_json
+        self._is_closed = False
         self._out = out
         self._err = err
         self._lock = threading.Lock()
@@ -62,9 +64,10 @@ class Screen:
     def bytes(self, data: bytes) -> None:
         """Write bytes as they are."""
         with self._lock:
-            self._out.flush()
-            self._out.buffer.write(data)
-            self._out.flush()
+            if not self._is_closed:
+                self._out.flush()
+                self._out.buffer.write(data)
+                self._out.flush()
 
     def note(self, text: str, style: str = "") -> None:
         """Write a line to standard error, for people."""
@@ -90,10 +93,25 @@ class Screen:
         """Return ``text`` in a style: bold, dim, red, green, yellow or cyan."""
         return _styled(text, style, self._out_colours)
 
+    def close(self) -> bool:
+        """Write nothing from now on, whichever thread asks: the process ends.
+
+        Python aborts a process that ends while another thread is inside a write.
+
+        Returns:
+            Whether no thread is; one that still is after a second waits for a reader.
+        """
+        if not self._lock.acquire(timeout=_CLOSE_S):
+            return False
+        self._is_closed = True
+        self._lock.release()
+        return True
+
     def _write(self, stream: TextIO, text: str) -> None:
         with self._lock:
-            stream.write(text)
-            stream.flush()
+            if not self._is_closed:
+                stream.write(text)
+                stream.flush()
 
 
 def _has_colours(stream: TextIO) -> bool:
