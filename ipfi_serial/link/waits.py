@@ -64,7 +64,7 @@ class Waits:
         """Return when the oldest frame is overdue, or a stalled sender should probe (LINK-15)."""
         sender = self.sender
         due_s = sender.deadline_s(self._bytes_per_s, FRAME_OVERHEAD_BYTES)
-        if due_s is None and self._blocked:
+        if due_s is None and not sender.flights and self._blocked:
             rto_s = sender.rtt.rto_s(self.frame_time_s)
             wait_s = min(rto_s * (1 << sender.probes), keepalive_s)
             if self.agreement.initiated:  # never in step: the answer to a PING clears more then
@@ -90,14 +90,14 @@ class Waits:
 
     @property
     def _blocked(self) -> bool:
-        """Whether something waits for credit or ring, and for nothing that is under way."""
+        """Whether something waits for credit or ring; asked only while nothing is under way."""
         sender, lossy = self.sender, self._lossy
         ring = sender.ring
         if ring.room_bytes < 0:
             return self.wants_ack or self._stalled or bool(lossy)
         if self.ping_wanted:
             return False
-        if self._pings.out and not sender.flights and ring.half_full:
+        if self._pings.out and ring.half_full:
             return True  # the PING that would clear it may be lost (LINK-14)
         return self._stalled or (bool(lossy) and not lossy.fits(ring.room_bytes))
 

@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from ipfi_serial.framing.crc import CRC16
+from ipfi_serial.framing.frame import encode_frame
 from ipfi_serial.link.parameters import Flag, FrameType
 from tests.harness.line import Line, Noise, evenly
 from tests.harness.links import (
@@ -15,7 +17,7 @@ from tests.harness.links import (
     new_link,
     parameters,
 )
-from tests.link._frames import Puppet, ack, data, ping
+from tests.link._frames import Puppet, ack, data, hello, ping
 
 ACK_BYTES = 1 + 9 + 2 + 1  # COBS, content, CRC-16, delimiter; one more behind an idle line
 
@@ -248,3 +250,29 @@ def test_the_echo_of_a_ping_is_no_news_of_what_left_behind_it() -> None:
     assert puppet.kinds() == ["DATA"]
     puppet.say(ack(5, 1, echo=again[1][4]))
     assert puppet.kinds() == []
+
+
+def test_a_repetition_that_waits_for_the_line_only_is_not_overdue() -> None:
+    """LINK-14: an event waits for the ring; its time must not clear the account of the copies."""
+    puppet = Puppet(
+        new_link(parameters(flags=0), active=False, bytes_per_s=BAUD_115200 / 2),
+        parameters(ring=64, crc_profiles=1, nonce=7),
+    )
+    puppet.open()
+    puppet.wait(1)
+    puppet.initiate()
+    puppet.link.push(bytes(19), puppet.now_s)
+    puppet.hear()
+    puppet.link.push_lossy(bytes(30))  # not beside a frame under way
+    sent: list[tuple[float, int]] = []
+    for moment in range(500):
+        if moment % 17 < 6:  # another life tries again and again: the answers fill the line
+            puppet.say(hello(parameters(nonce=1000)))
+        until_s = puppet.now_s + 0.006
+        while (due_s := puppet.link.next_deadline_s()) is not None and due_s < until_s:
+            frames = [c for c in puppet.wait_until_due() if c[0] == FrameType.DATA]
+            sent += [(puppet.now_s, len(encode_frame(content, CRC16))) for content in frames]
+        puppet.now_s = until_s
+    assert len(sent) > 10, "it was repeated"
+    for begin_s, _ in sent:
+        assert sum(size for now_s, size in sent if 0 <= now_s - begin_s < 0.0265) <= 64

@@ -298,6 +298,14 @@ TIME_AND_RING_BUGS: Final = (
         _FOR_RING,
     ),
     Mutant(
+        "stall-beside-a-repetition",
+        "LINK-15",
+        _LINK + "waits.py",
+        "if due_s is None and not sender.flights and self._blocked:",
+        "if due_s is None and self._blocked:",
+        _FOR_RING,
+    ),
+    Mutant(
         "echo-taken-for-a-repeated-ack",
         "LINK-10",
         _LINK + "transfer.py",
