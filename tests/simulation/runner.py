@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from tests.simulation import core, coverage
@@ -18,6 +20,7 @@ from tests.simulation.world import Report, simulate
 PAIRS: Final = ("py-py", "py-c", "c-py", "c-c")
 CHUNK: Final = 40  # seeds that one process takes at once
 NEWS_EVERY: Final = 2000
+FAILURES: Final = Path(__file__).parents[2] / "build" / "simulation-failures.txt"
 
 
 @dataclass(slots=True)
@@ -95,9 +98,17 @@ def run_some(jobs: list[tuple[str, int]]) -> Totals:
         report = simulate(plan_of(seed), pair)
         totals.add_report(report)
         if report.failure is not None and not report.escapes.found:
-            print(f"FAILED --pair {pair} --replay {seed}: {report.failure[:600]}", flush=True)  # noqa: T201
+            tell_failure(f"--pair {pair} --replay {seed}: {report.failure[:600]}", FAILURES)
     totals.taken = coverage.taken(tuple({pair for pair, _ in jobs}))
     return totals
+
+
+def tell_failure(text: str, kept: Path) -> None:
+    """Print what failed, and keep it where no later run writes over it."""
+    print(f"FAILED {text}", flush=True)  # noqa: T201
+    kept.parent.mkdir(exist_ok=True)
+    with kept.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M} {text}\n")
 
 
 def jobs_of(start: int, seeds: int, pairs: tuple[str, ...]) -> Iterator[list[tuple[str, int]]]:

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.simulation.plan import Emit, Fault, plan_of
-from tests.simulation.runner import PAIRS, run_many, run_some, summary
+from tests.simulation.runner import PAIRS, run_many, run_some, summary, tell_failure
 from tests.simulation.world import simulate
 
 FRESH_SEEDS: Final = 80  # for each pair: a quarter of a minute in all
@@ -39,6 +39,20 @@ def test_fresh_seeds_lose_double_reorder_and_hang_nothing(pair: str) -> None:
 def test_seeds_that_failed_once_pass() -> None:
     totals = run_some(failed_seeds())
     assert not totals.failures, totals.failures
+
+
+def test_what_failed_is_kept_until_somebody_takes_it_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log that a later run wrote over has cost a failing seed once."""
+    kept = tmp_path / "build" / "failures.txt"
+    tell_failure("--pair py-c --replay 1: lost", kept)
+    tell_failure("--pair c-c --replay 2: hung", kept)
+    assert [line[17:] for line in kept.read_text().splitlines()] == [
+        "--pair py-c --replay 1: lost",
+        "--pair c-c --replay 2: hung",
+    ]
+    assert capsys.readouterr().out.splitlines()[1] == "FAILED --pair c-c --replay 2: hung"
 
 
 def test_every_plan_has_fifty_operations_and_twenty_faults() -> None:
