@@ -52,7 +52,11 @@ class Entry:
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_DECODER: Final = msgspec.msgpack.Decoder(tuple[int, EntryKind, str, str, str])
+_FIELDS: Final = [("index", int), ("kind", int), ("name", str), ("signature", str), ("doc", str)]
+_DECODER: Final = msgspec.msgpack.Decoder(  # what comes behind doc is of a later version
+    msgspec.defstruct("EntryFields", _FIELDS, array_like=True)
+)
+_KINDS: Final = frozenset(EntryKind)
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -60,19 +64,19 @@ def encode_entry(entry: Entry) -> bytes:
     return _encode((entry.index, int(entry.kind), entry.name, entry.signature, entry.doc))
 
 
-def decode_entry(value: bytes) -> Entry:
-    """Return the entry that ``value`` describes.
+def decode_entry(value: bytes) -> Entry | None:
+    """Return the entry that ``value`` describes; None if it is of a kind that is not known.
 
     Raises:
         RemoteProtocolError: it describes none.
     """
     try:
-        entry = Entry(*_DECODER.decode(value))
+        index, kind, name, signature, doc = msgspec.structs.astuple(_DECODER.decode(value))
     except (msgspec.DecodeError, ValueError) as error:
         raise RemoteProtocolError(f"not an entry of a description: {error}") from error
-    if entry.index < 0:
-        raise RemoteProtocolError(f"not an entry of a description: index {entry.index}")
-    return entry
+    if index < 0:
+        raise RemoteProtocolError(f"not an entry of a description: index {index}")
+    return Entry(index, EntryKind(kind), name, signature, doc) if kind in _KINDS else None
 
 
 def fit_entry(value: bytes, limit_bytes: int | None) -> bytes:
@@ -82,11 +86,11 @@ def fit_entry(value: bytes, limit_bytes: int | None) -> bytes:
     """
     if limit_bytes is None or len(value) <= limit_bytes:
         return value
-    index, kind, name, signature, doc = _DECODER.decode(value)
+    index, kind, name, signature, doc = msgspec.structs.astuple(_DECODER.decode(value))
     doc = _without(doc, len(value) - limit_bytes)
-    value = _encode((index, int(kind), name, signature, doc))
+    value = _encode((index, kind, name, signature, doc))
     signature = _without(signature, len(value) - limit_bytes)
-    return _encode((index, int(kind), name, signature, doc))
+    return _encode((index, kind, name, signature, doc))
 
 
 def _without(text: str, excess_bytes: int) -> str:
@@ -159,10 +163,12 @@ class Manifest:
 def read_manifest(values: Iterable[bytes]) -> Manifest:
     """Return the manifest that the other end streamed, one value for each entry (DESC-2).
 
+    Entries of kinds that are not known are left out.
+
     Raises:
         RemoteProtocolError: a value describes nothing, or two share an index or a name.
     """
     try:
-        return Manifest([decode_entry(value) for value in values])
+        return Manifest(filter(None, map(decode_entry, values)))
     except ConfigError as error:
         raise RemoteProtocolError(f"the other end's description is wrong: {error}") from error

@@ -45,8 +45,7 @@ def test_an_entry_is_an_array_of_index_kind_name_signature_and_doc() -> None:
     "value",
     [
         [1, 0, "add", ""],
-        [1, 0, "add", "", "", ""],
-        [1, 6, "add", "", ""],
+        [1, None, "add", "", ""],
         [-1, 0, "add", "", ""],
         ["1", 0, "add", "", ""],
         {"index": 1},
@@ -101,6 +100,14 @@ def test_two_entries_of_one_sort_with_one_name_are_refused(kinds: tuple[int, int
 
 def test_a_received_description_is_read() -> None:
     assert read_manifest([encode_entry(TICK), encode_entry(ADD)]).entries == [ADD, TICK]
+
+
+def test_what_a_later_version_adds_to_a_description_is_left_out() -> None:
+    """DESC-2: entries of kinds that are not known, and elements behind doc."""
+    later = [encode_value([1, 6, "add", "", ""]), encode_value([2, -1, "add", "", ""])]
+    more = encode_value([1, 0, "add", "(a: int, b: int) -> int", "Adds.", {"since": 2}, 3])
+    assert read_manifest([*later, more]).entries == [ADD]
+    assert decode_entry(later[0]) is None
 
 
 def test_a_received_description_with_duplicates_is_the_other_ends_fault() -> None:

@@ -48,12 +48,18 @@ def learned(*entries: Entry, schema: int = 7) -> Directory:
     return directory
 
 
+def entry_of(value: bytes) -> Entry:
+    entry = decode_entry(value)
+    assert entry is not None
+    return entry
+
+
 def described(end: End, pair: Pair) -> list[Entry]:
     """Ask for the other end's description."""
     call = end.stream(DESCRIBE_INDEX)
     pair.settle()
     assert end.value(call) is None
-    return [decode_entry(value) for value in end.values(call)]
+    return [entry_of(value) for value in end.values(call)]
 
 
 # --- the end that describes itself ---
@@ -395,7 +401,7 @@ def test_a_decorator_without_its_index_says_so() -> None:
 def test_a_long_entry_is_cut_to_what_the_other_end_takes(limit: int | None) -> None:
     entry = Entry(1, EntryKind.UNARY, "add", "(a: int)", "é" * 150)
     value = fit_entry(encode_entry(entry), limit)
-    read = decode_entry(value)
+    read = entry_of(value)
     assert (read.index, read.kind, read.name, read.signature) == (1, 0, "add", "(a: int)")
     assert entry.doc.startswith(read.doc)
     whole = len(encode_entry(entry))
@@ -405,12 +411,12 @@ def test_a_long_entry_is_cut_to_what_the_other_end_takes(limit: int | None) -> N
 
 def test_a_signature_is_cut_when_there_is_no_documentation_left_and_a_name_never() -> None:
     entry = Entry(1, EntryKind.UNARY, "add", "(" + "a: int, " * 40 + ")", "adds")
-    read = decode_entry(fit_entry(encode_entry(entry), 256))
+    read = entry_of(fit_entry(encode_entry(entry), 256))
     assert read.doc == ""
     assert entry.signature.startswith(read.signature)
     assert len(encode_entry(read)) in range(250, 257)
     entry = Entry(1, EntryKind.UNARY, "n" * 300, "()", "adds")
-    assert decode_entry(fit_entry(encode_entry(entry), 256)) == Entry(1, EntryKind.UNARY, "n" * 300)
+    assert entry_of(fit_entry(encode_entry(entry), 256)) == Entry(1, EntryKind.UNARY, "n" * 300)
 
 
 def test_a_long_docstring_does_not_keep_a_small_caller_from_the_names() -> None:
