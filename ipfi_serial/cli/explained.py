@@ -27,7 +27,8 @@ def explained(
     if entry is None or error.reason != "bad arguments":
         return error
     got = ", ".join(map(_shown, values)) or "nothing"
-    text = f"{error}; it is {entry.name}{entry.signature} and got {got}"
+    wanted = f"; it is {entry.name}{entry.signature}"
+    text = f"{str(error).removesuffix(wanted)}{wanted} and got {got}"
     return CallRefusedError("; ".join([text, *_misfits(entry, values)]), reason=error.reason)
 
 

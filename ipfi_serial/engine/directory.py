@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipfi_serial.codec.manifest import EntryKind, Manifest, read_manifest
+from ipfi_serial.engine.calls import REFUSAL_REASONS, ErrorCode
 from ipfi_serial.engine.interface import Interface
-from ipfi_serial.errors import CallRefusedError, LocalProtocolError
+from ipfi_serial.errors import CallRefusedError, IpfiError, LocalProtocolError
 
 # Descriptions by schema hash (DESC-3): a board that is opened again is not asked again.
 _KNOWN: dict[int, Manifest] = {}  # not Final: a test has its own, compiled or not
 _KNOWN_LIMIT: Final = 256
+_BAD_ARGUMENTS: Final = REFUSAL_REASONS[ErrorCode.BAD_ARGUMENTS]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,16 @@ class Directory:
         manifest = self.manifest
         entry = manifest.by_index(index) if manifest is not None else None
         return entry.name if entry is not None else self._interface.declared_event(index)
+
+    def explain(self, error: IpfiError, index: int) -> None:
+        """Add to a refusal of arguments what the procedure takes, if that is known."""
+        if not isinstance(error, CallRefusedError) or error.reason != _BAD_ARGUMENTS:
+            return
+        entry = self.manifest.by_index(index) if self.manifest is not None else None
+        if entry is None or not entry.signature:
+            return
+        if entry.signature.partition(" ->")[0] not in str(error):  # a Python end says it itself
+            error.args = (f"{error}; it is {entry.name}{entry.signature}",)
 
     def _is_raw(self, index: int) -> bool:
         if self._interface.declared_raw(index):

@@ -159,6 +159,8 @@ class Shell(ABC):
     def _deliver(self, event: WireEvent) -> None:
         """Pass on what the wire reported; on whichever thread, so nothing here may wait."""
         if type(event) is CallEnded:  # the likeliest first: this costs less than a pattern
+            if event.error is not None:
+                self._directory.explain(event.error, event.call.procedure)
             event.call.owner.finish(event.value, event.error)
         elif type(event) is ItemReceived:
             event.call.owner.put(event.value)

@@ -20,6 +20,8 @@ from ipfi_serial.engine import directory as directory_module
 from ipfi_serial.engine.directory import Directory, Target
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
 from ipfi_serial.errors import (
+    CallCancelledError,
+    CallError,
     CallRefusedError,
     ConfigError,
     LocalProtocolError,
@@ -431,3 +433,44 @@ def test_a_long_docstring_does_not_keep_a_small_caller_from_the_names() -> None:
     entries = described(pair.a, pair)
     assert [entry.name for entry in entries] == [entry.name for entry in table.entries]
     assert table.entries[-1].doc.startswith(entries[-1].doc)
+
+
+# --- what is said of wrong arguments ---
+
+SAYS = "; it is add(a: int, b: int) -> int"
+
+
+@pytest.mark.parametrize(
+    ("said", "added"),
+    [
+        ("procedure 1: bad arguments", SAYS),
+        ("add() takes 2 arguments (a: int, b: int), got 1", ""),
+        ("add(): argument 'a' must be int, got str", SAYS),
+    ],
+)
+def test_a_refusal_of_arguments_says_what_is_taken_unless_it_does(said: str, added: str) -> None:
+    add = Entry(1, EntryKind.UNARY, "add", "(a: int, b: int) -> int")
+    error = CallRefusedError(said, reason="bad arguments")
+    learned(add).explain(error, 1)
+    assert str(error) == said + added
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CallRefusedError("no such procedure", reason="unknown procedure"),
+        CallCancelledError("cancelled", may_have_executed=True),
+    ],
+)
+def test_other_errors_stay_as_they_are(error: CallError) -> None:
+    before = str(error)
+    learned(Entry(1, EntryKind.UNARY, "add", "(a: int) -> int")).explain(error, 1)
+    assert str(error) == before
+
+
+def test_what_is_not_described_is_not_explained() -> None:
+    error = CallRefusedError("bad arguments", reason="bad arguments")
+    learned(Entry(1, EntryKind.UNARY, "add")).explain(error, 1)
+    learned().explain(error, 1)
+    Directory(Interface(), framed=True).explain(error, 1)
+    assert str(error) == "bad arguments"

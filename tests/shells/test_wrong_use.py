@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 import ipfi_serial.aio as aio
-from ipfi_serial import ConfigError, LocalProtocolError, TransportError, connect, listen
+from ipfi_serial import (
+    CallRefusedError,
+    ConfigError,
+    LocalProtocolError,
+    TransportError,
+    connect,
+    listen,
+)
 from ipfi_serial.transport import open_async_transport, open_transport
 from tests.shells.boards import TICK
 from tests.shells.ends import aio_test, ajoined, fresh_name, joined
@@ -221,3 +228,20 @@ async def test_a_deadline_of_another_kind_is_named_in_asyncio() -> None:
     async with ajoined() as ends:
         with pytest.raises((ConfigError, TypeError), match=DEADLINE_WORDS):
             await ends.host.call(1, 1, 2, timeout_s=wrong)
+
+
+SIGNATURE = re.escape("bad arguments; it is add(a: u32, b: u32) -> u32")
+
+
+def test_arguments_that_a_small_board_refuses_are_beside_what_it_takes() -> None:
+    with connect("sim:c") as wire:
+        for procedure in ("add", 1):
+            with pytest.raises(CallRefusedError, match=SIGNATURE):
+                wire.call(procedure, "four")
+
+
+@aio_test
+async def test_arguments_that_a_small_board_refuses_are_beside_what_it_takes_in_asyncio() -> None:
+    async with await aio.connect("sim:c") as wire:
+        with pytest.raises(CallRefusedError, match=SIGNATURE):
+            await wire.call("add", "four")
