@@ -96,6 +96,12 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the trace of a test that failed, and note its figures."""
+    bench = item.stash.get(_BENCH, None)
+    if bench is not None and call.excinfo is not None and not item.config.option.fulltrace:
+        from ipfi_hil.tracebacks import leave_library_out
+
+        leave_library_out(call.excinfo.value)
+        call.excinfo = pytest.ExceptionInfo.from_exception(call.excinfo.value)
     report = yield
     bench = item.stash.get(_BENCH, None)
     if bench is not None or item.get_closest_marker("ipfi_requirement") is not None:

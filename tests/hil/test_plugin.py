@@ -165,6 +165,46 @@ def test_a_failed_test_keeps_its_trace_as_a_file_and_in_the_output(
     assert "target native said:" in lines
 
 
+WRONG = """
+    def ask(board):
+        return board.call("ad", 1, 2)
+
+    def test_wrong(ipfi_board):
+        ask(ipfi_board)
+
+    def test_bench(ipfi_target):
+        ipfi_target.unplug()
+        ipfi_target.connect()
+
+    def test_mine(ipfi_board):
+        int(ipfi_board.call("add", 1, 2), base="x")
+"""
+
+
+def test_an_error_of_the_library_is_shown_without_the_library(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WRONG)
+    result = pytester.runpytest_inprocess("--ipfi-target", "native")
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            ">       return board.call(*",
+            "E       *CallRefusedError: the other end has no procedure 'ad'; did you mean 'add'?",
+            ">       ipfi_target.connect()",
+            "E       *PortNotFoundError: no port *",
+            ">       int(ipfi_board.call(*",
+            "E       TypeError: *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*connection.py*")
+    result.stdout.no_fnmatch_line("*bench.py:*")
+
+
+def test_all_of_it_is_shown_when_asked_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WRONG)
+    result = pytester.runpytest_inprocess("--ipfi-target", "native", "--full-trace")
+    result.stdout.fnmatch_lines(["*connection.py:*", "*bench.py:*"])
+
+
 def test_a_connection_that_fails_keeps_its_trace_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "from ipfi_serial.transport import LineFaults\n"
