@@ -1,7 +1,8 @@
 """The report for people: one HTML page that needs no other file and no network.
 
-Requirement -> test -> outcome -> target, round-trip times, repetitions, footprints, and what was
-skipped or has no test, with the reasons.
+Outcome of every test on every target, round-trip times, repetitions, footprints, and what was
+skipped, with the reasons.  Where tests cite requirements of the protocol, as those of
+hil/conformance do: requirement -> test -> outcome -> target, and which requirements have no test.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _FAMILIES = {
 }
 _WORDS_SHOWN = 80  # of a requirement that no test cites
 _WORST = ("failed", "error", "passed", "skipped")  # what a cell shows of several outcomes
+_ABSENT = '<span class="dot absent" title="no test ran">·</span>'
 _MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "\N{EN DASH}"}
 
 
@@ -63,18 +65,21 @@ class Run:
 def render(run: Run) -> str:
     """Return the page."""
     style = files("ipfi_hil").joinpath("report.css").read_text(encoding="utf-8")
-    body = "".join(
-        [*_head(run), *_failures(run), *_matrix(run), *_untested(run), *_times(run), *_skips(run)]
-    )
+    results = [*_matrix(run), *_untested(run)] if run.cited() else _tests(run)
+    body = "".join([*_head(run), *_failures(run), *results, *_times(run), *_skips(run)])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>IPFI conformance</title><style>{style}</style></head>"
+        f"<title>{_title(run)}</title><style>{style}</style></head>"
         f"<body>{body}{_foot()}</body></html>\n"
     )
 
 
 # --- the top ---
+
+
+def _title(run: Run) -> str:
+    return "IPFI protocol conformance" if run.cited() else "Tests of the firmware"
 
 
 def _head(run: Run) -> Iterator[str]:
@@ -88,12 +93,16 @@ def _head(run: Run) -> Iterator[str]:
     else:
         kind, words = "good", f"All {ran} passed"
     cited = len(run.cited())
-    yield "<h1>IPFI protocol conformance</h1>"
+    requirements = (
+        f"{cited} of {len(defined())} requirements of the protocol cited by a test, "
+        if cited
+        else ""
+    )
+    yield f"<h1>{_title(run)}</h1>"
     yield f'<div class="verdict {kind}">{words}</div>'
     yield (
-        f'<p class="lead">{_count(len(run.targets), "target")}, {cited} of {len(defined())} '
-        f"requirements of the protocol cited by a test, {outcomes['skipped']} skipped with a "
-        f"reason, {time.strftime('%Y-%m-%d %H:%M')}.</p>"
+        f'<p class="lead">{_count(len(run.targets), "target")}, {requirements}'
+        f"{outcomes['skipped']} skipped with a reason, {time.strftime('%Y-%m-%d %H:%M')}.</p>"
     )
     yield '<div class="tiles">'
     for target in run.targets:
@@ -163,7 +172,7 @@ def _matrix(run: Run) -> Iterator[str]:
         "✓ all passed, ✗ at least one failed, \N{EN DASH} skipped. Open a line to read the "
         "requirement and its tests.</p>"
     )
-    heads = "".join(f'<th class="target">{_breakable(each.name)}</th>' for each in run.targets)
+    heads = _target_heads(run)
     yield f'<table class="matrix"><thead><tr><th></th><th></th>{heads}</tr></thead><tbody>'
     cited = run.cited()
     for family, members in groupby(defined(), key=lambda each: each.number.partition("-")[0]):
@@ -174,6 +183,31 @@ def _matrix(run: Run) -> Iterator[str]:
             for requirement in shown:
                 yield _row(run, requirement)
     yield "</tbody></table>"
+
+
+def _tests(run: Run) -> Iterator[str]:
+    """Test -> outcome -> target: for a project whose tests cite no requirement."""
+    heads = _target_heads(run)
+    yield "<h2>Tests</h2>"
+    yield f'<table class="matrix"><thead><tr><th></th>{heads}</tr></thead><tbody>'
+    outcomes: dict[str, dict[str, OneTest]] = {}  # test -> target -> its record
+    for test in run.tests:
+        if test.target:
+            outcomes.setdefault(test.name, {})[test.target] = test
+    for file, names in groupby(outcomes, key=lambda name: name.partition("::")[0]):
+        columns = len(run.targets) + 1
+        yield f'<tr class="family"><td colspan="{columns}">{escape(file)}</td></tr>'
+        for name in names:
+            cells = "".join(
+                f'<td class="cell">{_outcome(outcomes[name].get(target.name))}</td>'
+                for target in run.targets
+            )
+            yield f"<tr><td>{escape(_sentence(name))}</td>{cells}</tr>"
+    yield "</tbody></table>"
+
+
+def _target_heads(run: Run) -> str:
+    return "".join(f'<th class="target">{_breakable(each.name)}</th>' for each in run.targets)
 
 
 def _row(run: Run, requirement: Requirement) -> str:
@@ -199,7 +233,14 @@ def _cell(tests: list[OneTest]) -> str:
         if outcomes[outcome]:
             count = outcomes[outcome]
             return f'<span class="dot {outcome}">{_MARKS[outcome]} {count}</span>'
-    return '<span class="dot absent" title="no test ran">·</span>'
+    return _ABSENT
+
+
+def _outcome(test: OneTest | None) -> str:
+    if test is None:
+        return _ABSENT
+    shown = f"{_MARKS[test.outcome]} {shown_time(test.duration_s)}"
+    return f'<span class="dot {test.outcome}" title="{escape(test.reason)}">{shown}</span>'
 
 
 def _where_bad(tests: list[OneTest], name: str) -> str:

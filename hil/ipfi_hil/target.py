@@ -6,6 +6,7 @@ board on the bench.  Tests see only this; how each kind starts is in :mod:`ipfi_
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,9 +151,18 @@ def find_board(name: str, files: Sequence[Path] = ()) -> Board:
         return load_board(by_name[name])
     path = shipped_boards() / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join([*by_name, *shipped_targets()])
-        raise ConfigError(f"no target {name!r}; there are {known}, and serial:PORT")
+        raise ConfigError(_no_target(name, [*by_name, *shipped_targets()]))
     return load_board(path)
+
+
+def _no_target(name: str, known: Sequence[str]) -> str:
+    """Return what is wrong with a name, and what may have been meant."""
+    words = f"no target {name!r}; "
+    if near := difflib.get_close_matches(name, known, 1):
+        words += f"did you mean {near[0]!r}? "
+    words += f"there are {', '.join(known)}, and serial:PORT"
+    file = name if name.endswith(".toml") else f"{name}.toml"
+    return f"{words}; a board file of your own is given with --ipfi-board {file}"
 
 
 def _with_port(board: Board, name: str, port: str) -> Board:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import tty
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -85,6 +86,16 @@ def test_an_unknown_target_is_an_error_that_names_those_that_exist(
     result = pytester.runpytest_inprocess("--ipfi-target", "arduino")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*no target 'arduino'; there are *native*python*serial:PORT*"])
+
+
+def test_a_mistyped_target_is_guessed_and_a_board_file_has_its_own_option(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(ADDS)
+    mistyped = pytester.runpytest_inprocess("--ipfi-target", "natve")
+    mistyped.stderr.fnmatch_lines(["*no target 'natve'; did you mean 'native'[?] there are *"])
+    file = pytester.runpytest_inprocess("--ipfi-target", "motor.toml")
+    file.stderr.fnmatch_lines(["*a board file of your own is given with --ipfi-board motor.toml"])
 
 
 def test_a_target_whose_tools_are_missing_is_skipped_with_the_package(
@@ -338,3 +349,23 @@ def test_the_report_is_one_file_with_all_of_it(pytester: pytest.Pytester) -> Non
     assert "http" not in page.replace("<html", "")
     assert "<script" not in page
     assert "<link" not in page
+
+
+def test_the_report_of_tests_that_cite_nothing_is_about_the_firmware(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_motor="import pytest\n"
+        "@pytest.mark.parametrize('to', [1, 2])\n"
+        "def test_it_turns(ipfi_board, to):\n    assert ipfi_board.call('add', to, 0) == 1\n"
+        "def test_no_board():\n    pass\n"
+    )
+    targets = ("--ipfi-target", "python", "--ipfi-target", "native-small")
+    pytester.runpytest_inprocess(*targets, "--ipfi-report", "report.html")
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "<h1>Tests of the firmware</h1>" in page
+    assert "equirement" not in page
+    matrix = page.partition("<h2>Tests</h2>")[2].partition("</table>")[0]
+    assert re.findall(r"<tr><td>(.*?)</td>", matrix) == ["it turns [1]", "it turns [2]"]
+    assert re.findall(r'class="dot (\w+)"', matrix) == ["passed"] * 2 + ["failed"] * 2
+    assert "test_motor.py" in matrix

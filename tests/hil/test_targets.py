@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import termios
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,58 @@ def test_an_unplugged_target_comes_back(name: str) -> None:
             assert wire.call("add", 40, 2) == 42
     finally:
         target.stop()
+
+
+# --- a program of one's own ---
+
+
+def program(tmp_path: Path, script: str, settings: str = "") -> Target:
+    """A target whose program is a shell script."""
+    path = tmp_path / "firmware"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    board = f'kind = "native"\n[settings]\nprogram = "firmware"\n{settings}'
+    return make_target(load_board(write(tmp_path, board)))
+
+
+def wait_for(target: Target, words: str) -> None:
+    """Wait until the target's log has these words: a reader thread writes it."""
+    until_s = time.monotonic() + 10.0
+    while words not in target.log():
+        assert time.monotonic() < until_s, target.log()
+        time.sleep(0.001)
+
+
+def test_a_reset_signal_that_does_not_exist_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"reset_signal is 'SIGUSR9'.*\"SIGUSR1\""):
+        program(tmp_path, "exit", 'reset_signal = "SIGUSR9"')
+
+
+def test_a_program_without_a_reset_signal_cannot_be_reset(tmp_path: Path) -> None:
+    target = program(tmp_path, "echo ready /dev/null; exec cat")
+    assert target.quirks.why_not("reset") == "its board file has no reset_signal"
+    target.start()
+    with pytest.raises(TargetError, match="no reset: its board file has no reset_signal"):
+        target.reset()
+    target.stop()
+    assert program(tmp_path, "", 'reset_signal = "SIGUSR1"').quirks.why_not("reset") is None
+
+
+def test_what_a_program_prints_is_in_the_log(tmp_path: Path) -> None:
+    target = program(tmp_path, "echo ready /dev/null; echo sensor found at 0x48; exec cat")
+    target.start()
+    wait_for(target, "sensor found at 0x48")
+    target.stop()
+    assert "sensor found at 0x48" in target.log()
+
+
+def test_a_program_that_crashes_is_named_in_the_log(tmp_path: Path) -> None:
+    target = program(tmp_path, "echo ready /dev/null; kill -SEGV $$")
+    target.start()
+    wait_for(target, "the program has ended by SIGSEGV")
+    with pytest.raises(TargetError, match="its program has ended by SIGSEGV"):
+        target.unplug()
+    target.stop()
 
 
 # --- real ports ---

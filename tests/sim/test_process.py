@@ -16,6 +16,7 @@ import pytest
 from ipfi_serial import ConnectTimeoutError, connect
 from ipfi_serial.errors import TransportError
 from ipfi_serial.sim import process as process_module
+from ipfi_serial.sim.output import LONGEST_LINE_BYTES
 from ipfi_serial.sim.process import BoardProcess
 from ipfi_serial.transport.virtual import VirtualPort
 
@@ -138,13 +139,44 @@ def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ends_at_once_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TransportError, match="exit code 7"):
+    with pytest.raises(TransportError, match="ended at once, with exit code 7; a board prints"):
         BoardProcess(script(tmp_path / "ends", "exit 7"))
 
 
 def test_a_program_that_says_something_else_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="what now"):
         BoardProcess(script(tmp_path / "chatty", "echo what now; exec cat"))
+
+
+def test_a_program_that_is_killed_is_told_with_the_signal(tmp_path: Path) -> None:
+    with pytest.raises(TransportError, match="crashes ended at once, by SIGSEGV"):
+        BoardProcess(script(tmp_path / "crashes", "kill -SEGV $$"))
+
+
+def test_a_program_may_print_more_than_a_pipe_holds(tmp_path: Path) -> None:
+    """Nobody reads what it prints but us: unread, it would stand still at 64 KiB."""
+    lines: list[str] = []
+    chatty = "echo ready /dev/null; seq 100000; printf %0100000d 5; exit 3"
+    with BoardProcess(script(tmp_path / "chatty", chatty), on_line=lines.append) as board:
+        assert board.wait(PATIENCE_S)
+        assert board.ending == "with exit code 3"
+    assert lines[:100_000] == [str(number) for number in range(1, 100_001)]
+    assert len("".join(lines[100_000:])) == 100_000  # one line, in pieces
+    assert max(map(len, lines)) <= 2 * LONGEST_LINE_BYTES
+
+
+def test_a_board_that_prints_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "ipfi_serial")
+    with BoardProcess(script(tmp_path / "chatty", "echo ready /dev/null; echo warm")) as board:
+        assert board.wait(PATIENCE_S)
+    assert "chatty: warm" in caplog.messages
+
+
+def test_a_stopped_board_leaves_no_thread(program: Path) -> None:
+    before = threading.enumerate()
+    for _ in range(3):
+        BoardProcess(program).stop()
+    assert threading.enumerate() == before
 
 
 def test_a_program_that_says_nothing_is_ended(

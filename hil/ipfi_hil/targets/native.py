@@ -5,15 +5,17 @@ and ends with its standard input.  Settings of the board file, docs/hil.md:
 
 - ``build``: a command that makes the program, run in the board file's folder;
 - ``program``: what to run, relative to that folder; without it the simulated board;
-- ``arguments``: of the program;
 - ``small``: the simulated board's small buffers;
 - ``reset_signal``: what resets the program: ``"SIGUSR1"`` does for the simulated board.
+
+What the program prints after that line is in the target's log.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,7 @@ from ipfi_hil.board import Board
 from ipfi_hil.commands import run_command
 from ipfi_hil.diary import Diary
 from ipfi_hil.target import Footprint, TargetError, VirtualClock
-from ipfi_serial.errors import TransportError
+from ipfi_serial.errors import ConfigError, TransportError
 from ipfi_serial.sim.firmware import build_board, find_compilers
 from ipfi_serial.sim.process import BoardProcess
 
@@ -38,14 +40,17 @@ class NativeTarget:
 
     def __init__(self, board: Board) -> None:
         self.name = board.name
-        self.quirks = board.quirks
         self.clock: VirtualClock | None = None
         self._board = board
         self._diary = Diary()
         self._process: BoardProcess | None = None
         self._is_ours = "program" not in board.settings
         default = "SIGUSR1" if self._is_ours else ""
-        self._reset_signal = board.setting("reset_signal", str, default)
+        self._reset_signal = _signal(board, default)
+        cannot = dict(board.quirks.cannot)
+        if self._reset_signal is None:
+            cannot.setdefault("reset", "its board file has no reset_signal")
+        self.quirks = replace(board.quirks, cannot=cannot)
 
     def why_unavailable(self) -> str | None:
         """See :meth:`ipfi_hil.target.Target.why_unavailable`."""
@@ -60,7 +65,8 @@ class NativeTarget:
         self._diary = Diary()
         try:
             program = self._build()
-            self._process = BoardProcess(program, small=self._board.setting("small", bool, False))
+            small = self._board.setting("small", bool, False)
+            self._process = BoardProcess(program, small=small, on_line=self._diary.note)
         except TransportError as error:
             raise TargetError(f"target {self.name}: {error}") from error
         self._diary.note(f"{program.name} runs at {self._process.path}")
@@ -68,15 +74,11 @@ class NativeTarget:
 
     def reset(self) -> None:
         """See :meth:`ipfi_hil.target.Target.reset`."""
-        number = getattr(signal, self._reset_signal, None)
-        if not isinstance(number, signal.Signals):
-            raise TargetError(
-                f"target {self.name} cannot be reset: its board file names no reset_signal that "
-                "the program takes (SIGUSR1)"
-            )
+        if self._reset_signal is None:
+            raise TargetError(f"target {self.name}: no reset: {self.quirks.why_not('reset')}")
         pid = self._running().pid
         assert pid is not None  # noqa: S101 - _running() has looked
-        os.kill(pid, number)
+        os.kill(pid, self._reset_signal)
         self._diary.note("reset pin")
 
     def unplug(self) -> None:
@@ -101,7 +103,8 @@ class NativeTarget:
 
     def log(self) -> str:
         """See :meth:`ipfi_hil.target.Target.log`."""
-        return self._diary.text()
+        ending = self._process.ending if self._process is not None else None
+        return self._diary.text() + (f"the program has ended {ending}\n" if ending else "")
 
     def footprint(self) -> Footprint | None:
         """Code for this machine says nothing about a microcontroller."""
@@ -122,6 +125,25 @@ class NativeTarget:
         return program
 
     def _running(self) -> BoardProcess:
+        if self._process is not None and self._process.ending is not None:
+            raise TargetError(f"target {self.name}: its program has ended {self._process.ending}")
         if self._process is None or not self._process.running:
             raise TargetError(f"target {self.name} does not run: start() or replug() comes first")
         return self._process
+
+
+def _signal(board: Board, default: str) -> signal.Signals | None:
+    """Return the signal that resets the program, or None if there is none.
+
+    Raises:
+        ConfigError: there is no such signal.
+    """
+    name = board.setting("reset_signal", str, default)
+    if not name:
+        return None
+    if name not in signal.Signals.__members__:
+        raise ConfigError(
+            f"board {board.name}: settings.reset_signal is {name!r}; it is the name of a signal, "
+            '"SIGUSR1"'
+        )
+    return signal.Signals[name]
