@@ -48,6 +48,7 @@ INTERPRETED: Final = {
     "codec/refusals.py": "its exceptions would have no dictionary, and could not be copied",
     "engine/news.py": _STRUCT,
     "engine/setup.py": "says what is wrong with settings; compiled, TypeError would come first",
+    "engine/interface.py": "says what is wrong with a declaration; compiled, TypeError comes first",
     "link/control.py": "a subclass of deque: compiled ones crash",
     "engine/subscriptions.py": "a subclass of tuple, which a compiled class cannot have as base",
     "framing/bytewise.py": "the simple decoder that the tests hold the compiled one against",

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from ipfi_serial.aio.events import EventShell
-from ipfi_serial.aio.handles import CallHandle, PartialCall, Stream
+from ipfi_serial.aio.handles import CallHandle, PartialCall
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
 from ipfi_serial.aio.serving import SERVED_FOR, Serving
+from ipfi_serial.aio.streams import Intake, Stream
 from ipfi_serial.codec.manifest import Entry, Manifest
 from ipfi_serial.codec.names import TypeForm, Value
 from ipfi_serial.codec.values import encode_arguments
@@ -120,6 +121,7 @@ class Connection(EventShell):
         target, timeout_s = await self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
+        handle.attach(call)
         payload = encode_arguments(arguments)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s, more=True))
         return PartialCall(self._pump, handle, call)
@@ -134,17 +136,18 @@ class Connection(EventShell):
     ) -> Stream:
         """Call a streaming procedure: ``async for item in wire.stream("sequence", 5):``.
 
-        In an ``async with`` block, leaving early cancels it at the other end.  Args are those of
-        :meth:`call`; ``timeout_s`` is for the whole stream and None means that it may last for ever
-        as long as the line lives.
+        Leaving early cancels it at the other end: at once in an ``async with`` block, or else when
+        nobody has it any more.  Args are those of :meth:`call`; ``timeout_s`` is for the whole
+        stream and None means that it may last for ever as long as the line lives.
         """
 
-        async def begin(stream: Stream) -> bool:
+        async def begin(stream: Stream, intake: Intake) -> bool:
             limit_s = float("inf") if timeout_s is None else timeout_s
             target, left_s = await self._look_up(procedure, raw, limit_s)
             payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
-            call = self._new_call(target, left_s, stream, streaming=True)
+            call = self._new_call(target, left_s, intake, streaming=True)
             self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+            stream.attach(call)
             return target.raw
 
         report_bytes = self._config.stream_buffer_bytes // 4
@@ -250,6 +253,7 @@ class Connection(EventShell):
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
         call = self._new_call(target, timeout_s, handle, streaming=False)
+        handle.attach(call)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s), single=True)
         return handle
 
@@ -296,7 +300,7 @@ class Connection(EventShell):
         self,
         target: Target,
         timeout_s: float | None,
-        owner: CallHandle | Stream,
+        owner: CallHandle | Intake,
         *,
         streaming: bool,
     ) -> OutgoingCall:
@@ -313,7 +317,7 @@ class Connection(EventShell):
             deadline_s = time.monotonic() + timeout_s
         except TypeError:
             raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
-        call = OutgoingCall(
+        return OutgoingCall(
             target.index,
             deadline_s,
             streaming=streaming,
@@ -321,8 +325,6 @@ class Connection(EventShell):
             owner=owner,
             name=target.name,
         )
-        owner.attach(call)
-        return call
 
     # --- what the common part asks for ---
 

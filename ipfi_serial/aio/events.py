@@ -9,9 +9,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from ipfi_serial.aio.handles import EventStream
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
+from ipfi_serial.aio.streams import EventStream
 from ipfi_serial.codec.manifest import Manifest
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments

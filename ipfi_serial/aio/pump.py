@@ -6,11 +6,13 @@ Everything runs on the loop's thread.  One lazy timer serves all deadlines of th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.stats import loss_report
 from ipfi_serial.engine.wire import Wire, WireEvent
 from ipfi_serial.errors import IpfiError, TransportError, WireClosedError
@@ -96,6 +98,18 @@ class AioPump:
             self._send(now_s)
             self._settle()
 
+    def forget(self, call: OutgoingCall) -> None:
+        """Cancel a call soon: nobody waits for it any more.
+
+        Takes no lock: a garbage collection may call it anywhere, on any thread.
+        """
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the call with it
+            self._loop.call_soon_threadsafe(self._cancel, call)
+
+    def _cancel(self, call: OutgoingCall) -> None:
+        if not self._closed:
+            self.command(lambda wire, _: wire.caller.cancel(call))
+
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was queued has left (framed: was acknowledged); tell if it did."""
         until_s = time.monotonic() + timeout_s
@@ -170,7 +184,12 @@ class AioPump:
         now_s = time.monotonic()
         due_s = self._wire.next_deadline_s()
         if due_s is not None and due_s <= now_s:
-            self._wire.on_deadline(now_s)
+            try:
+                self._wire.on_deadline(now_s)
+            except Exception as error:
+                log.exception("%s: the wire failed", self._transport.endpoint)
+                self._on_lost(error)
+                return
             self._send(now_s)
         self._settle()
         self._note_progress()

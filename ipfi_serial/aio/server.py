@@ -76,14 +76,15 @@ class Server:
         self._closed = True
         self._changed.set()
         self._listener.close()
-        await asyncio.wait((self._task,))
-        self._fresh.clear()
-        wires = list(self.wires)
+        wires = self.wires
         try:
+            await asyncio.wait((self._task,))
+            wires = list(self.wires)  # each leaves the list when it has closed
             await asyncio.gather(*(wire.close() for wire in wires))
         finally:
-            for wire in wires:
+            for wire in list(wires):
                 wire.abandon()
+            self._fresh.clear()
             self.wires.clear()
 
     async def __aenter__(self) -> Self:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import Final
 
+from ipfi_serial.engine.calls import OutgoingCall
 from ipfi_serial.engine.stats import loss_report
 from ipfi_serial.engine.wire import Wire, WireEvent
 from ipfi_serial.errors import IpfiError, TransportError
@@ -21,7 +22,8 @@ from ipfi_serial.transport.base import Transport
 log = logging.getLogger("ipfi_serial")
 
 SLICE_BYTES: Final = 65536  # handed to the transport at a time
-FOREVER_S: Final = 3600.0  # a wait without a deadline looks up this often
+FOREVER_S: Final = 3600.0  # a wait without a deadline looks up this often ...
+FORGOTTEN_S: Final = 1.0  # ... and while calls are under way, which may have been forgotten
 CALLER_LOOK_S: Final = 0.5  # and that of a caller, whom Ctrl-C has to reach: sync/waits.py
 FULL_LOOK_S: Final = 0.01  # shortest wait while the line takes no more and sending is overdue
 BUSY_CALLS: Final = 4  # calls under way from which on the next few may travel together ...
@@ -30,7 +32,7 @@ HELD_MESSAGES: Final = 8  # ... so many; more fill a frame
 
 
 class Carrier:
-    """One wire on its transport; every method wants the pump's lock.
+    """One wire on its transport; every method but :meth:`forget` wants the pump's lock.
 
     Args:
         wire: what to move.
@@ -42,6 +44,7 @@ class Carrier:
         self._transport = transport
         self._events: deque[WireEvent] = deque()  # reported, not delivered yet
         self._flushes: list[Flush] = []
+        self._forgotten: deque[OutgoingCall] = deque()  # that nobody waits for any more
         self._unsent = b""
         self._held = False  # messages wait for the next turn, though the line is free
         self._due_s: float | None = None  # what the leader found due when it began to read
@@ -50,6 +53,18 @@ class Carrier:
         self._closed = False
         self._is_over = False  # lost or closed
         self._losses = loss_report(wire, transport)
+
+    def forget(self, call: OutgoingCall) -> None:
+        """Cancel a call when the lock is next held, within FORGOTTEN_S seconds.
+
+        Takes no lock and wakes nobody: a garbage collection may call it anywhere, also in the
+        middle of what any thread does with this pump or its transport.
+        """
+        self._forgotten.append(call)
+
+    def _cancel_forgotten(self) -> None:
+        while self._forgotten:
+            self._wire.caller.cancel(self._forgotten.popleft())
 
     def _send(self, now_s: float) -> None:
         """Hand over what may go on the line, as far as the transport takes it."""
@@ -118,10 +133,14 @@ class Carrier:
     def _next_timeout_s(self, limit_s: float | None) -> float:
         """Send what was held; return how long the leader may read."""
         now_s = time.monotonic()
+        if self._forgotten:
+            self._cancel_forgotten()
         if self._held:
             self._send(now_s)
         due_s = self._due_s = self._wire.next_deadline_s()
-        timeout_s = FOREVER_S if due_s is None else min(max(0.0, due_s - now_s), FOREVER_S)
+        timeout_s = self._longest_wait_s
+        if due_s is not None:
+            timeout_s = min(max(0.0, due_s - now_s), timeout_s)
         if self._unsent and timeout_s < FULL_LOOK_S:
             timeout_s = FULL_LOOK_S  # sending may be overdue, but room ends the read by itself
         if limit_s is not None and limit_s < timeout_s:
@@ -146,6 +165,11 @@ class Carrier:
     def _wake_leader(self) -> None:
         with contextlib.suppress(Exception):  # a line that is gone
             self._transport.wake()
+
+    @property
+    def _longest_wait_s(self) -> float:
+        """What the leader may sleep when nothing is due."""
+        return FORGOTTEN_S if self._wire.caller.open_calls else FOREVER_S
 
     @property
     def _is_flushed(self) -> bool:

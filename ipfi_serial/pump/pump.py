@@ -84,6 +84,8 @@ class Pump(Carrier):
         try:
             with self._lock:
                 now_s = time.monotonic()
+                if self._forgotten:
+                    self._cancel_forgotten()
                 try:
                     return do(self._wire, now_s)
                 finally:
@@ -322,14 +324,16 @@ class Pump(Carrier):
     def _send_or_hold(self, now_s: float) -> None:
         if self._leader is not None:
             self._send(now_s)
-            self._call_leader()
+            self._call_leader(now_s)
         elif self._shift.goes_on or self._may_hold():
             self._held = True
         else:
             self._send(now_s)
 
-    def _call_leader(self) -> None:
+    def _call_leader(self, now_s: float) -> None:
         """Wake the leader if it sleeps beyond what is due now."""
         due_s = self._wire.next_deadline_s()
-        if due_s is not None and due_s < self._wakes_at_s:
+        if due_s is None:
+            due_s = now_s + self._longest_wait_s
+        if due_s < self._wakes_at_s:
             self._wake_leader()

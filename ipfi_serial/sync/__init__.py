@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from ipfi_serial.sync.connection import Connection
-from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
+from ipfi_serial.sync.handles import CallHandle, PartialCall
 from ipfi_serial.sync.opening import connect
+from ipfi_serial.sync.streams import Stream
 
 if TYPE_CHECKING:
     from ipfi_serial.sync.server import Server, listen

@@ -25,9 +25,10 @@ from ipfi_serial.engine.wire import Wire
 from ipfi_serial.errors import ConfigError, IpfiError, LocalProtocolError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.events import EventShell
-from ipfi_serial.sync.handles import CallHandle, PartialCall, Stream
+from ipfi_serial.sync.handles import CallHandle, PartialCall
 from ipfi_serial.sync.notifications import Notifications
 from ipfi_serial.sync.serving import SERVED_FOR, Serving
+from ipfi_serial.sync.streams import Intake, Stream
 from ipfi_serial.sync.waits import Opened, Standing, wait_interruptibly
 from ipfi_serial.transport.base import Transport
 from ipfi_serial.workers import Job, Workers
@@ -129,6 +130,7 @@ class Connection(EventShell):
         target, timeout_s = self._look_up(procedure, raw, timeout_s)
         handle = CallHandle(self._pump, raw=target.raw, result_type=result_type)
         call = self._new_call(target, timeout_s, handle, streaming=False)
+        handle.attach(call)
         payload = encode_arguments(arguments)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s, more=True))
         return PartialCall(self._pump, handle, call)
@@ -143,20 +145,28 @@ class Connection(EventShell):
     ) -> Stream:
         """Call a streaming procedure; iterate over what this returns.
 
-        Args are those of :meth:`call`; ``timeout_s`` is for the whole stream and None means that
-        it may last for ever as long as the line lives.
+        Leaving early cancels it at the other end: at once in a with block, or else within a second
+        after nobody has it any more.  Args are those of :meth:`call`; ``timeout_s`` is for the
+        whole stream and None means that it may last for ever as long as the line lives.
         """
         timeout_s = float("inf") if timeout_s is None else timeout_s
         target, timeout_s = self._look_up(procedure, raw, timeout_s)
+        intake = Intake()
         stream = Stream(
             self._pump,
+            intake,
             raw=target.raw,
             result_type=result_type,
             report_bytes=self._config.stream_buffer_bytes // 4,
         )
         payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
-        call = self._new_call(target, timeout_s, stream, streaming=True)
-        self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
+        call = self._new_call(target, timeout_s, intake, streaming=True)
+
+        def begin(wire: Wire, now_s: float) -> None:
+            wire.start_call(call, payload, now_s)
+            stream.attach(call)
+
+        self._pump.command(begin)
         return stream
 
     # --- the wire ---
@@ -284,13 +294,14 @@ class Connection(EventShell):
     ) -> None:
         payload = raw_payload(arguments) if target.raw else encode_arguments(arguments)
         call = self._new_call(target, timeout_s, handle, streaming=False)
+        handle.attach(call)
         self._pump.command(lambda wire, now_s: wire.start_call(call, payload, now_s))
 
     def _new_call(
         self,
         target: Target,
         timeout_s: float | None,
-        owner: CallHandle | Stream,
+        owner: CallHandle | Intake,
         *,
         streaming: bool,
     ) -> OutgoingCall:
@@ -307,7 +318,7 @@ class Connection(EventShell):
             deadline_s = time.monotonic() + timeout_s
         except TypeError:
             raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
-        call = OutgoingCall(
+        return OutgoingCall(
             target.index,
             deadline_s,
             streaming=streaming,
@@ -315,8 +326,6 @@ class Connection(EventShell):
             owner=owner,
             name=target.name,
         )
-        owner.attach(call)
-        return call
 
     # --- what the common part asks for ---
 

@@ -15,8 +15,8 @@ from ipfi_serial.engine.shell import Shell
 from ipfi_serial.engine.subscriptions import EventArguments
 from ipfi_serial.errors import CallTimeoutError, IpfiError
 from ipfi_serial.pump import Pump
-from ipfi_serial.sync.handles import EventStream
 from ipfi_serial.sync.notifications import Notifications
+from ipfi_serial.sync.streams import EventStream
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 

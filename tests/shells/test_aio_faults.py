@@ -179,6 +179,23 @@ async def test_a_fault_of_the_wire_or_of_a_delivery_is_logged_and_ends_what_it_m
     assert "lost EventReceived" in caplog.text
 
 
+@replaces_parts
+@aio_test
+async def test_a_fault_of_the_wire_while_nothing_comes_ends_it_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wire = await aio.connect(ScriptedAioLine(), link="plain")
+
+    def broken(*_: Any) -> None:
+        raise AssertionError("a bug")
+
+    vars(wire._wire)["on_deadline"] = broken
+    with pytest.raises(TransportError, match="a bug"):
+        await wire.call(1, timeout_s=0.01)
+    await wire.close()
+    assert "the wire failed" in caplog.text
+
+
 # --- sending ---
 
 

@@ -277,6 +277,7 @@ async def test_an_asyncio_server_that_is_cancelled_while_it_closes_closes_its_wi
             await asyncio.sleep(0)
         closing.cancel()
         await asyncio.gather(closing, return_exceptions=True)
+        assert server.wires == []
         await server.close()
         assert wire.closed
         await host.close()
