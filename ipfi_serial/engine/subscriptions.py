@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
+from weakref import ref
 
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.signature import Signature
@@ -105,13 +107,16 @@ def decode_event(payload: bytes, max_depth: int) -> tuple[Any, ...]:
 
 
 class Subscriptions:
-    """The event handlers and queues of one wire."""
+    """The event handlers and queues of one wire.
+
+    A queue belongs to the program: one that nobody reads any more is fed no longer.
+    """
 
     def __init__(self) -> None:
         # by identity: a handler need not be hashable; it is kept, so that no other one gets its id
         self._signatures: dict[int, tuple[Callable[..., Any], Signature]] = {}
         self._handlers: dict[int, list[Callable[..., Any]]] = {}
-        self._queues: list[Reader] = []
+        self._queues: list[ref[Reader]] = []
 
     def add_handler(self, index: int, handler: Callable[..., Any]) -> None:
         """Call ``handler`` for this event too."""
@@ -142,23 +147,28 @@ class Subscriptions:
         return known[1].decode(payload, max_depth)
 
     def add_queue(self, queue: Reader) -> None:
-        """Feed ``queue`` too."""
-        self._queues.append(queue)
+        """Feed ``queue`` too, until it is removed or nobody has it any more."""
+        self._queues.append(ref(queue, self._drop))
 
     def remove_queue(self, queue: Reader) -> None:
         """Feed it no longer; harmless if it was not there."""
-        if queue in self._queues:
-            self._queues.remove(queue)
+        for each in self._queues.copy():
+            if each() is queue:
+                self._drop(each)
 
     def queues(self, index: int) -> list[Reader]:
         """Return the queues that take an event."""
-        # a copy: readers come and go on other threads
-        return [q for q in self._queues.copy() if q.index is None or q.index == index]
+        return [q for q in self.all_queues if q.index is None or q.index == index]
 
     @property
     def all_queues(self) -> list[Reader]:
         """Every queue."""
-        return list(self._queues)
+        # a copy: readers come and go on other threads
+        return [queue for each in self._queues.copy() if (queue := each()) is not None]
+
+    def _drop(self, queue: ref[Reader]) -> None:
+        with suppress(ValueError):  # another thread was first
+            self._queues.remove(queue)
 
 
 class EarlyNews:

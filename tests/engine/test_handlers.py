@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -220,6 +221,17 @@ def test_queues_take_their_event_or_every_one() -> None:
     subscriptions.remove_queue(ticks)
     subscriptions.remove_queue(ticks)
     assert subscriptions.all_queues == [everything]
+
+
+def test_a_queue_that_nobody_reads_any_more_is_fed_no_longer() -> None:
+    subscriptions = Subscriptions()
+    kept = Reader(1, 9)
+    for _ in range(5):
+        subscriptions.add_queue(Reader(1, 9))
+    subscriptions.add_queue(kept)
+    gc.collect()
+    assert subscriptions.queues(1) == [kept]
+    assert len(subscriptions._queues) == 1
 
 
 def test_early_news_is_kept_for_whoever_asks_first_and_the_oldest_goes() -> None:

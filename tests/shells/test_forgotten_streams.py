@@ -1,7 +1,8 @@
-"""A stream that nobody has any more is cancelled, in both shells.
+"""A stream, or a reader of events, that nobody has any more is cancelled, in both shells.
 
 ``for value in wire.stream(...)`` without a with block, left by ``break`` or by an error, is how
-most programs read one.  Such a stream must not hold a call's place at the other end for ever.
+most programs read one.  Such a stream must not hold a call's place at the other end for ever, and
+such a reader must not collect events until its queue is full.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import pytest
 
 import ipfi_serial.aio as aio
 from ipfi_serial import Connection, WireConfig
-from tests.shells.boards import PATIENCE_S
-from tests.shells.ends import aio_test, ajoined, await_until, joined, wait_until
+from ipfi_serial.sync.streams import EventStream
+from tests.shells.boards import PATIENCE_S, TICK
+from tests.shells.ends import AioEnds, Ends, aio_test, ajoined, await_until, joined, wait_until
 
 KINDS = ("loopback", "pty")
 TIGHT = WireConfig(max_calls=2)  # places at the far end: fewer than the streams of a test
@@ -152,3 +154,51 @@ def test_an_asyncio_stream_that_outlives_its_loop_is_forgotten_in_peace() -> Non
     left[0]._intake.ended = False
     left.clear()
     gc.collect()
+
+
+def take_one_event(ends: Ends) -> None:
+    """Read one event as a hurried program does."""
+    for event in reader_with_one(ends.host, ends.device):
+        assert event == (0,)
+        break
+
+
+def reader_with_one(host: Connection, device: Connection) -> EventStream:
+    """Return a reader that nobody else has, and let an event come."""
+    reader = host.events(TICK)
+    device.emit(TICK, 0)
+    return reader
+
+
+def test_a_reader_of_events_that_nobody_has_takes_none() -> None:
+    with joined(config=WireConfig(event_queue_size=2)) as ends:
+        for _ in range(3):
+            take_one_event(ends)
+        gc.collect()
+        with ends.host.events(TICK) as last:
+            for number in range(5):
+                ends.device.emit(TICK, number)
+                assert last.get(PATIENCE_S) == (number,)
+        assert ends.host.stats().events_dropped == 0
+
+
+async def atake_one_event(ends: AioEnds) -> None:
+    """Read one event in a task."""
+    reader = await ends.host.events(TICK)
+    await ends.device.emit(TICK, 0)
+    async for event in reader:
+        assert event == (0,)
+        break
+
+
+@aio_test
+async def test_a_reader_of_events_that_no_task_has_takes_none() -> None:
+    async with ajoined(config=WireConfig(event_queue_size=2)) as ends:
+        for _ in range(3):
+            await atake_one_event(ends)
+        gc.collect()
+        async with ends.host.events(TICK) as last:
+            for number in range(5):
+                await ends.device.emit(TICK, number)
+                assert await last.get(PATIENCE_S) == (number,)
+        assert ends.host.stats().events_dropped == 0
