@@ -14,6 +14,7 @@ from ipfi_serial.errors import (
 
 LineSort = Literal["serial", "network", "local"]
 
+_MANY_BYTES: Final = 2000  # no frame of a handshake and no line of text is as long
 _NETWORK: Final = ("tcp", "unix", "socket:")  # beginnings of endpoints
 _LOCAL: Final = ("pty:", "loopback:", "stdio:", "sim:", "loop:")
 _NOTHING: Final[dict[LineSort, str]] = {
@@ -99,6 +100,12 @@ def _heard(stats: WireStats, sort: LineSort) -> str:
         return (
             f"{stats.text_lines} lines of text came, but no frame: the device is alive, but its "
             "firmware does not serve IPFI on this port"
+        )
+    if stats.bytes_received > _MANY_BYTES:
+        rx = "that RX is not held low or left open, the baud rate, and " if baud else ""
+        return (
+            f"{stats.bytes_received} bytes came, and neither a frame nor text was among them: "
+            f"check {rx}that the other end speaks framed IPFI"
         )
     if stats.bytes_received:
         what = "the baud rate" if baud else "that the other end speaks framed IPFI"

@@ -202,6 +202,8 @@ def test_statistics_of_a_bad_line_count_its_faults() -> None:
     [
         ({}, "nothing came: check that the device is powered"),
         ({"bytes_received": 5}, "only 5 bytes came: check the baud rate"),
+        ({"bytes_received": 5000}, "5000 bytes came, and neither a frame nor text was among them"),
+        ({"bytes_received": 5000}, "check that RX is not held low or left open, the baud rate"),
         ({"text_lines": 2, "bytes_received": 50}, "2 lines of text came, but no frame"),
         ({"crc_errors": 3, "noise_bytes": 80}, "80 bytes came that are no frames"),
         ({"rejected": 3, "text_lines": 1}, "check the baud rate"),
