@@ -5,10 +5,13 @@ Somebody has to read it for as long as the program runs: one that fills its pipe
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import IO, Final
+
+log = logging.getLogger(__name__)
 
 LONGEST_LINE_BYTES: Final = 4096
 """A longer line is handed on in pieces: a program that never ends its line takes no memory."""
@@ -67,5 +70,8 @@ class Output:
         if self._first is None:
             self._first = text
             self._first_known.set()
-        else:
+            return
+        try:
             self._on_line(text)
+        except Exception:  # else nobody reads on, and the program stands still or dies of it
+            log.exception("lost a program's line %r", text)

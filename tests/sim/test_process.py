@@ -165,6 +165,24 @@ def test_a_program_may_print_more_than_a_pipe_holds(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 2 * LONGEST_LINE_BYTES
 
 
+def test_what_a_callback_of_lines_raises_is_logged_and_the_program_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[str] = []
+
+    def fail_once(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 1:
+            raise ValueError("no room")
+
+    printing = "echo ready /dev/null; echo one; sleep 0.1; echo two; exit 7"
+    with BoardProcess(script(tmp_path / "board", printing), on_line=fail_once) as board:
+        assert board.wait(PATIENCE_S)
+        assert board.ending == "with exit code 7"
+    assert lines == ["one", "two"]
+    assert "lost a program's line 'one'" in caplog.text
+
+
 def test_a_board_that_prints_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "ipfi_serial")
     with BoardProcess(script(tmp_path / "chatty", "echo ready /dev/null; echo warm")) as board:
