@@ -20,6 +20,7 @@ from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
+from ipfi_serial.engine.deadlines import deadline_of
 from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.failures import describing_elsewhere, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
@@ -27,7 +28,7 @@ from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
-from ipfi_serial.errors import ConfigError, IpfiError, LocalProtocolError
+from ipfi_serial.errors import IpfiError, LocalProtocolError
 from ipfi_serial.transport.base import AsyncTransport
 
 
@@ -306,17 +307,12 @@ class Connection(EventShell):
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s
-        elif timeout_s != timeout_s:
-            raise ConfigError("timeout_s is nan; it is a number of seconds, or None")
+        deadline_s = deadline_of(target, timeout_s, time.monotonic())
         served_for, served = SERVED_FOR.get()
         nested = served_for is self
         if nested and served is not None and served.ordered:
             # the answer may need answers behind it: it leaves the order (CALL-9)
             self._pump.command(lambda wire, _: wire.callee.defer(served))
-        try:
-            deadline_s = time.monotonic() + timeout_s
-        except TypeError:
-            raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
         return OutgoingCall(
             target.index,
             deadline_s,

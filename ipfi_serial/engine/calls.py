@@ -20,6 +20,11 @@ CallKey = tuple[int, int]  # procedure index, call index (CALL-1)
 Owner = Any  # what a shell keeps for a call; the core never looks at it
 
 
+def label(procedure: int, name: str) -> str:
+    """Return what error messages call a procedure, of which the name may be unknown ("")."""
+    return f"{name!r} ({procedure})" if name else str(procedure)
+
+
 class OutgoingState(enum.Enum):
     """Where a call of ours stands."""
 
@@ -90,7 +95,7 @@ class OutgoingCall:
     @property
     def label(self) -> str:
         """What error messages call the procedure."""
-        return f"{self.name!r} ({self.procedure})" if self.name else str(self.procedure)
+        return label(self.procedure, self.name)
 
     @property
     def key(self) -> CallKey:

@@ -1,4 +1,4 @@
-"""When calls time out: the soonest first, without those that have ended.  Pure.
+"""When calls time out: of one that begins, and of all, the soonest first.  Pure.
 
 docs/protocol.md, CALL-10.
 """
@@ -9,10 +9,31 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from ipfi_serial.engine.calls import OutgoingCall, OutgoingState
+from ipfi_serial.engine.directory import Target
+from ipfi_serial.engine.failures import too_late
+from ipfi_serial.errors import ConfigError
 
 LIVE: Final = (OutgoingState.WAITING, OutgoingState.OPEN)
 FOREVER_S: Final = float("inf")
 SLACK: Final = 64  # entries of ended calls that may wait to be swept
+
+
+def deadline_of(target: Target, timeout_s: float, now_s: float) -> float:
+    """Return when a call of ``target`` times out that is made now.
+
+    Raises:
+        ConfigError: ``timeout_s`` is no number of seconds.
+        CallTimeoutError: there is no time left; nothing is to be sent.
+    """
+    if timeout_s != timeout_s:
+        raise ConfigError("timeout_s is nan; it is a number of seconds, or None")
+    try:
+        deadline_s = now_s + timeout_s
+    except TypeError:
+        raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
+    if timeout_s <= 0:
+        raise too_late(target.label, timeout_s)
+    return deadline_s
 
 
 class Deadlines:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ipfi_serial.codec.manifest import EntryKind, Manifest, read_manifest
-from ipfi_serial.engine.calls import REFUSAL_REASONS, ErrorCode
+from ipfi_serial.engine.calls import REFUSAL_REASONS, ErrorCode, label
 from ipfi_serial.engine.interface import Interface
 from ipfi_serial.errors import CallRefusedError, IpfiError, LocalProtocolError
 
@@ -32,6 +32,11 @@ class Target:
     index: int
     raw: bool = False
     name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What error messages call it."""
+        return label(self.index, self.name)
 
 
 class Directory:

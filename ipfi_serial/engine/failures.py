@@ -83,6 +83,15 @@ def timed_out(call: OutgoingCall) -> CallTimeoutError:
     )
 
 
+def too_late(procedure: str, timeout_s: float) -> CallTimeoutError:
+    """A call has no time left before it begins (CALL-10)."""
+    return CallTimeoutError(
+        f"procedure {procedure} was not called, there is no time left (timeout_s is {timeout_s}): "
+        "give it a longer timeout_s",
+        may_have_executed=False,
+    )
+
+
 def answer_too_large(call: OutgoingCall, limit: int) -> CallError:
     """We take no such value (CALL-6)."""
     return CallError(

@@ -15,6 +15,7 @@ from ipfi_serial.codec.values import encode_arguments
 from ipfi_serial.config import WireConfig
 from ipfi_serial.engine.advice import line_sort
 from ipfi_serial.engine.calls import IncomingCall, OutgoingCall
+from ipfi_serial.engine.deadlines import deadline_of
 from ipfi_serial.engine.directory import Target
 from ipfi_serial.engine.failures import describing_elsewhere, restarted_meanwhile
 from ipfi_serial.engine.interface import DESCRIBE_INDEX, Interface
@@ -22,7 +23,7 @@ from ipfi_serial.engine.serving import raw_payload
 from ipfi_serial.engine.setup import default_call_timeout_s
 from ipfi_serial.engine.stats import WireStats, take_stats
 from ipfi_serial.engine.wire import Wire
-from ipfi_serial.errors import ConfigError, IpfiError, LocalProtocolError
+from ipfi_serial.errors import IpfiError, LocalProtocolError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.events import EventShell
 from ipfi_serial.sync.handles import CallHandle, PartialCall
@@ -78,7 +79,7 @@ class Connection(EventShell):
             procedure: its name or its index.
             *arguments: what it takes; one bytes object for a raw procedure.
             timeout_s: deadline in seconds; the configured default plus wire time if None.  When it
-                passes, the other end is asked to stop.
+                passes, the other end is asked to stop; with 0 or less nothing is sent.
             result_type: annotation that the answer is checked against and converted to.
             raw: whether bytes go in and out; None looks it up.
 
@@ -307,17 +308,12 @@ class Connection(EventShell):
     ) -> OutgoingCall:
         if timeout_s is None:
             timeout_s = self._default_timeout_s
-        elif timeout_s != timeout_s:
-            raise ConfigError("timeout_s is nan; it is a number of seconds, or None")
+        deadline_s = deadline_of(target, timeout_s, time.monotonic())
         served_for, served = SERVED_FOR.get()
         nested = served_for is self
         if nested and served is not None and served.ordered:
             # the answer may need answers behind it: it leaves the order (CALL-9)
             self._pump.command(lambda wire, _: wire.callee.defer(served))
-        try:
-            deadline_s = time.monotonic() + timeout_s
-        except TypeError:
-            raise ConfigError(f"timeout_s is {timeout_s!r}; it takes seconds, or None") from None
         return OutgoingCall(
             target.index,
             deadline_s,

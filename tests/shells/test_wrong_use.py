@@ -14,6 +14,7 @@ import pytest
 import ipfi_serial.aio as aio
 from ipfi_serial import (
     CallRefusedError,
+    CallTimeoutError,
     ConfigError,
     LocalProtocolError,
     TransportError,
@@ -213,6 +214,30 @@ async def test_a_deadline_that_is_no_number_is_refused_in_asyncio() -> None:
     async with ajoined() as ends:
         with pytest.raises(ConfigError, match="timeout_s is nan"):
             await ends.host.call("add", 1, 2, timeout_s=float("nan"))
+
+
+@pytest.mark.parametrize("left_s", [0, -0.0, -3])
+def test_a_call_without_time_left_is_not_sent(left_s: float) -> None:
+    """A program that shares out the time of several calls may ask for one when it is over."""
+    with joined() as ends:
+        for use in (ends.host.call, ends.host.start, ends.host.start_partial, ends.host.stream):
+            with pytest.raises(CallTimeoutError, match=r"11 was not called, .* no time") as caught:
+                use(11, timeout_s=left_s)
+            assert caught.value.may_have_executed is False
+        assert ends.host.call(1, 1, 2) == 3
+        assert ends.far.seen.empty()
+        assert ends.host.stats().open_calls == 0
+
+
+@aio_test
+async def test_a_call_without_time_left_is_not_sent_in_asyncio() -> None:
+    async with ajoined() as ends:
+        for use in (ends.host.call, ends.host.start, ends.host.start_partial, ends.host.stream):
+            with pytest.raises(CallTimeoutError, match=r"11 was not called, .* no time") as caught:
+                await use(11, timeout_s=0)
+            assert caught.value.may_have_executed is False
+        assert await ends.host.call(1, 1, 2) == 3
+        assert ends.far.seen.empty()
 
 
 @pytest.mark.parametrize("wrong", ["1", b"1", [1]])
