@@ -42,6 +42,7 @@ _KEPT_S: Final = 86400.0  # a day; longer than any build that could still read t
 
 # Every module of LAYERS is compiled, and those ALONE, but these are not:
 _STRUCT: Final = "its msgspec Structs would lose frozen, gc and eq: mypyc drops class keywords"
+_WEAK: Final = "a weak reference to a compiled object outlives it, and points to nothing"
 _ONCE: Final = "runs once for a connection, a procedure or a description"
 INTERPRETED: Final = {
     "codec/kinds.py": _STRUCT,
@@ -53,6 +54,8 @@ INTERPRETED: Final = {
     "engine/subscriptions.py": "a subclass of tuple, which a compiled class cannot have as base",
     "framing/bytewise.py": "the simple decoder that the tests hold the compiled one against",
     "sync/notifications.py": "callbacks of events; no call waits for them",
+    "sync/readers.py": _WEAK,
+    "aio/readers.py": _WEAK,
     "aio/notifications.py": "callbacks of events; no call waits for them",
     "aio/serving.py": "async generators, which mypyc does not compile",
     "codec/manifest.py": _ONCE,

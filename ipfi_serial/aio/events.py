@@ -11,7 +11,7 @@ from typing import Any
 
 from ipfi_serial.aio.notifications import Notifications
 from ipfi_serial.aio.pump import AioPump
-from ipfi_serial.aio.streams import EventStream
+from ipfi_serial.aio.readers import EventStream
 from ipfi_serial.codec.manifest import Manifest
 from ipfi_serial.codec.names import Value
 from ipfi_serial.codec.values import encode_arguments

@@ -7,7 +7,9 @@ most one character and four preambles.  docs/morse.md, MORSE-6 to MORSE-14.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from typing import Final
 
 from ipfi_serial.morse.alphabet import WHITENING, WHITENING_BYTES, Alphabet
@@ -48,6 +50,7 @@ class Decoder:
         "_half",
         "_high",
         "_inverted",
+        "_latest_s",
         "_longest_s",
         "_number",
         "_out",
@@ -75,6 +78,7 @@ class Decoder:
         self._longest_s = unit_s * SPEED_RANGE
         self._bias_s = 0.0
         self._out = bytearray()
+        self._latest_s = -inf  # time of the last edge
         self._start_s: float | None = None  # where the interval in hand begins
         self._end_s: float | None = (
             None  # where it may end: the next edge shows if that was a glitch
@@ -93,15 +97,18 @@ class Decoder:
     # --- edges and time in ---
 
     def receive_edges(self, times_s: Sequence[float], *, rising: bool) -> None:
-        """Take edges in the order of time.
+        """Take edges in the order of time; where they are not, edges were lost.
 
         Args:
             times_s: when; each edge goes the other way than the one before.
             rising: whether the first one goes up.
         """
-        if not times_s:
-            return
-        if self._start_s is not None and rising == self._is_high:
+        for run, rises in _in_order(times_s, rising=rising):
+            self._receive_run(run, rising=rises)
+
+    def _receive_run(self, times_s: Sequence[float], *, rising: bool) -> None:
+        runs_back, self._latest_s = times_s[0] < self._latest_s, times_s[-1]
+        if runs_back or (self._start_s is not None and rising == self._is_high):
             self.lose_edges()
         if self._start_s is None:
             self._high = not rising
@@ -328,3 +335,15 @@ class Decoder:
         self._out.append(DELIMITER)
         self.quality.end_frame(self.unit_s, damage)
         self._search()
+
+
+def _in_order(times_s: Sequence[float], *, rising: bool) -> Iterator[tuple[Sequence[float], bool]]:
+    """Cut where time runs back: a clock that was set, or two senders whose edges are mixed."""
+    start = 0
+    if sorted(times_s) != list(times_s):  # much quicker than to compare pairs
+        for i, (before_s, after_s) in enumerate(pairwise(times_s), 1):
+            if before_s > after_s:
+                yield times_s[start:i], rising == (start % 2 == 0)
+                start = i
+    if start < len(times_s):
+        yield times_s[start:], rising == (start % 2 == 0)

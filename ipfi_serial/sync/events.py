@@ -16,7 +16,7 @@ from ipfi_serial.engine.subscriptions import EventArguments
 from ipfi_serial.errors import CallTimeoutError, IpfiError
 from ipfi_serial.pump import Pump
 from ipfi_serial.sync.notifications import Notifications
-from ipfi_serial.sync.streams import EventStream
+from ipfi_serial.sync.readers import EventStream
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 

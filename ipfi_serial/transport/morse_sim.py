@@ -14,7 +14,7 @@ import struct
 import tempfile
 import threading
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Final
 
@@ -101,11 +101,21 @@ class SimulatedPins:
         if size < 0 or size % _TIME.size:
             return  # not of this library
         number, rises = _HEAD.unpack_from(packet)
-        self._missing |= number not in (self._expected, 0)  # 0: the other end was opened anew
+        edges_s = struct.unpack_from(f"<{size // _TIME.size}d", packet, _HEAD.size)
+        if number == 0 and edges_s:  # the other end was opened anew
+            self._cut(edges_s[0])
+        else:
+            self._missing |= number != self._expected
         self._expected = number + 1 & 0xFFFFFFFF
         if not self._coming:
             self._coming_rises = rises
-        self._coming += struct.unpack_from(f"<{size // _TIME.size}d", packet, _HEAD.size)
+        self._coming += edges_s
+
+    def _cut(self, begin_s: float) -> None:
+        """Take back what an earlier life of the other end was going to key, and end its mark."""
+        count = bisect_left(self._coming, begin_s)
+        is_marked = self._coming_rises == (count % 2 == 1)
+        del self._coming[max(0, count - is_marked) :]
 
 
 def _take_end(name: str) -> tuple[socket.socket, Path, Path]:

@@ -259,6 +259,35 @@ def test_two_batches_that_both_begin_with_a_rising_edge_have_lost_one() -> None:
     assert own.quality.damaged == {Damage.EDGES_LOST: 1}
 
 
+def test_where_time_runs_back_edges_are_lost_and_the_next_frame_is_read() -> None:
+    own = decoder()
+    edges = keyed()
+    again = keyed(start_s=edges[60])  # a sender that began anew, before its edges had come
+    own.receive_edges(edges[:100] + again, rising=True)  # in one batch ...
+    own.receive_time(again[-1] + 1.0)
+    assert own.take().endswith(b"\0" + FRAME + b"\0")
+    assert own.quality.damaged == {Damage.EDGES_LOST: 1}
+    own.receive_edges(keyed(start_s=9.0)[:100], rising=True)
+    assert read(own, keyed(start_s=2.0)).endswith(b"\0" + FRAME + b"\0")  # ... and in two
+    assert own.quality.damaged == {Damage.EDGES_LOST: 2}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_unit_is_longer_than_nothing_whatever_times_come(seed: int) -> None:
+    chance = Random(seed)  # noqa: S311 repeatable
+    own = decoder()
+    frames = [keyed(start_s=chance.uniform(1.0, 2.0)) for _ in range(10)]
+    edges = [edge for frame in frames for edge in frame[: chance.randrange(len(frame))]]
+    edges += [chance.uniform(0.0, 3.0) for _ in range(200)]
+    while edges:
+        count = chance.randrange(1, 60)
+        own.receive_edges(edges[:count], rising=chance.random() < 0.5)
+        own.receive_time(chance.uniform(0.0, 3.0))
+        del edges[:count]
+        assert own.quality.unit_s > 0.0
+    assert own.quality.overruns > 10
+
+
 def test_no_edges_are_no_news() -> None:
     own = decoder()
     own.receive_edges([], rising=True)

@@ -201,6 +201,36 @@ def test_an_end_that_comes_back_is_heard_again(name: str) -> None:
                 assert read_frame(one) == FRAME
 
 
+@pytest.mark.parametrize(
+    ("passed_s", "frames", "damaged"),
+    [(0.0, 2, 0), (0.001, 2, 0), (0.0032, 1, 1), (0.00325, 1, 1)],  # a preamble lasts 2 ms
+)
+def test_what_an_end_had_still_to_key_is_gone_when_it_is_opened_anew(
+    name: str, passed_s: float, frames: int, damaged: int
+) -> None:
+    """As on a real line: a frame that it had announced breaks off where the next one begins."""
+    settings = ModemSettings(wpm=24000)
+    begin_s = time.monotonic() + 0.05
+    with closing(SimulatedPins(name)) as pins:
+        source = MorseSource(settings, pins)
+        for starts_s in ([begin_s], [begin_s + passed_s, begin_s + 0.02]):
+            other = SimulatedPins(name)
+            other._stopped.set()  # it dies when it has announced its edges
+            for start_s in starts_s:
+                with pytest.raises(OSError, match="closed"):
+                    other.key(keyed(FRAME[:-1], start_s=start_s, unit_s=settings.unit_s))
+            other._socket.close()
+            other._own.unlink()
+        is_over = False
+        while not is_over:
+            is_over = time.monotonic() > begin_s + 0.1
+            source.receive()
+        quality = source.modem.quality
+    assert quality.edges < 3 * len(keyed(FRAME[:-1]))
+    assert quality.overruns == 0
+    assert (quality.frames, quality.damaged_frames) == (frames, damaged)
+
+
 def test_a_packet_that_is_lost_is_noticed(name: str) -> None:
     one, two = SimulatedPins(name), SimulatedPins(name)
     start_s = time.monotonic()

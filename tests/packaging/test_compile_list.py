@@ -5,6 +5,7 @@ Compiles nothing; ``bash tests/compiled`` does.
 
 from __future__ import annotations
 
+import ast
 import compileall
 import importlib.util
 import os
@@ -95,6 +96,19 @@ def test_every_module_of_the_layers_is_compiled_or_has_a_reason(recipe: Any) -> 
     assert not compiled & recipe.INTERPRETED.keys()
     assert all((package / name).is_file() for name in [*compiled, *recipe.INTERPRETED])
     assert all(len(reason.split()) > 3 for reason in recipe.INTERPRETED.values())
+
+
+def test_a_compiled_class_has_compiled_bases_or_some_of_the_standard_library(recipe: Any) -> None:
+    """One with a base of ours that is interpreted would crash when it is collected."""
+    classes = {
+        (name, node.name): [ast.unparse(base).removeprefix("enum.") for base in node.bases]
+        for name in recipe.compiled_modules(ROOT)
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    fine = {"ABC", "Enum", "IntEnum", "IntFlag", "NamedTuple", "Protocol"}
+    fine.update(name for _, name in classes)
+    assert {place: bases for place, bases in classes.items() if not fine.issuperset(bases)} == {}
 
 
 @pytest.mark.parametrize("gone", ["codec/kinds.py", "workers.py"])

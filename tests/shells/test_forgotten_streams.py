@@ -14,7 +14,7 @@ import pytest
 
 import ipfi_serial.aio as aio
 from ipfi_serial import Connection, WireConfig
-from ipfi_serial.sync.streams import EventStream
+from ipfi_serial.sync.readers import EventStream
 from tests.shells.boards import PATIENCE_S, TICK
 from tests.shells.ends import AioEnds, Ends, aio_test, ajoined, await_until, joined, wait_until
 

@@ -25,6 +25,7 @@ from ipfi_serial import (
 from ipfi_serial.codec.manifest import encode_entry
 from ipfi_serial.engine.calls import IncomingCall
 from ipfi_serial.engine.interface import DESCRIBE_INDEX
+from tests.harness.builds import about_to_replace_parts
 from tests.shells.ends import aio_test, ajoined, joined
 
 SHORT_S = 0.3
@@ -42,6 +43,7 @@ USES: list[Callable[[Any], Any]] = [
 @contextmanager
 def silent(host: Connection | aio.Connection, device: Connection | aio.Connection) -> Iterator[Any]:
     """Let the device take the call of its description and never answer it."""
+    about_to_replace_parts()
     callee = device._wire.callee
     asked: list[IncomingCall] = []
     end_stream = callee.end_stream

@@ -100,7 +100,7 @@ async def test_tasks_that_wait_for_the_same_events_all_end_when_it_is_closed() -
         events = await ends.host.events("tick")
         tasks = [asyncio.create_task(_read_all(events)) for _ in range(READERS)]
         assert await events.get(0.01) is None
-        assert len(events._wakeups) == READERS  # who has given up leaves nothing behind
+        assert len(events._waiting._wakeups) == READERS  # who has given up leaves nothing behind
         events.close()
         async with asyncio.timeout(PATIENCE_S):
             assert await asyncio.gather(*tasks) == [[]] * READERS

@@ -134,7 +134,10 @@ class LinePins:
 
     def key(self, edges_s: list[float]) -> None:
         """See :meth:`ipfi_serial.transport.morse_pins.Pins.key`."""
-        self._line.key(self._end, edges_s)
+        with self._line.changed:  # release() takes back what was keyed before it, so not after it
+            if self._stopped.is_set():
+                raise OSError(self._why)
+            self._line.key(self._end, edges_s)
         if self._stopped.wait(max(0.0, edges_s[-1] - time.monotonic())):
             raise OSError(self._why)
 
