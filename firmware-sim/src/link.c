@@ -91,9 +91,7 @@ void ipfi_link_enter(ipfi_wire_t *wire)
 {
     ipfi_sender_reset(wire);
     ipfi_receiver_reset(wire);
-    wire->link.heard_ms = wire->link.now_ms;
-    wire->link.ping_ms = wire->link.now_ms;
-    wire->link.working = false;
+    wire->link.working = false; /* the times of silence begin with work */
     wire->link.timer_on = false;
     wire->link.pending.session = 0; /* what was offered before is void */
     wire->link.want &= (uint8_t)~(IPFI_WANT_BYE | IPFI_WANT_HELLO | IPFI_WANT_HELLO_ACK | IPFI_WANT_READY | IPFI_WANT_PING);
@@ -282,9 +280,12 @@ void ipfi_link_note_work(ipfi_wire_t *wire)
     wire->link.working = works;
 }
 
+/* When silence calls for a PING; sooner after one that stayed without an answer (LINK-12). */
 static uint32_t keepalive_at(const ipfi_wire_t *wire)
 {
-    return ipfi_later_of(wire->link.heard_ms, wire->link.ping_ms) + ipfi_keepalive_ms(wire);
+    const ipfi_link_t *const link = &wire->link;
+    const uint32_t interval_ms = ipfi_keepalive_ms(wire);
+    return ipfi_later_of(link->heard_ms + interval_ms, link->ping_ms + ipfi_later_of(interval_ms / 8u, ipfi_sender_rto_ms(wire)));
 }
 
 bool ipfi_link_deadline(const ipfi_wire_t *wire, uint32_t *deadline_ms)

@@ -308,7 +308,11 @@ class Sender:
             if len(oldest.payload) + overhead_bytes <= self.ring.room_bytes:
                 return None  # it waits for its turn, not for time
             since_s = self.ring.left_s
-        return since_s + self.rtt.rto_s(self._wire_s(bytes_per_s))
+        return since_s + self.rto_s(bytes_per_s)
+
+    def rto_s(self, bytes_per_s: float | None) -> float:
+        """Return the retransmission time-out of now (LINK-9)."""
+        return self.rtt.rto_s(self._wire_s(bytes_per_s))
 
     def _wire_s(self, bytes_per_s: float | None) -> float:
         """Return the wire time of what is handed over and unacknowledged (LINK-9)."""

@@ -189,7 +189,7 @@ class Link(LinkView):
             return due_s
         due_s = sooner(due_s, live.deadline_s(silence.keepalive_s))
         if silence.busy or not live.sender.idle:
-            due_s = sooner(due_s, silence.deadline_s(live.pinged_s, asked=live.ping_wanted))
+            due_s = sooner(due_s, silence.deadline_s(self._again_s(live), asked=live.ping_wanted))
         return due_s
 
     def on_deadline(self, now_s: float) -> None:
@@ -338,11 +338,18 @@ class Link(LinkView):
 
     # --- silence ---
 
+    def _again_s(self, live: Transfer) -> float:
+        """Return when a PING without an answer may be followed by the next (LINK-12)."""
+        silence = self._silence
+        if live.pinged_s <= silence.heard_s:
+            return 0.0
+        return live.pinged_s + live.ping_interval_s(silence.keepalive_s)
+
     def _check_silence(self, live: Transfer, now_s: float) -> None:
         silence = self._silence
         if live.sender.idle and not silence.busy:
             return
-        remedy = silence.remedy(now_s, live.pinged_s)
+        remedy = silence.remedy(now_s, self._again_s(live))
         if remedy is Remedy.ASK:
             live.ping_wanted = True
         elif remedy is Remedy.GIVE_UP:

@@ -13,6 +13,7 @@ from ipfi_serial.errors import LinkLostError
 
 KEEPALIVE_S: Final = 1.0  # LINK-12
 KEEPALIVE_FRAMES: Final = 20
+AGAIN: Final = 1 / 8  # of the keepalive: at least 16 PINGs more until patience is spent
 PATIENCE_S: Final = 5.0  # LINK-13
 PATIENCE_FRAMES: Final = 60
 
@@ -68,26 +69,25 @@ class Silence:
         """Return the moment from which silence counts while work is pending."""
         return max(self.heard_s, self._work_since_s)
 
-    def deadline_s(self, pinged_s: float, *, asked: bool) -> float:
+    def deadline_s(self, again_s: float, *, asked: bool) -> float:
         """Return when the silence calls for something, while work is pending.
 
         Args:
-            pinged_s: when a PING was last sent.
+            again_s: when a PING without an answer may be followed by the next.
             asked: a PING waits to be sent already.
         """
         since_s = self._since_s()
         give_up_s = since_s + self.patience_s
         if asked:
             return give_up_s
-        ask_s = max(pinged_s, since_s) + self.keepalive_s
-        return min(give_up_s, ask_s)
+        return min(give_up_s, max(again_s, since_s + self.keepalive_s))
 
-    def remedy(self, now_s: float, pinged_s: float) -> Remedy:
-        """Return what is due, while work is pending."""
+    def remedy(self, now_s: float, again_s: float) -> Remedy:
+        """Return what is due, while work is pending; argument as above."""
         since_s = self._since_s()
         if now_s >= since_s + self.patience_s:
             return Remedy.GIVE_UP
-        if now_s >= max(since_s, pinged_s) + self.keepalive_s:
+        if now_s >= max(again_s, since_s + self.keepalive_s):
             return Remedy.ASK
         return Remedy.NONE
 

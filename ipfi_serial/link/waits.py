@@ -14,6 +14,7 @@ from ipfi_serial.link.parameters import FRAME_OVERHEAD_BYTES
 from ipfi_serial.link.pings import Pings
 from ipfi_serial.link.receiver import Receiver
 from ipfi_serial.link.sender import Sender
+from ipfi_serial.link.silence import AGAIN
 
 INITIATOR_WAIT: Final = 1.25  # LINK-15
 
@@ -71,6 +72,10 @@ class Waits:
                 wait_s *= INITIATOR_WAIT
             due_s = self.probe_from_s + wait_s
         return due_s
+
+    def ping_interval_s(self, keepalive_s: float) -> float:
+        """Return how long to wait for an answer to a PING in a silence (LINK-12)."""
+        return max(keepalive_s * AGAIN, self.sender.rto_s(self._bytes_per_s))
 
     def on_deadline(self, now_s: float, keepalive_s: float) -> None:
         """Acknowledge if that is due; repeat (LINK-11) or ask (LINK-15) if that is."""

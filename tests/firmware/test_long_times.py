@@ -6,7 +6,7 @@ import pytest
 
 from ipfi_serial.link.parameters import FrameType
 from tests.firmware.lockstep import End, Library
-from tests.link._frames import bye, data
+from tests.link._frames import ack, bye, data
 from tests.simulation.core_puppet import CorePuppet
 
 DAY_S = 86400.0
@@ -71,6 +71,22 @@ def test_after_weeks_of_idleness_a_silent_host_is_asked_in_time(idle_s: float) -
     while "PING" not in (said := puppet.kinds()):
         puppet.wait(0.01)
         assert puppet.now_s - start_s < 1.1, said
+
+
+def test_while_a_silent_host_owes_an_answer_it_is_asked_eight_times_a_second() -> None:
+    """LINK-12, LINK-13."""
+    puppet = CorePuppet()
+    puppet.call()
+    puppet.hear()
+    puppet.say(ack(puppet.session, 1))
+    start_s = puppet.now_s
+    asked_s: list[float] = []
+    while "BYE" not in (
+        kinds := [FrameType(content[0]).name for content in puppet.wait_until_due()]
+    ):
+        asked_s += [puppet.now_s - start_s] * kinds.count("PING")
+    assert asked_s == pytest.approx([1 + count / 8 for count in range(32)], abs=0.01)
+    assert puppet.now_s - start_s == pytest.approx(5.0, abs=0.01)
 
 
 @pytest.mark.parametrize("s_per_byte", [0.1, 1 / 3, 4.0])

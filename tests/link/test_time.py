@@ -9,7 +9,8 @@ from ipfi_serial.events import SessionLost
 from ipfi_serial.link.parameters import HANDSHAKE_WIRE_BYTES, FrameType
 from ipfi_serial.link.rtt import BACKED_OFF_S, FIRST_RTO_S
 from ipfi_serial.link.states import LinkState
-from tests.harness.links import BAUD_300, BAUD_115200, new_link, parameters
+from tests.harness.line import Line, Noise
+from tests.harness.links import BAUD_300, BAUD_115200, Pair, new_link, nonces, parameters
 from tests.link._frames import Puppet, ack, bye, data, ping
 
 
@@ -135,14 +136,16 @@ def test_a_frame_is_sent_again_when_its_time_is_out_and_the_time_doubles() -> No
     assert times == [0.25, 0.25 + later, 0.25 + 2 * later, 0.25 + 3 * later]
 
 
-def test_while_work_is_pending_silence_is_asked_about_every_second_and_ends_after_five() -> None:
+def test_while_work_is_pending_silence_is_asked_about_and_ends_after_five_seconds() -> None:
     """LINK-12, LINK-13, LINK-19, HS-13: reason 2, and an active end tries again."""
     puppet = Puppet(new_link())
     puppet.accept()
     puppet.events()
     puppet.wait(50)
     puppet.link.set_busy(True, puppet.now_s)
-    assert spoken_at(puppet, FrameType.PING, 4) == [1, 2, 3, 4]
+    before_sample_s = FIRST_RTO_S  # it is longer than an eighth of a second
+    asked = [1 + count * before_sample_s for count in range(16)]
+    assert spoken_at(puppet, FrameType.PING, 16) == asked
     said = puppet.wait_until_due()
     assert [c[0] for c in said] == [FrameType.BYE, FrameType.HELLO]
     assert said[0] == bye(5, 2)
@@ -153,6 +156,68 @@ def test_while_work_is_pending_silence_is_asked_about_every_second_and_ends_afte
     assert not lost.final
     assert puppet.link.state is LinkState.CONNECTING
     assert puppet.link.next_deadline_s() != puppet.now_s
+
+
+def test_a_ping_without_an_answer_is_followed_by_more_after_an_eighth_of_the_keepalive() -> None:
+    """LINK-12: once a round trip is known to be shorter."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.wait(50)
+    puppet.link.set_busy(True, puppet.now_s)
+    (asked,) = puppet.wait_until_due()
+    puppet.wait(0.01)
+    puppet.say(ack(5, 0, echo=asked[4]))
+    assert spoken_at(puppet, FrameType.PING, 3) == [1, 1.125, 1.25]
+    puppet.say(ack(5, 0, echo=3))  # a late echo of another one: something was heard
+    assert spoken_at(puppet, FrameType.PING, 2) == [1, 1.125]
+
+
+def test_in_a_long_round_trip_no_ping_is_followed_by_another_within_it() -> None:
+    """LINK-12, LINK-9."""
+    puppet = Puppet(new_link())
+    puppet.accept()
+    puppet.wait(50)
+    puppet.link.set_busy(True, puppet.now_s)
+    for _ in range(20):
+        (asked,) = puppet.wait_until_due()
+        puppet.wait(0.4)
+        puppet.say(ack(5, 0, echo=asked[4]))
+    puppet.wait(0.8)  # late echoes ask, too
+    first, second, third = spoken_at(puppet, FrameType.PING, 3)
+    assert second - first == pytest.approx(third - second)
+    assert 0.4 < second - first < 0.6
+
+
+def test_while_data_is_under_way_no_ping_is_followed_by_another_within_the_time_out() -> None:
+    """LINK-12, LINK-9: which has the wire time of a window in it, on a slow line."""
+    puppet = Puppet(new_link(bytes_per_s=BAUD_300))
+    puppet.accept()
+    puppet.wait(50)
+    puppet.link.push(bytes(1000), puppet.now_s)
+    said: list[int] = []
+    while puppet.link.established:
+        said += [content[0] for content in puppet.wait_until_due()]
+    assert said.count(FrameType.PING) < 5, "an eighth of the keepalive would be 15"
+
+
+@pytest.mark.parametrize("bytes_per_s", [BAUD_115200, BAUD_300])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_call_of_an_hour_survives_a_line_that_loses_one_frame_in_five(
+    seed: int, bytes_per_s: float
+) -> None:
+    """LINK-12, LINK-13: PINGs a second apart would lose it in a minute or two."""
+    noise = Noise(lose_frame=0.2)
+    there, back = (
+        Line(bytes_per_s=bytes_per_s, noise=noise, seed=2 * seed + way) for way in (0, 1)
+    )
+    host = new_link(bytes_per_s=bytes_per_s)
+    device = new_link(active=False, bytes_per_s=bytes_per_s, new_nonce=nonces(5))
+    pair = Pair(host, device, (there, back))
+    pair.connect(for_s=600.0)
+    pair.host.set_busy(True, pair.now_s)
+    pair.run(for_s=3600.0)
+    assert pair.programs[0].lost == []
+    assert pair.programs[1].lost == []
 
 
 def test_an_answered_ping_starts_the_silence_anew() -> None:
