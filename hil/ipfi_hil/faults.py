@@ -33,7 +33,9 @@ class LinkFaults:
         Args:
             seed: of the chances.
             trace: gets a remark of each change.
-            disturb: told of each change: outgoing and incoming faults.
+            disturb: told of each change: outgoing and incoming faults.  The line itself damages as
+                many bytes as they say, so these are half of what the test asks for; the other
+                half is damaged here.
         """
         self.seed = seed
         self.outgoing = LineFaults(seed=seed)
@@ -50,8 +52,9 @@ class LinkFaults:
             incoming: of what comes from the board, if that is to differ.
         """
         back = incoming if incoming is not None else faults
-        self.outgoing = replace(faults, seed=self.seed)
-        self.incoming = replace(back, seed=~self.seed)
+        share = 1.0 if self._disturb is None else 0.5
+        self.outgoing = _share_of(faults, share, self.seed)
+        self.incoming = _share_of(back, share, ~self.seed)
         for line in self._lines:
             line.outgoing.faults, line.incoming.faults = self.outgoing, self.incoming
         if self._disturb is not None:
@@ -82,6 +85,18 @@ class LinkFaults:
         impaired = ImpairedTransport(line, self.outgoing, self.incoming)
         self._lines.append(impaired)
         return impaired
+
+
+def _share_of(faults: LineFaults, share: float, seed: int) -> LineFaults:
+    """Return faults of which so many bytes are hit by ours; whole frames are lost as before."""
+    return replace(
+        faults,
+        byte_flip=share * faults.byte_flip,
+        byte_drop=share * faults.byte_drop,
+        byte_insert=share * faults.byte_insert,
+        byte_double=share * faults.byte_double,
+        seed=seed,
+    )
 
 
 def _shown(faults: LineFaults) -> str:

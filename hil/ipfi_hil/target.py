@@ -190,7 +190,7 @@ class OwnLine(Protocol):
         """
 
     def disturb(self, outgoing: LineFaults, incoming: LineFaults) -> None:
-        """Let the line itself do what it can do of these faults, beside what is done to bytes."""
+        """Let the line itself damage so many bytes; as many are damaged beside it."""
 
 
 @runtime_checkable

@@ -109,7 +109,7 @@ class MorseTarget:
         return MorseTransport(self._settings, self._plug, self._endpoint)
 
     def disturb(self, outgoing: LineFaults, incoming: LineFaults) -> None:
-        """Let glitches damage so many bytes, too, as faults of bytes are asked for."""
+        """Let glitches damage so many bytes."""
         line, units = self._line, alphabet_named(self._settings.alphabet).units_per_byte
         if line is not None:
             line.quality = [
