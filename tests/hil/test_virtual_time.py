@@ -12,6 +12,7 @@ import pytest
 
 from ipfi_hil.target import TargetError, find_board
 from ipfi_hil.targets import morse
+from ipfi_hil.targets.morse_line import LinePins, MorseLine
 from ipfi_hil.virtual_lock import VirtualLock
 from ipfi_hil.virtual_time import LOOK_S, MOST_LOOKS, MOST_WAIT_S, START_S, VirtualTime
 from ipfi_serial.sim.board import Board as PythonBoard
@@ -347,3 +348,35 @@ def test_two_morse_boards_at_once_are_refused_and_the_first_lives_on() -> None:
         first.open_line().close()
     finally:
         first.stop()
+
+
+def test_a_morse_line_that_is_opened_anew_keys_no_more_of_what_was_before() -> None:
+    """Edges of both would lie one among the other, and time would run back for the board."""
+    target = morse.make_target(find_board("morse-compact"))
+    target.start()
+    try:
+        first = target.open_line()
+        first.write(bytes(range(1, 150)) + b"\0")
+        first.close()  # which waits for two seconds of the eight that it lasts
+        line = target._line
+        assert line is not None
+        assert line._coming[morse.HOST]
+        second = target.open_line()
+        assert len(line._coming[morse.HOST]) <= 1  # the end of a mark
+        second.write(b"abc\0")
+        time.sleep(1.0)
+        edges_s = line._coming[morse.HOST]
+        assert edges_s == sorted(edges_s)
+        second.close()
+    finally:
+        target.stop()
+    assert replaced() == REAL
+
+
+def test_pins_of_a_morse_line_that_are_gone_key_nothing() -> None:
+    line = MorseLine(unit_s=0.001)
+    pins = LinePins(line, morse.HOST)
+    pins.break_off("pulled")
+    with pytest.raises(OSError, match="pulled"):
+        pins.key([1.0, 2.0])
+    assert line.edges == 0

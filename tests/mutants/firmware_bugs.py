@@ -172,6 +172,14 @@ FIRMWARE_BUGS: Final = (
         _PROMISES,
     ),
     Mutant(
+        "c-ping-once-a-keepalive",
+        "LINK-12",
+        _C + "link.c",
+        "link->ping_ms + ipfi_later_of(interval_ms / 8u, ipfi_sender_rto_ms(wire))",
+        "link->ping_ms + interval_ms",
+        ("tests/firmware/test_long_times.py", "sim"),
+    ),
+    Mutant(
         "c-patience-forgotten",
         "LINK-13",
         _C + "link.c",

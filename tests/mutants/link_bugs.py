@@ -330,6 +330,14 @@ TIME_AND_RING_BUGS: Final = (
         ("tests/link/test_reset.py tests/link/test_time.py", "tests/link", "sim"),
     ),
     Mutant(
+        "ping-once-a-keepalive",
+        "LINK-12",
+        _LINK + "session.py",
+        "live.pinged_s + live.ping_interval_s(silence.keepalive_s)",
+        "live.pinged_s + silence.keepalive_s",
+        ("tests/link/test_time.py", "sim"),
+    ),
+    Mutant(
         "patience-forgotten",
         "LINK-13",
         _LINK + "silence.py",

@@ -105,6 +105,8 @@ class MorseTarget:
         line, _ = self._running()
         if not self._is_plugged:
             raise PortNotFoundError(f"{self._endpoint}: {UNPLUGGED}")
+        if self._plug is not None:  # its goodbye takes longer than close() waits for it
+            self._plug.break_off(f"{self._endpoint} was opened anew")
         self._plug = LinePins(line, HOST)
         return MorseTransport(self._settings, self._plug, self._endpoint)
 
