@@ -5,7 +5,7 @@
  * | HS-1, HS-6  | timer(): HELLO and READY again; READIES unanswered end the attempt |
  * | HS-2        | later(), use(), boot(): ids on a circle, floors; none remembered is 0 |
  * | HS-3, HS-4  | on_hello(), on_hello_ack(): one pending session, echo, confirm, later answers |
- * | HS-5        | on_ready(): READY matched by id and confirm, answered again while nothing else came |
+ * | HS-5        | on_ready(): READY matched by id and confirm, answered again while nothing else came, no HELLO either |
  * | HS-7        | on_hello() ends no session; on_ready(), on_bye() and patience() do |
  * | HS-8        | on_hello(), on_ready(): glare and its crossing |
  * | HS-11       | boot(), foreign(): a waiting end says HELLO once |
@@ -113,7 +113,7 @@ typedef End {
     int confirm;               /* its terms */
     byte readies;
     bool initiated;
-    bool spoken;               /* something but READY came in it */
+    bool spoken;               /* something but READY came since it began, a HELLO too */
     byte ping;                 /* number of the newest READY */
     bool hello_due;            /* a waiting end says HELLO once */
     byte sent, expected;       /* DATA */
@@ -300,6 +300,7 @@ inline on_hello(e, told, number)
     if
     :: TRYING(e) && OUTRANKS(end[e].nonce, e, number) -> skip /* HS-8: ours goes on */
     :: else ->
+        end[e].spoken = (end[e].state == ESTABLISHED); /* HS-5: a READY from now on may be of a new life */
         later(end[e].pending, told, end[e].floor);
         use(e, end[e].pending);
 #ifndef FLOOR_OF_THE_ATTEMPT

@@ -240,7 +240,7 @@ static ipfi_verdict_t callback_begin(ipfi_call_t *call)
     return fail_with(call, IPFI_ERROR_LIMIT, many_callbacks);
 }
 
-IPFI_DESCRIBE(callback_text, "callback", "(procedure: u16, text: str) -> any", "Call that procedure of the host with the text.");
+IPFI_DESCRIBE(callback_text, "callback", "(procedure: u16, text: str) -> any", "Call the host's procedure with the text.");
 static ipfi_verdict_t callback(ipfi_call_t *call)
 {
     board_callback_t *const calling = &board_of(call)->callbacks[call->state.u16[0]];

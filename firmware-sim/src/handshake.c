@@ -193,6 +193,7 @@ static bool hello(ipfi_wire_t *wire, const uint8_t *content, uint16_t length)
         own_echo(wire);
     } else if (!glare_won(wire, &peer)) {
         wire->link.echoes = 0;
+        wire->link.only_ready = false; /* HS-5: a READY from now on may be of a new life */
         answer(wire, &peer, content);
     }
     return true;

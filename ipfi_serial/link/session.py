@@ -251,6 +251,8 @@ class Link(LinkView):
         reaction = self._opening.on_frame(content, now_s)
         self.counters.stale_frames += reaction.stale
         self.counters.malformed_frames += reaction.malformed
+        if self._live is not None and content[0] == _HELLO:
+            self._live.peer_spoke = True  # whose READY is heard from now on may be of a new life
         if reaction.reply:
             self._line.control.append_newest(reaction.reply, reaction.copies)
         if reaction.agreed or reaction.failure is not None:

@@ -41,7 +41,7 @@ class Transfer(Waits):
         profile: its CRC profile.
         largest_frame: most stream bytes that we put into one frame.
         frame_time_s: how long a full frame takes on the line.
-        peer_spoke: whether the other end sent anything but READY in it.
+        peer_spoke: whether anything but READY, a HELLO too, was heard since it began (HS-5).
         peer_forgot: whether it took back what it had acknowledged or granted (LINK-22).
         ping_wanted: a PING should go out.
         repeated: a frame was sent again and no PING has followed it yet (LINK-10).

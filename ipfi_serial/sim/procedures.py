@@ -108,7 +108,7 @@ class Procedures:
         return ms
 
     def callback(self, procedure: u16, text: str, context: CallContext) -> Value:
-        """Call that procedure of the host with the text."""
+        """Call the host's procedure with the text."""
         try:
             return context.wire.call(procedure, text)
         except IpfiError as error:
