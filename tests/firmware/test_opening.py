@@ -82,3 +82,23 @@ def test_an_ack_that_answers_nothing_repeats_the_last_echo(end: Callable[[], Pup
     assert puppet.hear()[-1][4] == 77
     puppet.say(data(puppet.session, 0, b"\3"), data(puppet.session, 0, b"\3"))
     assert puppet.hear()[-1][4] == 77
+
+
+@pytest.mark.parametrize("end", [lambda: CorePuppet(), python_end], ids=["c", "python"])
+def test_after_a_hello_a_ready_of_the_live_session_is_not_answered_again(
+    end: Callable[[], Puppet],
+) -> None:
+    """HS-5: it may be of a new life with the nonce of the last one, which a late answer reached."""
+    puppet = end()
+    puppet.say(puppet.ready(puppet.session, 10))
+    assert {content[4] for content in puppet.hear()} == {10}, "no HELLO was heard since"
+    live = puppet.session
+    offered = puppet.offer()
+    assert offered != live
+    puppet.say(puppet.ready(live, 11))
+    assert "ACK" not in puppet.kinds()
+    puppet.say(data(live, 0, b"\3"))  # but the session goes on, if that HELLO was an old one
+    puppet.wait(1.0)
+    assert "ACK" in puppet.kinds()
+    puppet.say(puppet.ready(offered, 1))
+    assert "ACK" in puppet.kinds(), "and the new life gets one of its own"

@@ -172,6 +172,14 @@ FIRMWARE_BUGS: Final = (
         _PROMISES,
     ),
     Mutant(
+        "c-ready-answered-after-hello",
+        "HS-5",
+        _C + "handshake.c",
+        "        wire->link.only_ready = false; /* HS-5",
+        "        /* HS-5",
+        ("tests/firmware/test_opening.py", "sim"),
+    ),
+    Mutant(
         "c-ping-once-a-keepalive",
         "LINK-12",
         _C + "link.c",

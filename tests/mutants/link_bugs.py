@@ -330,6 +330,14 @@ TIME_AND_RING_BUGS: Final = (
         ("tests/link/test_reset.py tests/link/test_time.py", "tests/link", "sim"),
     ),
     Mutant(
+        "ready-answered-after-hello",
+        "HS-5",
+        _LINK + "session.py",
+        "            self._live.peer_spoke = True",
+        "            self._live.peer_spoke |= False",
+        ("tests/firmware/test_opening.py", "sim"),
+    ),
+    Mutant(
         "ping-once-a-keepalive",
         "LINK-12",
         _LINK + "session.py",
