@@ -25,6 +25,9 @@ from ipfi_serial.codec.refusals import ValueEncodeError as ValueEncodeError
 from ipfi_serial.codec.twins import twin_of
 
 MAX_DEPTH: Final = 64  # VAL-4
+MOST_LEVELS: Final = (
+    400  # of what is encoded; within what Python nests calls, and any thread's stack
+)
 MAX_COUNT_OF_FIXARRAY: Final = 15  # MessagePack: one byte of header up to here, three up to ...
 MAX_COUNT_OF_ARRAY16: Final = 65535  # ... here, five beyond
 
@@ -45,7 +48,7 @@ def encode_arguments(arguments: tuple[Any, ...] | list[Any]) -> bytes:
     try:
         for argument in arguments:
             if type(argument) not in _ATOMS:
-                encoded = _encode(_travelling(arguments))
+                encoded = _encode(_travelling(arguments, MOST_LEVELS))
                 break
         else:
             encoded = _encode(arguments)
@@ -65,7 +68,7 @@ def encode_value(value: Value) -> bytes:
             object of an unknown class, a container that contains itself.
     """
     try:
-        return _encode(value if type(value) in _ATOMS else _travelling(value))
+        return _encode(value if type(value) in _ATOMS else _travelling(value, MOST_LEVELS))
     except _UNENCODABLE as error:
         raise _refusal(error) from None
 
@@ -76,8 +79,12 @@ def _refusal(error: Exception) -> ValueEncodeError:
     return ValueEncodeError(f"a value cannot travel: {error}")
 
 
-def _travelling(value: Value) -> Value:
+def _travelling(value: Value, levels: int) -> Value:
     """Return what msgspec writes as we want it: ``value`` itself if that will do.
+
+    Args:
+        value: what is encoded.
+        levels: containers that may still be around what is innermost.
 
     Raises:
         RecursionError: the value contains itself, or nests too deep.
@@ -85,39 +92,42 @@ def _travelling(value: Value) -> Value:
     kind = type(value)
     if kind in _ATOMS:
         return value
+    if levels == 0:  # compiled functions call each other until the stack is over
+        raise RecursionError
     if kind is list or kind is tuple:
-        return value if _atoms_only(map(type, value)) else [_travelling(item) for item in value]
+        if _atoms_only(map(type, value)):
+            return value
+        return [_travelling(item, levels - 1) for item in value]
     if kind is dict:
         if _atoms_only(map(type, value)) and _atoms_only(map(type, value.values())):
             return value
-        return {_travelling_key(key): _travelling(item) for key, item in value.items()}
-    return _travelling_object(value)
-
-
-def _travelling_key(key: Value) -> Value:
-    return _hashable(_travelling(key))
+        return {
+            _hashable(_travelling(key, levels - 1)): _travelling(item, levels - 1)
+            for key, item in value.items()
+        }
+    return _travelling_object(value, levels - 1)
 
 
 def _hashable(travelling: Value) -> Value:
     return tuple(map(_hashable, travelling)) if isinstance(travelling, list) else travelling
 
 
-def _travelling_object(value: Value) -> Value:
-    """Return what travels for a value of any other class."""
+def _travelling_object(value: Value, levels: int) -> Value:
+    """Return what travels for a value of any other class; arguments of :func:`_travelling`."""
     if isinstance(value, enum.Enum):
-        return _travelling(value.value)
+        return _travelling(value.value, levels)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [
-            _travelling(getattr(value, field.name))
+            _travelling(getattr(value, field.name), levels)
             for field in dataclasses.fields(value)
             if field.init
         ]
     if isinstance(value, dt.datetime):
         return value.isoformat()  # msgspec writes one with a zone as an extension
     if isinstance(value, list | tuple | set | frozenset | collections.deque):
-        return [_travelling(item) for item in value]
+        return [_travelling(item, levels) for item in value]
     if isinstance(value, dict):
-        return _travelling(dict(value))
+        return _travelling(dict(value), levels)
     return _plain_atom(value)
 
 

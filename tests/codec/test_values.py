@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from ipfi_serial.codec.message import MessageDecoder
 from ipfi_serial.codec.values import (
+    MOST_LEVELS,
     ValueCodecError,
     ValueEncodeError,
     decode_value,
@@ -210,6 +212,27 @@ def test_a_value_that_cannot_travel_is_a_local_error(value: Any, complaint: str)
         with pytest.raises(ValueEncodeError, match=complaint) as caught:
             encode(value)
         assert isinstance(caught.value, LocalProtocolError)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda inner: [inner],
+        lambda inner: {"in": inner},
+        lambda inner: (inner, 1),
+        lambda inner: collections.deque([inner]),
+    ],
+)
+def test_what_nests_deep_travels_and_what_nests_too_deep_is_a_local_error(wrap: Any) -> None:
+    """The same in the compiled build, whose calls nest without a limit of Python's."""
+    value: Any = 1
+    for _ in range(MOST_LEVELS // 4):
+        value = wrap(value)
+    assert encode_value(value)
+    for _ in range(MOST_LEVELS):
+        value = wrap(value)
+    with pytest.raises(ValueEncodeError, match="nests too deep"):
+        encode_value(value)
 
 
 def test_plain_containers_that_nest_too_deep_for_msgspec_are_a_local_error() -> None:
