@@ -47,6 +47,7 @@ _ONCE: Final = "runs once for a connection, a procedure or a description"
 INTERPRETED: Final = {
     "codec/kinds.py": _STRUCT,
     "codec/refusals.py": "its exceptions would have no dictionary, and could not be copied",
+    "codec/travel.py": "Python's limit of nested calls tells of a value that contains itself",
     "engine/news.py": _STRUCT,
     "engine/setup.py": "says what is wrong with settings; compiled, TypeError would come first",
     "engine/interface.py": "says what is wrong with a declaration; compiled, TypeError comes first",

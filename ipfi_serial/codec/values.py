@@ -7,10 +7,6 @@ docs/protocol.md, section 1.1.
 
 from __future__ import annotations
 
-import collections
-import dataclasses
-import datetime as dt
-import enum
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
@@ -22,19 +18,14 @@ from ipfi_serial.codec.names import TypeForm, Value, type_name
 from ipfi_serial.codec.refusals import ArgumentError as ArgumentError
 from ipfi_serial.codec.refusals import ValueCodecError as ValueCodecError
 from ipfi_serial.codec.refusals import ValueEncodeError as ValueEncodeError
+from ipfi_serial.codec.travel import ATOMS, travelling
 from ipfi_serial.codec.twins import twin_of
 
 MAX_DEPTH: Final = 64  # VAL-4
-MOST_LEVELS: Final = (
-    400  # of what is encoded; within what Python nests calls, and any thread's stack
-)
 MAX_COUNT_OF_FIXARRAY: Final = 15  # MessagePack: one byte of header up to here, three up to ...
 MAX_COUNT_OF_ARRAY16: Final = 65535  # ... here, five beyond
 
 
-_ATOMS: Final = frozenset((int, float, str, bytes, bool, type(None)))  # as they are
-_ATOM_BASES: Final[tuple[Any, ...]] = (str, bytes, int, float)
-_atoms_only = _ATOMS.issuperset
 _UNENCODABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -47,8 +38,8 @@ def encode_arguments(arguments: tuple[Any, ...] | list[Any]) -> bytes:
     """
     try:
         for argument in arguments:
-            if type(argument) not in _ATOMS:
-                encoded = _encode(_travelling(arguments, MOST_LEVELS))
+            if type(argument) not in ATOMS:
+                encoded = _encode(travelling(arguments))
                 break
         else:
             encoded = _encode(arguments)
@@ -68,7 +59,7 @@ def encode_value(value: Value) -> bytes:
             object of an unknown class, a container that contains itself.
     """
     try:
-        return _encode(value if type(value) in _ATOMS else _travelling(value, MOST_LEVELS))
+        return _encode(value if type(value) in ATOMS else travelling(value))
     except _UNENCODABLE as error:
         raise _refusal(error) from None
 
@@ -77,66 +68,6 @@ def _refusal(error: Exception) -> ValueEncodeError:
     if isinstance(error, RecursionError):
         return ValueEncodeError("a value nests too deep, or contains itself")
     return ValueEncodeError(f"a value cannot travel: {error}")
-
-
-def _travelling(value: Value, levels: int) -> Value:
-    """Return what msgspec writes as we want it: ``value`` itself if that will do.
-
-    Args:
-        value: what is encoded.
-        levels: containers that may still be around what is innermost.
-
-    Raises:
-        RecursionError: the value contains itself, or nests too deep.
-    """
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if levels == 0:  # compiled functions call each other until the stack is over
-        raise RecursionError
-    if kind is list or kind is tuple:
-        if _atoms_only(map(type, value)):
-            return value
-        return [_travelling(item, levels - 1) for item in value]
-    if kind is dict:
-        if _atoms_only(map(type, value)) and _atoms_only(map(type, value.values())):
-            return value
-        return {
-            _hashable(_travelling(key, levels - 1)): _travelling(item, levels - 1)
-            for key, item in value.items()
-        }
-    return _travelling_object(value, levels - 1)
-
-
-def _hashable(travelling: Value) -> Value:
-    return tuple(map(_hashable, travelling)) if isinstance(travelling, list) else travelling
-
-
-def _travelling_object(value: Value, levels: int) -> Value:
-    """Return what travels for a value of any other class; arguments of :func:`_travelling`."""
-    if isinstance(value, enum.Enum):
-        return _travelling(value.value, levels)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [
-            _travelling(getattr(value, field.name), levels)
-            for field in dataclasses.fields(value)
-            if field.init
-        ]
-    if isinstance(value, dt.datetime):
-        return value.isoformat()  # msgspec writes one with a zone as an extension
-    if isinstance(value, list | tuple | set | frozenset | collections.deque):
-        return [_travelling(item, levels) for item in value]
-    if isinstance(value, dict):
-        return _travelling(dict(value), levels)
-    return _plain_atom(value)
-
-
-def _plain_atom(value: Value) -> Value:
-    """Return the text, bytes or number in an object of a subclass, which msgspec does not take."""
-    for atom in _ATOM_BASES:
-        if isinstance(value, atom):
-            return atom(value)
-    return value
 
 
 def value_decoder(wanted: TypeForm) -> Callable[[bytes, int], Value]:
