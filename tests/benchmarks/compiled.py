@@ -44,7 +44,6 @@ def digest() -> str:
     sources = [
         *sorted((ROOT / "ipfi_serial").rglob("*.py")),
         *sorted((ROOT / "firmware-sim").rglob("*.[ch]")),
-        ROOT / "hatch_build.py",
         ROOT / "pyproject.toml",
     ]
     seen = hashlib.sha256(sys.version.encode())

@@ -35,7 +35,7 @@ AT_THE_END = "import atexit; atexit.register(os.kill, os.getpid(), SIGNAL)\n"
 def run(when: str, number: signal.Signals, *words: str) -> Outcome:
     """Run the command; ``when`` is what a program does before that."""
     begin = f"import os, signal, sys\nSIGNAL = {int(number)}\nsys.argv = {['ipfi', *words]!r}\n"
-    code = f"{begin}import ipfi_command\n{when}ipfi_command.main()\n"
+    code = f"{begin}from ipfi_hil import console_script\n{when}console_script.main()\n"
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", code],
         stdin=subprocess.DEVNULL,

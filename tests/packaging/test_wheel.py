@@ -67,6 +67,11 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_types_the_firmware_and_nothing_that_was_built(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "ipfi_serial/py.typed" in names
+    assert "ipfi_serial/hatch_build.py" not in names
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {
+        "ipfi_serial",
+        "ipfi_hil",
+    }
     firmware = {
         name.removeprefix("ipfi_serial/_firmware/") for name in names if "_firmware/" in name
     }

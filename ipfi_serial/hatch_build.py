@@ -4,7 +4,7 @@ Without that variable the wheel is pure Python, which is the reference.  With it
 modules on the path of a call into extension modules, which lie beside their sources in the wheel;
 a compiler that fails ends the build.  docs/decisions/compiled-wheels.md says why.
 
-The same file is the program that compiles: ``python hatch_build.py <place> <module> ...``.
+The same file is the program that compiles: ``python -P hatch_build.py <place> <module> ...``.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def digest(root: Path) -> str:
     parts = [sys.version, sysconfig.get_platform(), str(sysconfig.get_config_var("EXT_SUFFIX"))]
     parts += sorted({f"{one.name}=={one.version}" for one in distributions()})
     parts += [f"{name}={os.environ.get(name, '')}" for name in _COMPILER]
-    for source in [*sorted((root / PACKAGE).rglob("*.py")), root / Path(__file__).name]:
+    for source in sorted((root / PACKAGE).rglob("*.py")):  # this file as well
         parts += [source.relative_to(root).as_posix(), source.read_text(encoding="utf-8")]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -145,7 +145,7 @@ def made(root: Path, modules: list[str], names: list[str]) -> Path | None:
     if not all((place / name).is_file() for name in names):  # pip asks for one wheel twice
         above.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=above, prefix="making-") as scratch:
-            words = [sys.executable, __file__, scratch, *modules]
+            words = [sys.executable, "-P", __file__, scratch, *modules]
             if subprocess.run(words, cwd=root, check=False).returncode != 0:  # noqa: S603
                 return None
             for name in names:
@@ -194,6 +194,7 @@ else:
                     f"{VARIABLE} is set, but compiling failed (see above): install a C "
                     f"compiler and Python's headers, or unset {VARIABLE} for the pure wheel"
                 )
+                return
             for name in names:
                 build_data["force_include"][str(place / name)] = name
             build_data["pure_python"] = False

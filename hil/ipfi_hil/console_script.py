@@ -1,7 +1,7 @@
 """Begins the ``ipfi`` command with Ctrl-C and SIGTERM held back until it knows how to end.
 
-Outside the package, because importing that is what takes long: an import that is interrupted leaves
-a traceback, or crashes inside an extension module.
+Not in :mod:`ipfi_serial`, because importing that is what takes long: an import that is interrupted
+leaves a traceback, or crashes inside an extension module.  Importing this package takes nothing.
 """
 
 import signal
