@@ -108,9 +108,9 @@ class Admission:
         if not self._knows(call):
             return ErrorCode.UNKNOWN_PROCEDURE, f"there is no procedure {call.procedure} here"
         if not call.is_event and serving + self.leftover_workers > self._limit:
-            return ErrorCode.LIMIT, f"{self._limit} calls are being served; try again later"
+            return ErrorCode.LIMIT, f"{_calls(self._limit)} being served; try again later"
         if not complete and self.receiving > config.max_partial_calls:
-            return ErrorCode.LIMIT, f"{config.max_partial_calls} calls are still sending arguments"
+            return ErrorCode.LIMIT, f"{_calls(config.max_partial_calls)} still sending arguments"
         return None
 
     def _knows(self, call: IncomingCall) -> bool:
@@ -142,3 +142,7 @@ class Admission:
         self._workers -= 1
         self.leftover_workers -= call.answered
         return self._backlog.popleft() if self._backlog else None
+
+
+def _calls(number: int) -> str:
+    return "1 call is" if number == 1 else f"{number} calls are"

@@ -128,13 +128,14 @@ def test_a_nested_partial_call_is_refused_if_there_is_no_place() -> None:
         one.end.start(ECHO, b"b", more=True, nested=True)
 
 
-def test_calls_beyond_the_limit_are_refused_at_once() -> None:
-    one = OneEnd(config=WireConfig(max_calls=2))
-    for call in range(3):
+@pytest.mark.parametrize(("limit", "said"), [(1, b"1 call is"), (2, b"2 calls are")])
+def test_calls_beyond_the_limit_are_refused_at_once(limit: int, said: bytes) -> None:
+    one = OneEnd(config=WireConfig(max_calls=limit))
+    for call in range(limit + 1):
         one.hear(CALL, ECHO, call)
     (error,) = one.peer.heard(ERROR)
-    assert (error.call, error.payload[:2]) == (2, b"\x03\xc2")
-    assert b"2 calls are being served" in error.payload
+    assert (error.call, error.payload[:2]) == (limit, b"\x03\xc2")
+    assert said + b" being served" in error.payload
 
 
 def test_partial_calls_beyond_the_limit_are_refused_at_once() -> None:
