@@ -164,6 +164,12 @@ inline use(e, id)
 #define IS_SEALED(kind) (kind == DATA || kind == ACK || kind == PING || kind == BYE)
 #define SEALED(e, kind, b) (b + (IS_SEALED(kind) -> NUMBERS * end[e].confirm : 0))
 
+#ifdef HELLO_ARRIVES /* what a constant nonce needs, HS-5 */
+#define ARRIVES(kind) (kind == HELLO)
+#else
+#define ARRIVES(kind) false
+#endif
+
 /* A frame arrives, is lost, or is kept for later; or both the first and the last. */
 inline send(e, kind, a, b, c)
 {
@@ -174,7 +180,7 @@ inline send(e, kind, a, b, c)
     :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("arrives\n")
     :: nfull(to[1 - e]) -> to[1 - e]!kind, a, SEALED(e, kind, b), c; printf("arrives\n")
 #endif
-    :: !quiet || full(to[1 - e]) -> printf("lost\n")
+    :: (!quiet && !ARRIVES(kind)) || full(to[1 - e]) -> printf("lost\n")
     :: !quiet && moves < MOVES && nfull(held[1 - e]) ->
         moves++;
         held[1 - e]!kind, a, SEALED(e, kind, b), c;
@@ -300,7 +306,9 @@ inline on_hello(e, told, number)
     if
     :: TRYING(e) && OUTRANKS(end[e].nonce, e, number) -> skip /* HS-8: ours goes on */
     :: else ->
+#ifndef ANSWERS_AFTER_HELLO
         end[e].spoken = (end[e].state == ESTABLISHED); /* HS-5: a READY from now on may be of a new life */
+#endif
         later(end[e].pending, told, end[e].floor);
         use(e, end[e].pending);
 #ifndef FLOOR_OF_THE_ATTEMPT

@@ -11,6 +11,9 @@ _SMALLER: Final = ("CAPACITY=1", "MOVES=1")
 # three moves, of fewer kinds
 _LINE_AND_DEVICE: Final = ("CAPACITY=1", "MOVES=3", "NO_EARLY", "NO_PATIENCE", "NO_HOST_REBOOT")
 _LINE_AND_REBOOTS: Final = ("CAPACITY=1", "MOVES=3", "NO_EARLY", "NO_PATIENCE")
+_MORE: Final = ("CAPACITY=1", "MOVES=4", "NO_EARLY", "NO_PATIENCE")
+# a device without entropy: it says HELLO before it hears anything, and that HELLO is not lost
+_NO_ENTROPY: Final = (*_MORE, "NO_HOST_REBOOT", "CONSTANT", "HASTY", "HELLO_ARRIVES")
 _NO_REBOOT: Final = ("CAPACITY=1", "MOVES=3", "NO_REBOOT")
 
 _HANDSHAKE: Final = (
@@ -20,6 +23,14 @@ _HANDSHAKE: Final = (
     Check("two hosts, either of which may win", "handshake", (*_SMALLER, "PEERS")),
     Check("late frames around a restart", "handshake", _LINE_AND_DEVICE, deep=True),
     Check("late frames, restarts of both", "handshake", _LINE_AND_REBOOTS, deep=True),
+    Check(
+        "late frames around a restart, four moves",
+        "handshake",
+        (*_MORE, "NO_HOST_REBOOT"),
+        deep=True,
+    ),
+    Check("restarts, both open, four moves", "handshake", (*_MORE, "BOTH_ACTIVE"), deep=True),
+    Check("no entropy, four moves", "handshake", _NO_ENTROPY, deep=True),
     Check("ids that come back", "handshake", (*_LINE_AND_REBOOTS, "FLOORS_COME_BACK"), deep=True),
     Check("sessions given up, no restart", "handshake", _NO_REBOOT, deep=True),
     Check("both open, no restart", "handshake", (*_NO_REBOOT, "BOTH_ACTIVE"), deep=True),
@@ -51,7 +62,14 @@ _HANDSHAKE_BUGS: Final = (  # three of them do no harm to frames that are sealed
     ),
     Check("two attempts cross", "handshake", _NO_REBOOT, "CROSSING"),
     Check("READY without end", "handshake", _SMALLER, "READY_FOR_EVER"),
-    Check("one id entered twice", "handshake", _LINE_AND_DEVICE, "SAME_ID_TWICE", deep=True),
+    Check(  # nonces that differ stand behind it: of a new life no READY is answered (HS-5)
+        "one id entered twice",
+        "handshake",
+        (*_LINE_AND_DEVICE, "CONSTANT"),
+        "SAME_ID_TWICE",
+        deep=True,
+    ),
+    Check("READY of a new life", "handshake", _NO_ENTROPY, "ANSWERS_AFTER_HELLO", deep=True),
     Check(
         "HELLO with an old floor",
         "handshake",
