@@ -588,3 +588,26 @@ def test_noise_is_dropped() -> None:
     puppet.link.receive_bytes(b"\xff\xfe\xfd\x00", puppet.now_s)
     puppet.accept(session=5)
     assert puppet.link.established
+
+
+@pytest.mark.parametrize("before", ["no session", "a session of an earlier life"])
+def test_what_came_in_one_read_with_its_ready_is_taken(before: str) -> None:
+    """FRAME-10: the frames behind READY are sealed for the session that it begins."""
+    puppet = Puppet(new_link(active=False))
+    puppet.open()
+    if before != "no session":
+        puppet.initiate()
+    puppet.session = puppet.offer()
+    puppet.events()
+    puppet.say(puppet.ready(puppet.session), data(puppet.session, 0, b"first words"))
+    assert b"first words" in puppet.events()
+
+
+def test_what_came_in_one_read_with_the_answer_to_our_ready_is_taken() -> None:
+    """FRAME-10, HS-6."""
+    puppet = Puppet(new_link())
+    (first,) = puppet.open()
+    puppet.answer(first, session=5)
+    (said,) = puppet.hear()
+    puppet.say(ack(5, 0, echo=said[3]), data(5, 0, b"first words"))
+    assert b"first words" in puppet.events()
